@@ -1,0 +1,2 @@
+"""Prospect-to-cash workbench."""
+__version__ = "0.1.0"

@@ -1,0 +1,197 @@
+"""Every error the workbench raises, on one page.
+
+    P2CError
+    ├── ConfigError            p2c.toml, connection sets, secrets
+    ├── UnknownName            a task, set, parameter, column, key ... that does not exist
+    ├── TemplateError          a template that cannot be read or does not fit
+    ├── SuiteError             an expectation suite that cannot be read or does not fit
+    ├── FrameError             a frame that lacks what a step needs
+    ├── GateClosed             the gate stopped the load
+    ├── PlanError              a plan that must not be applied
+    │   ├── PlanAltered        its files do not have its hash
+    │   └── WrongEnvironment   made for other systems than these
+    ├── RunError               a notebook run that failed
+    ├── SandboxError           the sandbox could not start, load or stop
+    └── ServiceError           Sales or F&O answered with an error, or not at all
+        ├── Unreachable        no answer
+        ├── NotAuthorised      no token, or a refused one
+        ├── NotFound           no such set or row
+        ├── Duplicate          a row with that key is there already
+        ├── Drifted            the row moved since it was read (etag)
+        ├── Throttled          asked to wait longer than the time budget
+        ├── Rejected           the service refused the data
+        └── IncompleteRead     what arrived is not the whole
+
+Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
+Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "Drifted",
+    "Duplicate",
+    "FrameError",
+    "GateClosed",
+    "IncompleteRead",
+    "NotAuthorised",
+    "NotFound",
+    "P2CError",
+    "PlanAltered",
+    "PlanError",
+    "Rejected",
+    "RunError",
+    "SandboxError",
+    "ServiceError",
+    "SuiteError",
+    "TemplateError",
+    "Throttled",
+    "UnknownName",
+    "Unreachable",
+    "WrongEnvironment",
+]
+
+
+class P2CError(Exception):
+    """Any error of the workbench: one line of what is wrong, and a hint of what to do."""
+
+    can_retry = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as plain values, for ``--json`` and the ledger."""
+        parts = {k: v for k, v in vars(self).items() if k not in {"message", "hint"}}
+        return {"error": type(self).__name__, "message": self.message, "hint": self.hint, **parts}
+
+
+class ConfigError(P2CError):
+    """``p2c.toml``, a connection set or a secret reference does not fit."""
+
+
+class UnknownName(P2CError):
+    """A name that does not exist, with the names that do and the nearest one.
+
+    >>> str(UnknownName("task", "acounts", ["accounts", "contacts"]))
+    "Unknown task 'acounts'. Did you mean 'accounts'? Allowed: accounts, contacts."
+    """
+
+    def __init__(self, kind: str, came: str, known: Iterable[str], *, where: str | None = None) -> None:
+        names = sorted(known)
+        near = get_close_matches(came.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+        nearest = next((n for n in names if near and n.lower() == near[0]), None)
+        place = f" in {where}" if where else ""
+        guess = f"Did you mean '{nearest}'? " if nearest else ""
+        shown = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
+        super().__init__(f"Unknown {kind} '{came}'{place}.", hint=f"{guess}Allowed: {shown or 'none'}.")
+        self.kind, self.came, self.known, self.nearest = kind, came, names, nearest
+
+
+class TemplateError(P2CError):
+    """A mapping template is wrong; ``path`` names the place, such as ``fields[3].apply[0]``."""
+
+    def __init__(self, message: str, *, path: str | None = None, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {message}" if path else message, hint=hint)
+        self.path = path
+
+
+class SuiteError(P2CError):
+    """An expectation suite is wrong; names the file and the expectation."""
+
+
+class FrameError(P2CError):
+    """A frame lacks a column, a type or rows that a step needs."""
+
+
+class GateClosed(P2CError):
+    """The gate stopped the load: the verdict says why."""
+
+
+class PlanError(P2CError):
+    """A plan that must not be applied."""
+
+
+class PlanAltered(PlanError):
+    """The plan's files are not those it was hashed with."""
+
+
+class WrongEnvironment(PlanError):
+    """The plan was made for other systems than the session speaks to."""
+
+
+class RunError(P2CError):
+    """A notebook run did not finish."""
+
+
+class SandboxError(P2CError):
+    """The sandbox could not be started, loaded or stopped."""
+
+
+class ServiceError(P2CError):
+    """A system's answer that is not the one asked for.
+
+    ``status`` is the HTTP status (0: no answer), ``code`` the service's own code, ``target`` the row or set asked
+    for, ``request_id`` what the service's support asks for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        target: str = "",
+        request_id: str = "",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status, self.code, self.target, self.request_id = status, code, target, request_id
+
+
+class Unreachable(ServiceError):
+    """No answer: refused connection, time-out, reset, or a name that does not resolve."""
+
+    can_retry = True
+
+
+class NotAuthorised(ServiceError):
+    """No token could be had, or the service refused it (401, 403)."""
+
+
+class NotFound(ServiceError):
+    """No such entity set or row."""
+
+
+class Duplicate(ServiceError):
+    """A row with the same key is there already."""
+
+
+class Drifted(ServiceError):
+    """The row changed after it was read: its etag is not the one sent."""
+
+
+class Throttled(ServiceError):
+    """The service asked to wait (429) for longer than the time budget allows."""
+
+    can_retry = True
+
+
+class Rejected(ServiceError):
+    """The service refused the data: a rule, a length, a missing reference."""
+
+
+class IncompleteRead(ServiceError):
+    """What arrived is not the whole: a page cut short, a count that does not agree."""
+
+    can_retry = True
