@@ -1,0 +1,281 @@
+"""The workspace and its connection sets, read from ``p2c.toml``; secrets only by reference.
+
+A workspace is the folder that holds ``p2c.toml``. Without one, the current folder is a workspace that knows only the
+``sandbox`` set. State (ledger, runs, sandbox) lives in its ``.p2c/`` folder.
+
+```toml
+[connections.prod-sales]
+app = "sales"
+url = "https://contoso.crm4.dynamics.com"
+tenant = "contoso.onmicrosoft.com"
+client_id = "00000000-0000-0000-0000-000000000000"
+secret = "env:P2C_SALES_SECRET"
+
+[sets.prod]
+sales = "prod-sales"
+finops = "prod-finops"
+company = "USMF"
+protected = true
+```
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from p2c_lib.errors import ConfigError, UnknownName
+
+__all__ = ["SANDBOX", "Connection", "ConnectionSet", "Secret", "Workspace", "workspace"]
+
+App = Literal["sales", "finops"]
+SANDBOX = "sandbox"
+FILE = "p2c.toml"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+CONNECTION_KEYS = {"app", "url", "tenant", "client_id", "secret", "token_url"}
+SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
+
+
+class Secret:
+    """A reference to a secret, revealed only where it is sent.
+
+    ``env:NAME``, ``file:PATH`` (its first line) and ``keyring:SERVICE/USER`` are the forms of a reference.
+
+    >>> Secret("env:P2C_SALES_SECRET")
+    Secret('env:P2C_SALES_SECRET')
+    """
+
+    __slots__ = ("_value", "reference")
+
+    def __init__(self, reference: str) -> None:
+        scheme, _, rest = reference.partition(":")
+        if scheme not in {"env", "file", "keyring"} or not rest:
+            raise ConfigError(
+                "A secret is given by reference, and this is not one.",
+                hint="Use env:NAME, file:PATH or keyring:SERVICE/USER.",
+            )
+        self.reference = reference
+        self._value: str | None = None
+
+    @classmethod
+    def literal(cls, value: str) -> Secret:
+        """A secret held in memory; only the sandbox's own token is made this way."""
+        secret = cls("env:literal")
+        secret.reference, secret._value = "literal", value
+        return secret
+
+    def reveal(self) -> str:
+        """The secret itself. Raises ConfigError when the reference leads nowhere."""
+        if self._value is not None:
+            return self._value
+        scheme, _, rest = self.reference.partition(":")
+        read = {"env": _from_environment, "file": _from_file, "keyring": _from_keyring}[scheme]
+        return read(rest)
+
+    def __repr__(self) -> str:
+        return f"Secret({self.reference!r})"
+
+    __str__ = __repr__
+
+
+def _from_environment(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise ConfigError(
+            f"The secret env:{name} is not set.", hint=f"Set the environment variable {name} and try again."
+        ) from None
+
+
+def _from_file(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text("utf-8").splitlines()[0].strip()
+    except (OSError, IndexError) as error:
+        raise ConfigError(f"The secret file:{path} cannot be read ({error}).") from None
+
+
+def _from_keyring(place: str) -> str:
+    service, _, user = place.partition("/")
+    try:
+        import keyring  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise ConfigError(
+            f"The secret keyring:{place} needs the package keyring.",
+            hint="Run pip install keyring, or use env: or file:.",
+        ) from None
+    value = keyring.get_password(service, user)
+    if not value:
+        raise ConfigError(f"The keyring has no password for {service}/{user}.")
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where one system is and as whom to speak to it; ``url`` has no trailing slash.
+
+    ``token_url`` is None for real tenants: tokens then come from Microsoft Entra for ``tenant``.
+    """
+
+    name: str
+    app: App
+    url: str
+    client_id: str
+    secret: Secret | None
+    tenant: str = "common"
+    token_url: str | None = None
+
+
+@dataclass(frozen=True)
+class ConnectionSet:
+    """One Sales and one F&O connection, with the company and business unit that belong together."""
+
+    name: str
+    sales: Connection
+    finops: Connection
+    company: str
+    business_unit: str | None = None
+    protected: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The set without its secrets."""
+        return {
+            "name": self.name,
+            "sales": self.sales.url,
+            "finops": self.finops.url,
+            "company": self.company,
+            "business_unit": self.business_unit,
+            "protected": self.protected,
+        }
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with its connection sets, its state and its expectations."""
+
+    root: Path
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def state(self) -> Path:
+        """``.p2c/``: ledger, runs and the sandbox."""
+        return self.root / ".p2c"
+
+    @property
+    def sandbox_home(self) -> Path:
+        """Where the sandbox of this workspace keeps its rows and says where it listens."""
+        return self.state / "sandbox"
+
+    @property
+    def expectations(self) -> Path:
+        """The suites of this workspace, or the packaged ones where it has none."""
+        own = self.root / "expectations"
+        return own if own.is_dir() else Path(__file__).parent / "_expectations"
+
+    @property
+    def notebooks(self) -> Path:
+        """The notebooks of this workspace, or the packaged ones where it has none."""
+        own = self.root / "notebooks"
+        return own if own.is_dir() else Path(__file__).parent / "_notebooks"
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the connection sets; ``sandbox`` is always one."""
+        return (SANDBOX, *(n for n in self.content.get("sets", {}) if n != SANDBOX))
+
+    def connection_set(self, name: str) -> ConnectionSet:
+        """The connection set of that name. Raises UnknownName, or ConfigError where the file does not fit."""
+        if name == SANDBOX:
+            return self._sandbox_set()
+        sets = self.content.get("sets", {})
+        if name not in sets:
+            raise UnknownName("connection set", name, self.sets, where=str(self.root / FILE))
+        entry = _checked(sets[name], SET_KEYS, {"sales", "finops", "company"}, f"sets.{name}")
+        return ConnectionSet(
+            name=name,
+            sales=self._connection(entry["sales"], "sales"),
+            finops=self._connection(entry["finops"], "finops"),
+            company=str(entry["company"]),
+            business_unit=entry.get("business_unit"),
+            protected=bool(entry.get("protected", False)),
+        )
+
+    def _connection(self, name: str, app: App) -> Connection:
+        connections = self.content.get("connections", {})
+        if name not in connections:
+            raise UnknownName("connection", name, connections, where=str(self.root / FILE))
+        place = f"connections.{name}"
+        entry = _checked(connections[name], CONNECTION_KEYS, {"app", "url", "client_id"}, place)
+        if entry["app"] not in get_args(App):
+            raise UnknownName("app", str(entry["app"]), get_args(App), where=place)
+        if entry["app"] != app:
+            raise ConfigError(f"{place} is a {entry['app']} connection where {app} is needed.")
+        return Connection(
+            name=name,
+            app=app,
+            url=_safe_url(str(entry["url"]), place),
+            client_id=str(entry["client_id"]),
+            secret=Secret(entry["secret"]) if "secret" in entry else None,
+            tenant=str(entry.get("tenant", "common")),
+            token_url=_safe_url(str(entry["token_url"]), place) if "token_url" in entry else None,
+        )
+
+    def _sandbox_set(self) -> ConnectionSet:
+        """The sandbox where it listens now; a URL of port 0 when it is not up."""
+        server = self.sandbox_home / "server.json"
+        found = json.loads(server.read_text("utf-8")) if server.is_file() else {}
+        secret = Secret.literal(found.get("token", ""))
+
+        def connection(app: App) -> Connection:
+            url = str(found.get(f"{app}_url", "http://127.0.0.1:0"))
+            token_url = f"{url}/sandbox/oauth2/v2.0/token"
+            return Connection(f"sandbox-{app}", app, url, "p2c-sandbox", secret, "sandbox", token_url)
+
+        return ConnectionSet(SANDBOX, connection("sales"), connection("finops"), company="USMF")
+
+
+def workspace(start: Path | None = None) -> Workspace:
+    """The workspace of ``start``: ``P2C_WORKSPACE``, else the nearest folder upwards with p2c.toml, else ``start``.
+
+    ``start`` is the current folder by default. Raises ConfigError when p2c.toml is not readable TOML.
+    """
+    named = os.environ.get("P2C_WORKSPACE")
+    here = Path(named) if named else (start or Path.cwd())
+    here = here.resolve()
+    root = here if named else next((p for p in (here, *here.parents) if (p / FILE).is_file()), here)
+    file = root / FILE
+    if not file.is_file():
+        return Workspace(root)
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}.") from None
+    for key in content:
+        if key not in {"connections", "sets"}:
+            raise UnknownName("key", key, ["connections", "sets"], where=str(file))
+    return Workspace(root, content)
+
+
+def _checked(entry: Any, allowed: set[str], needed: set[str], place: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{place} is not a table.", hint=f"Write [{place}] and its keys below it.")
+    for key in entry:
+        if key not in allowed:
+            raise UnknownName("key", key, allowed, where=place)
+    missing = sorted(needed - entry.keys())
+    if missing:
+        raise ConfigError(f"{place} lacks {', '.join(missing)}.")
+    return entry
+
+
+def _safe_url(url: str, place: str) -> str:
+    """TLS everywhere; plain http only to this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return url.rstrip("/")
+    raise ConfigError(f"{place} has the url '{url}'.", hint="Use https://; plain http is only for 127.0.0.1.")
