@@ -1,0 +1,212 @@
+"""The ledger: one database a workspace, SQLite in ``.p2c/`` unless a URL names another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.ledger import schema
+
+__all__ = ["Ledger", "WaitingRow", "open_ledger"]
+
+QUARANTINED, HELD, FAILED = "quarantined", "held", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """A row that did not go in, and why: ``kind`` is quarantined, held or failed.
+
+    ``key`` is the row's normalised key text, as ``frames.key_text`` makes it.
+    """
+
+    key: str
+    kind: str
+    rule: str
+    field: str
+    value: str | None
+    reason: str
+
+
+class Ledger:
+    """Facts about runs; every write is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        schema.METADATA.create_all(engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise ConfigError(
+                f"The ledger at {self._engine.url.render_as_string()} cannot be written: {error.__class__.__name__}.",
+                hint="Check that its disk is not full and that no other program holds it.",
+            ) from error
+
+    def _read(self, statement: Any) -> list[dict[str, Any]]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    # runs and their tasks
+
+    def begin_run(self, run_id: str, *, connection_set: str, company: str, apply: bool) -> None:
+        """A run starts."""
+        row = {
+            "run_id": run_id,
+            "connection_set": connection_set,
+            "company": company,
+            "apply": apply,
+            "status": "running",
+            "started": _now(),
+        }
+        with self._write() as connection:
+            connection.execute(insert(schema.runs), row)
+
+    def end_run(self, run_id: str, *, status: str, report: str | None) -> None:
+        """A run ended; ``status`` is clean, differences or error."""
+        values = {"status": status, "report": report, "ended": _now()}
+        with self._write() as connection:
+            connection.execute(update(schema.runs).where(schema.runs.c.run_id == run_id).values(values))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every run, the latest first."""
+        return self._read(select(schema.runs).order_by(schema.runs.c.started.desc()))
+
+    def record_task(self, run_id: str, facts: Mapping[str, Any]) -> None:
+        """What one task of a run came to; a task done again within a run replaces its line."""
+        table = schema.tasks
+        with self._write() as connection:
+            connection.execute(table.delete().where(table.c.run_id == run_id, table.c.task == facts["task"]))
+            connection.execute(insert(table), {**facts, "run_id": run_id, "ended": _now()})
+
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """The tasks of a run in the order they ended. Raises UnknownName for a run that is not in the ledger."""
+        rows = self._read(select(schema.tasks).where(schema.tasks.c.run_id == run_id).order_by(schema.tasks.c.ended))
+        if not rows and run_id not in (known := [r["run_id"] for r in self.runs()]):
+            raise UnknownName("run", run_id, known)
+        return rows
+
+    # plans and operations
+
+    def record_plan(self, plan_id: str, *, task: str, folder: Path, run_id: str | None) -> None:
+        """A plan is about to be applied; the same plan is recorded once."""
+        row = {"plan_id": plan_id, "run_id": run_id, "task": task, "folder": str(folder), "made": _now()}
+        with self._write() as connection:
+            known = connection.execute(select(schema.plans.c.plan_id).where(schema.plans.c.plan_id == plan_id)).first()
+            if known is None:
+                connection.execute(insert(schema.plans), row)
+
+    def sending(self, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Operations are about to be sent: rows of position, op, entity_set, key."""
+        table = schema.operations
+        sent = [{**row, "plan_id": plan_id, "state": "sent", "sent": _now()} for row in rows]
+        again = table.delete().where(table.c.plan_id == plan_id, table.c.position == bindparam("at"))
+        with self._write() as connection:
+            connection.execute(again, [{"at": row["position"]} for row in rows])
+            connection.execute(insert(table), sent)
+
+    def answered(self, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Operations were answered: rows of at (the position), to (the state), code, message and request."""
+        table = schema.operations
+        statement = (
+            update(table)
+            .where(table.c.plan_id == plan_id, table.c.position == bindparam("at"))
+            .values(
+                state=bindparam("to"),
+                status=bindparam("code"),
+                message=bindparam("text"),
+                request_id=bindparam("request"),
+                answered=_now(),
+            )
+        )
+        with self._write() as connection:
+            connection.execute(statement, [dict(row) for row in rows])
+
+    def operations(self, plan_id: str) -> list[dict[str, Any]]:
+        """The operations of a plan that were sent, in plan order."""
+        table = schema.operations
+        return self._read(select(table).where(table.c.plan_id == plan_id).order_by(table.c.position))
+
+    # rows that wait
+
+    def record_waiting(
+        self, run_id: str, *, connection_set: str, company: str, task: str, rows: Iterable[WaitingRow]
+    ) -> None:
+        """The rows of a task that wait now; those that waited before and no longer do are released."""
+        table, now = schema.waiting, _now()
+        mine = (table.c.connection_set == connection_set, table.c.company == company, table.c.task == task)
+        with self._write() as connection:
+            open_rows = connection.execute(select(table).where(*mine, table.c.state == "open")).mappings().all()
+            known = {(r["key"], r["kind"], r["rule"], r["field"]): r["id"] for r in open_rows}
+            seen = {"last_run": run_id, "last_seen": now}
+            new, still = [], []
+            for row in rows:
+                found = known.pop((row.key, row.kind, row.rule, row.field), None)
+                if found is not None:
+                    still.append({"at": found, "shown": row.value, "why": row.reason})
+                    continue
+                first = {"first_run": run_id, "first_seen": now, "state": "open", "task": task, "company": company}
+                new.append({**asdict(row), **first, **seen, "connection_set": connection_set})
+            by_id = update(table).where(table.c.id == bindparam("at"))
+            if still:
+                connection.execute(by_id.values(value=bindparam("shown"), reason=bindparam("why"), **seen), still)
+            if known:
+                connection.execute(by_id.values(state="released", **seen), [{"at": i} for i in known.values()])
+            if new:
+                connection.execute(insert(table), new)
+
+    def waiting(self, *, connection_set: str, company: str, task: str | None = None) -> list[dict[str, Any]]:
+        """The rows that wait now, of one task or of all."""
+        table = schema.waiting
+        statement = select(table).where(
+            table.c.connection_set == connection_set, table.c.company == company, table.c.state == "open"
+        )
+        if task is not None:
+            statement = statement.where(table.c.task == task)
+        return self._read(statement.order_by(table.c.task, table.c.key, table.c.rule))
+
+    def blocked(self, *, connection_set: str, company: str) -> dict[str, dict[str, str]]:
+        """For each task the keys that wait and why, the first reason of each: what holds dependent rows."""
+        found: dict[str, dict[str, str]] = {}
+        for row in self.waiting(connection_set=connection_set, company=company):
+            found.setdefault(row["task"], {}).setdefault(row["key"], row["reason"])
+        return found
+
+
+def open_ledger(place: Path | str) -> Ledger:
+    """The ledger in a folder (``ledger.db``, made when absent) or at a SQLAlchemy URL."""
+    if isinstance(place, Path):
+        place.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{place / 'ledger.db'}"
+    else:
+        url = place
+    try:
+        engine = create_engine(url)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _durable_and_shared)
+        return Ledger(engine)
+    except SQLAlchemyError as error:
+        raise ConfigError(f"The ledger at {place} cannot be opened: {error.__class__.__name__}.") from error
+
+
+def _durable_and_shared(connection: Any, _record: Any) -> None:
+    """Write-ahead log: readers never wait, and a killed writer leaves a consistent file."""
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
