@@ -1,0 +1,315 @@
+"""The rows of both systems in one SQLite file: a real column an attribute, a version a row, a log of deletions.
+
+A table is named ``<system>_<entity set>``. Beside its attributes it has ``_id`` (the record number, also F&O's RecId)
+and ``_version`` (one counter over all tables, so a larger version is a later write). A lookup with several targets
+has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and compares without case.
+
+How a value is stored, by kind of column: text, memo, enum member as text; guid and lookup as lower-case text;
+numbers and choices as numbers; bool as 0 or 1; datetime as ``YYYY-MM-DDTHH:MM:SSZ``; date as ``YYYY-MM-DD``.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.schema import Column, Entity
+
+Value = str | int | float | None
+
+_DECLARED = {
+    "string": "TEXT COLLATE NOCASE",
+    "memo": "TEXT COLLATE NOCASE",
+    "enum": "TEXT COLLATE NOCASE",
+    "guid": "TEXT",
+    "lookup": "TEXT",
+    "datetime": "TEXT",
+    "date": "TEXT",
+    "decimal": "REAL",
+    "double": "REAL",
+    "money": "REAL",
+}
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deletions (
+  version INTEGER PRIMARY KEY, system TEXT NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS deletions_by_entity ON deletions (system, entity, version);
+"""
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table(entity: Entity) -> str:
+    """The entity's table as an SQL identifier."""
+    return quoted(f"{entity.system}_{entity.set_name.lower()}")
+
+
+def sortable_guid() -> str:
+    """A new guid whose text order is the order of making, as a server's sequential guids are."""
+    head = f"{time.time_ns() // 1_000:015x}"[-15:]
+    tail = os.urandom(9).hex()[:17]
+    text = head + tail
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class KeyTaken(Exception):  # noqa: N818 - a fact about the row, turned into a dialect's refusal by its caller
+    """Another row has the same key; ``columns`` are the key's columns (the primary key's or an alternate key's)."""
+
+    def __init__(self, entity: Entity, columns: tuple[str, ...]) -> None:
+        super().__init__(f"{entity.name} {columns}")
+        self.entity, self.columns = entity, columns
+
+
+class Store:
+    """One SQLite file for both systems; any number of readers and one writer at a time, from any thread.
+
+    >>> store = Store(directory / "sandbox.db", [*entities("sales").values()])  # doctest: +SKIP
+    >>> with store.write():  # doctest: +SKIP
+    ...     store.insert(accounts, {"accountid": sortable_guid(), "name": "Fabrikam"})
+    """
+
+    def __init__(self, path: Path, entities: Iterable[Entity]) -> None:
+        self.path = path
+        self.entities = tuple(entities)
+        self._writer = threading.RLock()
+        self._depth = 0
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._opening = threading.Lock()
+        with self.write():
+            self._create()
+        self._version = self._counter("version")
+
+    # -- connections and transactions ------------------------------------------------------------------------------
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's own connection."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._local.connection = self._open()
+        return found
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=60, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA mmap_size=4294967296")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.create_function("fold", 1, lambda text: text.casefold() if text else text, deterministic=True)
+        with self._opening:
+            self._opened.append(connection)
+        return connection
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """All that is done inside is kept together or not at all; inside another ``write`` it is a savepoint."""
+        with self._writer:
+            connection = self.connection
+            if self._depth:
+                with self._savepoint(connection):
+                    yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            before = getattr(self, "_version", 0)
+            self._depth = 1
+            try:
+                yield connection
+                if getattr(self, "_version", 0) != before:
+                    self._keep("version", self._version)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth = 0
+
+    @contextmanager
+    def _savepoint(self, connection: sqlite3.Connection) -> Iterator[None]:
+        name = f"s{self._depth}"
+        connection.execute(f"SAVEPOINT {name}")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            connection.execute(f"ROLLBACK TO {name}")
+            connection.execute(f"RELEASE {name}")
+            raise
+        else:
+            connection.execute(f"RELEASE {name}")
+        finally:
+            self._depth -= 1
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Reads inside see one state of the store, whatever is written meanwhile."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connections of all threads; the store cannot be used afterwards."""
+        with self._opening:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+        self._local = threading.local()
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def _create(self) -> None:
+        connection = self.connection
+        for statement in _LEDGER.split(";"):
+            connection.execute(statement)
+        for entity in self.entities:
+            self._create_table(entity)
+            self.create_indexes(entity)
+
+    def _create_table(self, entity: Entity) -> None:
+        declared = {name: kind for column in entity.columns.values() for name, kind in _columns_of(column)}
+        have = {row[1] for row in self.connection.execute(f"PRAGMA table_info({table(entity)})")}
+        if not have:
+            body = ", ".join(f"{quoted(name)} {kind}" for name, kind in declared.items())
+            self.connection.execute(
+                f"CREATE TABLE {table(entity)} (_id INTEGER PRIMARY KEY AUTOINCREMENT, _version INTEGER NOT NULL, {body})"
+            )
+            return
+        for name in declared.keys() - have:
+            self.connection.execute(f"ALTER TABLE {table(entity)} ADD COLUMN {quoted(name)} {declared[name]}")
+
+    def create_indexes(self, entity: Entity) -> None:
+        """Indexes of the keys (unique), lookups, primary name and version; those that exist already are left."""
+        plain = [c.name for c in entity.columns.values() if c.kind == "lookup"]
+        if entity.primary_name and (entity.primary_name,) not in self.keys(entity).values():
+            plain.append(entity.primary_name)
+        for columns in {entity.key, *entity.alternate_keys.values()}:
+            self._index(entity, columns, unique=True)
+        for name in plain:
+            self._index(entity, (name, *entity.key) if name == entity.primary_name else (name,), unique=False)
+        self._index(entity, ("_version",), unique=False)
+
+    def drop_indexes(self, entity: Entity) -> None:
+        """Drop the entity's indexes before a large ``insert_many``; call ``create_indexes`` after it."""
+        name = table(entity)[1:-1]
+        rows = self.connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", [name]
+        ).fetchall()
+        for (index,) in rows:
+            self.connection.execute(f"DROP INDEX {quoted(index)}")
+
+    def _index(self, entity: Entity, columns: tuple[str, ...], *, unique: bool) -> None:
+        name = quoted(f"{entity.system}_{entity.set_name.lower()}_by_{'_'.join(columns)}")
+        kind = "UNIQUE INDEX" if unique else "INDEX"
+        listed = ", ".join(quoted(c) for c in columns)
+        self.connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table(entity)} ({listed})")
+
+    def keys(self, entity: Entity) -> dict[str, tuple[str, ...]]:
+        """Primary (named ``""``) and alternate keys."""
+        return {"": entity.key, **entity.alternate_keys}
+
+    # -- versions and counters -------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The version of the latest write."""
+        return self._version
+
+    def next_version(self, count: int = 1) -> int:
+        """The first of ``count`` new versions; inside ``write`` only."""
+        first = self._version + 1
+        self._version += count
+        return first
+
+    def next_number(self, name: str, start: int, count: int = 1) -> int:
+        """The first of ``count`` next numbers of a named sequence; inside ``write`` only."""
+        first = max(self._counter(name), start - 1) + 1
+        self._keep(name, first + count - 1)
+        return first
+
+    def _counter(self, name: str) -> int:
+        row = self.connection.execute("SELECT value FROM counters WHERE name = ?", [name]).fetchone()
+        return int(row[0]) if row else 0
+
+    def _keep(self, name: str, value: int) -> None:
+        self.connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", [name, value])
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+
+    def insert(self, entity: Entity, values: Mapping[str, Value]) -> int:
+        """Insert one row of stored values and answer its record number; ``KeyTaken`` when a key is in use."""
+        names = ", ".join(quoted(name) for name in values)
+        marks = ", ".join("?" * (len(values) + 1))
+        sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({marks})"
+        with self._keys_named(entity):
+            cursor = self.connection.execute(sql, [self.next_version(), *values.values()])
+        return int(cursor.lastrowid or 0)
+
+    def insert_many(self, entity: Entity, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> int:
+        """Insert rows of stored values, in the order of ``columns``; answers how many."""
+        names = ", ".join(quoted(name) for name in columns)
+        sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({', '.join('?' * (len(columns) + 1))})"
+        numbered = ((self.next_version(), *row) for row in rows)
+        with self._keys_named(entity):
+            return self.connection.executemany(sql, numbered).rowcount
+
+    def update(self, entity: Entity, record: int, values: Mapping[str, Value]) -> None:
+        """Set columns of one row and give it a new version; ``KeyTaken`` when a key is in use."""
+        pairs = "".join(f", {quoted(name)} = ?" for name in values)
+        sql = f"UPDATE {table(entity)} SET _version = ?{pairs} WHERE _id = ?"
+        with self._keys_named(entity):
+            self.connection.execute(sql, [self.next_version(), *values.values(), record])
+
+    def delete(self, entity: Entity, record: int) -> None:
+        """Delete one row and remember its key for change tracking."""
+        key = ", ".join(quoted(name) for name in entity.key)
+        found = self.connection.execute(f"SELECT {key} FROM {table(entity)} WHERE _id = ?", [record]).fetchone()
+        if found is None:
+            return
+        self.connection.execute(f"DELETE FROM {table(entity)} WHERE _id = ?", [record])
+        self.connection.execute(
+            "INSERT INTO deletions VALUES (?, ?, ?, ?, ?)",
+            [self.next_version(), entity.system, entity.name, "|".join(map(str, found)), time.time()],
+        )
+
+    def find(self, entity: Entity, key: Mapping[str, Value]) -> dict[str, Value] | None:
+        """The row with these column values, with ``_id`` and ``_version``, or None."""
+        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+        cursor = self.connection.execute(f"SELECT * FROM {table(entity)} WHERE {where} LIMIT 1", list(key.values()))
+        row = cursor.fetchone()
+        return None if row is None else dict(zip((d[0] for d in cursor.description), row, strict=True))
+
+    def count(self, entity: Entity) -> int:
+        """Rows of the entity."""
+        return int(self.connection.execute(f"SELECT count(*) FROM {table(entity)}").fetchone()[0])
+
+    @contextmanager
+    def _keys_named(self, entity: Entity) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            columns = tuple(part.rpartition(".")[2] for part in str(error).partition(": ")[2].split(", "))
+            raise KeyTaken(entity, columns) from error
+
+
+def _columns_of(column: Column) -> Iterator[tuple[str, str]]:
+    yield column.name, _DECLARED.get(column.kind, "INTEGER")
+    if column.kind == "lookup" and len(column.targets) > 1:
+        yield f"{column.name}!type", "TEXT"
