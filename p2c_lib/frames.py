@@ -1,0 +1,183 @@
+"""An entity set as a typed, provenance-carrying table; its key as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import FrameError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text"]
+
+SYSTEM = "@"
+SHOWN_ROWS = 8
+
+
+@dataclass(frozen=True)
+class EntityQuery:
+    """What to read: an entity set, columns by path, the integration key and a filter in the service's own words.
+
+    A path is a column (``name``), a column of the row a lookup points to (``transactioncurrencyid.isocurrencycode``),
+    or, where a lookup may point to several tables, ``customerid.account.accountnumber``.
+    """
+
+    app: str
+    entity: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    filter: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a frame came from and whether it is the whole.
+
+    ``complete`` is false when rows were left out (a filter, a company, a limit): nothing may be concluded from a row's
+    absence then; ``note`` says why in words.
+    """
+
+    app: str
+    url: str
+    organisation: str
+    company: str | None
+    entity_set: str
+    query: str
+    key: tuple[str, ...]
+    read_at: datetime
+    server_count: int | None
+    complete: bool
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The origin as plain values."""
+        parts = dict(vars(self))
+        return parts | {"key": list(self.key), "read_at": self.read_at.isoformat()}
+
+
+@dataclass(frozen=True)
+class EntityFrame:
+    """Rows of one entity set in Arrow, with where they came from.
+
+    Columns whose name begins with ``@`` belong to the workbench (``@etag``, ``@id``) and never appear in ``df``.
+    """
+
+    table: pa.Table
+    origin: Origin
+    schema: EntitySchema | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of the integration key."""
+        return self.origin.key
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the service's columns, without the workbench's own."""
+        return tuple(name for name in self.table.column_names if not name.startswith(SYSTEM))
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The rows as pandas with Arrow-backed columns: integers keep their nulls, money stays decimal."""
+        import pandas as pd
+
+        frame: pd.DataFrame = self.table.select(list(self.columns)).to_pandas(types_mapper=pd.ArrowDtype)
+        return frame
+
+    def with_table(self, table: pa.Table) -> EntityFrame:
+        """The same origin over other rows or columns."""
+        return replace(self, table=table)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Origin, row count and column types as plain values."""
+        types = {name: str(self.table.schema.field(name).type) for name in self.columns}
+        return {"origin": self.origin.to_dict(), "rows": len(self), "columns": types}
+
+    def __repr__(self) -> str:
+        origin = self.origin
+        whole = "complete" if origin.complete else f"part: {origin.note}"
+        size = f"{len(self):,} rows x {len(self.columns)} columns"
+        return f"EntityFrame({origin.app} {origin.entity_set}, {size}, {whole})"
+
+    def _repr_html_(self) -> str:
+        return f"{_caption(self)}{_sample(self.table.select(list(self.columns)))}"
+
+
+def _caption(frame: EntityFrame) -> str:
+    origin = frame.origin
+    place = f"{origin.app} {origin.entity_set}" + (f" of company {origin.company}" if origin.company else "")
+    counted = "" if origin.server_count is None else f", the service counts {origin.server_count:,}"
+    state = "complete" if origin.complete else f"part of the set: {origin.note}"
+    lines = (
+        f"<b>{escape(place)}</b> - {len(frame):,} rows x {len(frame.columns)} columns{counted} - {escape(state)}",
+        f"<small>{escape(origin.url)} - organisation {escape(origin.organisation or 'unknown')} - read "
+        f"{origin.read_at:%Y-%m-%d %H:%M:%S %Z} - key {escape(' + '.join(origin.key))}</small>",
+    )
+    return "".join(f"<div>{line}</div>" for line in lines)
+
+
+def _sample(table: pa.Table) -> str:
+    head = "".join(f"<th>{escape(f.name)}<br><small>{escape(str(f.type))}</small></th>" for f in table.schema)
+    columns = [table.column(i).slice(0, SHOWN_ROWS).to_pylist() for i in range(table.num_columns)]
+    body = "".join(
+        "<tr>" + "".join(f"<td>{'' if value is None else escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in zip(*columns, strict=True)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def key_text(table: pa.Table, key: Sequence[str]) -> pa.Array:
+    """The normalised key of every row: its values trimmed, casefolded and joined with ``|``; null where a part is null.
+
+    Whole numbers read the same in every type (1, 1.0 and decimal 1.0000 are ``1``). In a key of several columns a
+    ``|`` inside a value is written ``\\|``, so that two different keys never share a text.
+
+    >>> key_text(pa.table({"q": [" QUO-1 ", None], "n": [1, 2]}), ["q", "n"]).to_pylist()
+    ['quo-1|1', None]
+    """
+    if not key:
+        raise FrameError("A key needs at least one column.", hint="Name the integration key of the template.")
+    for name in key:
+        if name not in table.column_names:
+            raise UnknownName("key column", name, [c for c in table.column_names if not c.startswith(SYSTEM)])
+    parts = [_normal_text(table.column(name)) for name in key]
+    if len(parts) > 1:
+        parts = [pc.replace_substring(pc.replace_substring(p, "\\", "\\\\"), "|", "\\|") for p in parts]
+        joined = pc.binary_join_element_wise(*parts, "|", null_handling="emit_null")
+    else:
+        joined = parts[0]
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _normal_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _normal_text(column.cast(kind.value_type))
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
+        return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
+    text = column.cast(pa.string()) if not pa.types.is_string(kind) else column
+    return _casefold(pc.utf8_trim_whitespace(text))
+
+
+def _casefold(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    lower = pc.utf8_lower(text)
+    if pc.all(pc.string_is_ascii(text)).as_py() in {True, None}:
+        return lower
+    values = [None if value is None else value.casefold() for value in text.to_pylist()]
+    return pa.chunked_array([pa.array(values, pa.string())])

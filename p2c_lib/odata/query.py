@@ -1,0 +1,52 @@
+"""One query value for both systems, and what a read gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["Expand", "Page", "Query"]
+
+
+@dataclass(frozen=True)
+class Expand:
+    """The one row a navigation leads to: which of its columns, and further navigations from there."""
+
+    navigation: str
+    schema: EntitySchema
+    select: tuple[str, ...]
+    expand: tuple[Expand, ...] = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to read from one entity set; names are columns of its schema, ``filter`` is the service's own text.
+
+    ``company`` limits an F&O set to one legal entity. ``page_size`` None leaves it to the service.
+    """
+
+    entity_set: str
+    select: tuple[str, ...]
+    filter: str | None = None
+    expand: tuple[Expand, ...] = ()
+    orderby: tuple[str, ...] = ()
+    top: int | None = None
+    apply: str | None = None
+    company: str | None = None
+    page_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as a typed table: the selected columns, ``@etag``, in Sales ``@id``, and expanded columns by path."""
+
+    table: pa.Table
+    next_link: str | None = None
+    delta_link: str | None = None
+    server_count: int | None = None
+    deleted: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)

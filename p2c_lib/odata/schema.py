@@ -1,0 +1,109 @@
+"""What an entity set looks like, from the service's own metadata: columns with types, keys, lookups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from p2c_lib.errors import UnknownName
+
+__all__ = ["Column", "EntitySchema", "Lookup"]
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its type on the wire and in Arrow, and what may be written to it.
+
+    ``wire`` is the property name in JSON where it differs from ``name`` (a Sales lookup ``x`` travels as
+    ``_x_value``). ``choices`` maps a choice's value to its label (Sales) or a member's number to its name (F&O).
+    ``targets`` are the logical names of the tables a lookup may point to.
+    """
+
+    name: str
+    edm: str
+    type: pa.DataType
+    wire: str = ""
+    label: str | None = None
+    max_length: int | None = None
+    required: bool = False
+    creatable: bool = True
+    updatable: bool = True
+    choices: Mapping[int, str] | None = None
+    targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.wire:
+            object.__setattr__(self, "wire", self.name)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A way from a row to the one row it refers to: ``navigation`` is the case-sensitive property to expand or bind."""
+
+    column: str
+    navigation: str
+    target: str
+
+
+@dataclass(frozen=True)
+class EntitySchema:
+    """An entity set as its service describes it.
+
+    ``key`` is the primary key (one guid column in Sales, the composite natural key in F&O); ``alternate_keys`` maps
+    a key's name to its columns; ``lookups`` lists every navigation a row offers.
+    """
+
+    app: str
+    entity_set: str
+    logical_name: str
+    key: tuple[str, ...]
+    columns: Mapping[str, Column]
+    alternate_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lookups: tuple[Lookup, ...] = ()
+    primary_name: str | None = None
+    change_tracking: bool = False
+    read_only: bool = False
+    label: str | None = None
+
+    def column(self, name: str) -> Column:
+        """The column of that name; a Sales lookup also answers to its wire name. Raises ``UnknownName``."""
+        found = self.columns.get(name)
+        if found is None and name.startswith("_") and name.endswith("_value"):
+            found = self.columns.get(name[1:-6])
+        if found is None:
+            raise UnknownName("column", name, self.columns, where=f"{self.app} {self.entity_set}")
+        return found
+
+    def lookup(self, column: str, target: str | None = None) -> Lookup:
+        """The navigation of a lookup column, and of one target table where it may point to several."""
+        ways = [way for way in self.lookups if way.column == column]
+        if not ways:
+            names = sorted({way.column for way in self.lookups})
+            raise UnknownName("lookup", column, names, where=f"{self.app} {self.entity_set}")
+        if target is None and len(ways) == 1:
+            return ways[0]
+        chosen = [way for way in ways if way.target == target]
+        if not chosen:
+            kind = "target table" if target else "lookup path (it points to several tables: name one)"
+            known = [f"{column}.{way.target}" for way in ways]
+            raise UnknownName(kind, f"{column}.{target}" if target else column, known, where=self.entity_set)
+        return chosen[0]
+
+    def targets(self, column: str) -> tuple[str, ...]:
+        """The logical names of the tables a lookup column may point to, as its navigations say."""
+        return tuple(dict.fromkeys(way.target for way in self.lookups if way.column == column))
+
+    @property
+    def has_company(self) -> bool:
+        """Whether rows belong to an F&O legal entity."""
+        return "dataAreaId" in self.columns
+
+    def check_columns(self, names: Iterable[str]) -> None:
+        """Raise ``UnknownName`` for the first name that is no column."""
+        for name in names:
+            self.column(name)

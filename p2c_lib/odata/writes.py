@@ -1,0 +1,44 @@
+"""A write and its outcome, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from p2c_lib.errors import ServiceError
+
+__all__ = ["Operation", "Write", "WriteResult"]
+
+Operation = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One row to create, update or delete.
+
+    ``key`` names the row: in Sales its primary id or the columns of one alternate key, in F&O every key field with
+    ``dataAreaId``; a create needs none. ``body`` holds plain Python values by column; a value of None is empty.
+    With ``etag`` the row is only touched while it has not moved.
+    """
+
+    op: Operation
+    entity_set: str
+    key: Mapping[str, object] | None
+    body: Mapping[str, object]
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one write: ``status`` of its answer, the row's id where the service told it, or the error."""
+
+    status: int
+    row_id: str | None
+    error: ServiceError | None
+    request_id: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the service did it."""
+        return self.error is None
