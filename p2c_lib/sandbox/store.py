@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - names come from the schema and are quoted, values are bound
 """The rows of both systems in one SQLite file: a real column an attribute, a version a row, a log of deletions.
 
 A table is named ``<system>_<entity set>``. Beside its attributes it has ``_id`` (the record number, also F&O's RecId)
@@ -63,7 +64,7 @@ def sortable_guid() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-class KeyTaken(Exception):  # noqa: N818 - a fact about the row, turned into a dialect's refusal by its caller
+class KeyTaken(Exception):
     """Another row has the same key; ``columns`` are the key's columns (the primary key's or an alternate key's)."""
 
     def __init__(self, entity: Entity, columns: tuple[str, ...]) -> None:
@@ -188,9 +189,8 @@ class Store:
         have = {row[1] for row in self.connection.execute(f"PRAGMA table_info({table(entity)})")}
         if not have:
             body = ", ".join(f"{quoted(name)} {kind}" for name, kind in declared.items())
-            self.connection.execute(
-                f"CREATE TABLE {table(entity)} (_id INTEGER PRIMARY KEY AUTOINCREMENT, _version INTEGER NOT NULL, {body})"
-            )
+            own = "_id INTEGER PRIMARY KEY AUTOINCREMENT, _version INTEGER NOT NULL"
+            self.connection.execute(f"CREATE TABLE {table(entity)} ({own}, {body})")
             return
         for name in declared.keys() - have:
             self.connection.execute(f"ALTER TABLE {table(entity)} ADD COLUMN {quoted(name)} {declared[name]}")

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 
-class Refusal(Exception):  # noqa: N818 - the trade's word: the service refuses
-    """A request that is answered with an error: HTTP ``status``, the service's ``code`` and a message that names the problem.
+class Refusal(Exception):
+    """A request that is answered with an error: HTTP ``status``, the service's ``code``, a message with the problem.
 
     ``inner`` is the text of F&O's inner error, ``parts`` are further members of a Dataverse error body.
     """

@@ -1,0 +1,76 @@
+"""Rows as JSON text, built by SQLite itself: a page of 5,000 rows never becomes Python objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.schema import Column
+
+# SQLite allows 127 arguments of one function call.
+_CHUNK = 100
+
+
+def json_object(members: Sequence[tuple[str, str]]) -> str:
+    """SQL for the text of a JSON object; each member is a name and SQL for the JSON text of its value.
+
+    >>> json_object([("name", "json_quote(t.name)")])
+    'printf(\\'{"name":%s}\\', json_quote(t.name))'
+    """
+    if not members:
+        return "'{}'"
+    chunks = [members[at : at + _CHUNK] for at in range(0, len(members), _CHUNK)]
+    texts = []
+    for number, chunk in enumerate(chunks):
+        names = ",".join(f'"{name}":%s'.replace("%", "%%").replace("%%s", "%s") for name, _ in chunk)
+        opening, closing = "" if number else "{", "}" if number == len(chunks) - 1 else ","
+        pattern = (opening + names + closing).replace("'", "''")
+        texts.append(f"printf('{pattern}', {', '.join(value for _, value in chunk)})")
+    return " || ".join(texts)
+
+
+def json_array(rows: str) -> str:
+    """SQL for the text of a JSON array, from a SELECT whose one column ``row`` is JSON text."""
+    return f"(SELECT '[' || ifnull(group_concat(row, ','), '') || ']' FROM ({rows}))"
+
+
+def json_text(value: str) -> str:
+    """SQL for a text value, or null, as JSON."""
+    return f"json_quote({value})"
+
+
+def json_whole(value: str) -> str:
+    """SQL for a whole number as JSON."""
+    return f"ifnull({value}, 'null')"
+
+
+def json_bool(value: str) -> str:
+    """SQL for a stored 0 or 1 as JSON."""
+    return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END"
+
+
+def json_fixed(value: str, places: int) -> str:
+    """SQL for a number with a fixed count of decimal places as JSON."""
+    return f"iif({value} IS NULL, 'null', printf('%.{places}f', {value}))"
+
+
+def json_number(value: str) -> str:
+    """SQL for a number as JSON, with as many decimal places as it needs."""
+    return f"iif({value} IS NULL, 'null', printf('%!.15g', {value}))"
+
+
+def json_value(column: Column, value: str) -> str:
+    """SQL for a stored value of the column as JSON, in the form both systems share."""
+    if column.kind == "bool":
+        return json_bool(value)
+    if column.kind in {"int", "bigint", "choice", "state", "status"}:
+        return json_whole(value)
+    if column.kind in {"decimal", "double", "money"}:
+        return json_number(value)
+    return json_text(value)
+
+
+def page(rows: Iterable[str]) -> str:
+    """Rows of JSON text as the inside of a JSON array."""
+    return ",".join(rows)
