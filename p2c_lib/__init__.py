@@ -1,2 +1,106 @@
-"""Prospect-to-cash workbench."""
+"""The Prospect-to-cash workbench: bring Dynamics 365 Sales and Finance and Operations into agreement.
+
+    import p2c_lib as p2c
+
+    session = p2c.connect("sandbox")
+    template = p2c.template("accounts")
+    source = session.extract(template.source)
+    mapped = p2c.map_frame(source, template, session)
+    gate = p2c.check(mapped, "accounts")
+
+Names load when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from p2c_lib.config import ConnectionSet, Workspace, workspace
+    from p2c_lib.errors import P2CError
+    from p2c_lib.flow import TASKS, TaskSummary, TaskWalk, walk
+    from p2c_lib.frames import EntityFrame, EntityQuery
+    from p2c_lib.gates import GateResult, check
+    from p2c_lib.ledger import Ledger, open_ledger
+    from p2c_lib.load import LoadOutcome, apply
+    from p2c_lib.mapping import Mapped, Template, map_frame, template
+    from p2c_lib.plan import Plan, open_plan, plan
+    from p2c_lib.reconcile import Reconciliation, reconcile
+    from p2c_lib.report import Report
+    from p2c_lib.session import Session, connect
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "config": ("ConnectionSet", "Workspace", "workspace"),
+    "errors": ("P2CError",),
+    "flow": ("TASKS", "TaskSummary", "TaskWalk", "walk"),
+    "frames": ("EntityFrame", "EntityQuery"),
+    "gates": ("GateResult", "check"),
+    "ledger": ("Ledger", "open_ledger"),
+    "load": ("LoadOutcome", "apply"),
+    "mapping": ("Mapped", "Template", "map_frame", "template"),
+    "plan": ("Plan", "open_plan", "plan"),
+    "reconcile": ("Reconciliation", "reconcile"),
+    "report": ("Report",),
+    "session": ("Session", "connect"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "TASKS",
+    "ConnectionSet",
+    "EntityFrame",
+    "EntityQuery",
+    "GateResult",
+    "Ledger",
+    "LoadOutcome",
+    "Mapped",
+    "P2CError",
+    "Plan",
+    "Reconciliation",
+    "Report",
+    "Session",
+    "TaskSummary",
+    "TaskWalk",
+    "Template",
+    "Workspace",
+    "apply",
+    "check",
+    "connect",
+    "map_frame",
+    "open_ledger",
+    "open_plan",
+    "plan",
+    "reconcile",
+    "template",
+    "walk",
+    "workspace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """``plan`` and ``reconcile`` name a function and the module it lives in: the function is what users call."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in _HOME_OF):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,288 @@
+"""The walk: one task through all its steps, each step's value kept, the end recorded in the ledger."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property, wraps
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow.compute as pc
+
+from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.gates import GateResult, check
+from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
+from p2c_lib.load import apply
+from p2c_lib.mapping import Mapped, Template, map_frame, template
+from p2c_lib.plan import plan as make_plan
+from p2c_lib.reconcile import reconcile
+from p2c_lib.report import Facts, Report
+
+if TYPE_CHECKING:
+    from p2c_lib.frames import EntityFrame
+    from p2c_lib.load import LoadOutcome, Progress
+    from p2c_lib.plan import Plan
+    from p2c_lib.reconcile import Reconciliation
+    from p2c_lib.session import Session
+
+__all__ = ["COUNTS", "TASKS", "TaskSummary", "TaskWalk", "new_run_id", "walk"]
+
+TASKS = ("products", "accounts", "contacts", "contact-customers", "quotes", "quote-lines")
+COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """One line of a run: what became of every row that was read.
+
+    read = passed + quarantined + held; passed = created + updated + unchanged + failed + drifted. When nothing was
+    applied, ``created`` and ``updated`` are what would be; when the gate is closed, what passed is held.
+    ``status`` is clean, differences, planned or blocked.
+    """
+
+    task: str
+    status: str
+    verdict: str
+    why: str
+    read: int
+    passed: int
+    quarantined: int
+    held: int
+    created: int
+    updated: int
+    unchanged: int
+    extra: int
+    failed: int
+    drifted: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"task": self.task, **{n: getattr(self, n) for n in COUNTS}, "seconds": self.seconds}
+
+    def report(self) -> Report:
+        verdict = {"clean": "pass", "differences": "warn", "planned": "planned", "blocked": "blocked"}[self.status]
+        counts = Facts(tuple((name, getattr(self, name)) for name in COUNTS))
+        return Report(f"Task {self.task}", verdict, self.why, (counts,))
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+
+Value = TypeVar("Value")
+
+
+def _step(method: Callable[[TaskWalk], Value]) -> Callable[[TaskWalk], Value]:
+    """A step that runs once, keeps its value, and counts its own seconds without those of the steps it needs."""
+    name = method.__name__
+
+    @wraps(method)
+    def once(walk: TaskWalk) -> Value:
+        if name not in walk._values:
+            started, inner = perf_counter(), sum(walk.seconds.values())
+            walk._values[name] = method(walk)
+            walk.seconds[name] = perf_counter() - started - (sum(walk.seconds.values()) - inner)
+        value: Value = walk._values[name]
+        return value
+
+    return once
+
+
+class TaskWalk:
+    """One task of one connection set, step by step: extract, map, check, reconcile, plan, apply, finish.
+
+    Each step runs once, runs the steps before it when they have not been, and gives its value; ``finish`` records the
+    task in the ledger. Nothing is written to a destination unless ``apply`` was asked for.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        session: Session,
+        *,
+        apply: bool = False,
+        run_id: str | None = None,
+        ceiling: float = 0.05,
+        limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if task not in TASKS:
+            raise UnknownName("task", task, TASKS)
+        self.task, self.session, self.applies = task, session, apply
+        self.ceiling, self.limit, self.progress = ceiling, limit, progress
+        self._own_run = run_id is None
+        self.run_id = run_id or new_run_id()
+        self.seconds: dict[str, float] = {}
+        self._values: dict[str, Any] = {}
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where this task's files of this run are kept."""
+        folder = self.session.workspace.state / "runs" / self.run_id / self.task
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @cached_property
+    def template(self) -> Template:
+        return template(self.task)
+
+    @_step
+    def extract(self) -> EntityFrame:
+        """The source rows, as the template asks for them."""
+        return self.session.extract(self.template.source, snapshot=self.folder / "source.parquet", limit=self.limit)
+
+    @_step
+    def map(self) -> Mapped:
+        """The rows in the destination's shape, and the rejected ones."""
+        return map_frame(self.extract(), self.template, self.session)
+
+    @_step
+    def check(self) -> GateResult:
+        """What the gate lets through, sets aside and holds."""
+        suite = self.session.workspace.expectations / f"{self.task}.json"
+        with self._ledger() as ledger:
+            blocked = ledger.blocked(**self._scope)
+        return check(self.map(), suite, blocked=blocked, ceiling=self.ceiling)
+
+    @_step
+    def target(self) -> EntityFrame:
+        """The destination's rows, as far as the template looks at them."""
+        return self.session.extract(self.template.destination, snapshot=self.folder / "destination.parquet")
+
+    @_step
+    def reconcile(self) -> Reconciliation:
+        """How what passed compares with what the destination has."""
+        return reconcile(self.check().passed, self.target(), self.template)
+
+    @_step
+    def plan(self) -> Plan:
+        """The writes that would bring them into agreement, as files in the run folder."""
+        return make_plan(self.reconcile(), self.check(), folder=self.folder)
+
+    @_step
+    def apply(self) -> LoadOutcome | None:
+        """What became of the plan's writes; None when applying was not asked for or the gate is closed."""
+        made = self.plan()
+        if not self.applies or self.check().verdict == "blocked":
+            return None
+        with self._ledger() as ledger:
+            return apply(made, self.session, ledger=ledger, run_id=self.run_id, progress=self.progress)
+
+    @_step
+    def finish(self) -> TaskSummary:
+        """Record the task in the ledger, with the rows that wait and why, and give its line of the run."""
+        outcome = self.apply()
+        summary = self._line(outcome)
+        if problem := _does_not_add_up(summary):
+            raise PlanError(f"The counts of {self.task} do not add up: {problem}.", hint="Please report this.")
+        with self._ledger() as ledger:
+            if self._own_run:
+                ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
+            ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=self._waiting(outcome))
+            ledger.record_task(self.run_id, asdict(summary))
+            if self._own_run:
+                ledger.end_run(self.run_id, status=summary.status, report=None)
+        return summary
+
+    def _line(self, outcome: LoadOutcome | None) -> TaskSummary:
+        gate, recon, made = self.check(), self.reconcile(), self.plan()
+        counts = dict(gate.counts)
+        unpaired = counts["passed"] - sum(recon.summary[kind] for kind in ("equal", "changed", "missing"))
+        changed = (
+            {"created": outcome.created, "updated": outcome.updated, "failed": outcome.failed + unpaired}
+            if outcome
+            else {"created": made.creates, "updated": made.updates, "failed": unpaired}
+        )
+        closed = gate.verdict == "blocked"
+        if closed:
+            counts |= {"passed": 0, "held": counts["held"] + counts["passed"]}
+            changed = dict.fromkeys(changed, 0)
+        return TaskSummary(
+            task=self.task,
+            status=self._status(outcome, changed["failed"]),
+            verdict=gate.verdict,
+            why=gate.why,
+            **{name: counts[name] for name in ("read", "passed", "quarantined", "held")},
+            **changed,
+            unchanged=0 if closed else recon.summary["equal"],
+            extra=recon.summary["extra"],
+            drifted=outcome.drifted if outcome else 0,
+            seconds=round(sum(self.seconds.values()), 3),
+        )
+
+    def _status(self, outcome: LoadOutcome | None, failed: int) -> str:
+        if self.check().verdict == "blocked":
+            return "blocked"
+        if failed or (outcome and outcome.drifted):
+            return "differences"
+        return "planned" if outcome is None and len(self.plan()) else "clean"
+
+    def _waiting(self, outcome: LoadOutcome | None) -> Iterator[WaitingRow]:
+        gate, recon = self.check(), self.reconcile()
+        for row in gate.quarantined.to_pylist():
+            if row["severity"] == "critical":
+                yield WaitingRow(row["key"], "quarantined", row["rule"], row["column"], row["value"], row["reason"])
+        for row in gate.held.to_pylist():
+            yield WaitingRow(row["key"], "held", row["task"], "", row["parent_key"], row["reason"])
+        twice = recon.rows("duplicate")
+        ours = twice.filter(pc.is_valid(twice.column("@expected")))
+        for key in pc.unique(ours.column("key")).to_pylist():
+            yield WaitingRow(key, "failed", "duplicate", "", None, "The key stands more than once at the destination.")
+        if outcome is not None:
+            for row in outcome.problems().to_pylist():
+                yield WaitingRow(row["key"], "failed", row["state"], "", None, row["message"] or row["state"])
+
+    @property
+    def _scope(self) -> dict[str, str]:
+        return {"connection_set": self.session.set.name, "company": self.session.company}
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        ledger = open_ledger(self.session.workspace.state)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def __repr__(self) -> str:
+        return f"TaskWalk({self.task}, {self.session.set.name}, run {self.run_id})"
+
+
+class NotAsked:
+    """Stands in a notebook for a task this run was not asked for: every step gives None."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+
+    def _nothing(self) -> None:
+        return None
+
+    extract = map = check = target = reconcile = plan = apply = finish = _nothing
+
+    def __repr__(self) -> str:
+        return f"{self.task} was not asked for in this run"
+
+
+def walk(task: str, session: Session, *, tasks: Collection[str] = (), **options: Any) -> TaskWalk | NotAsked:
+    """The walk of one task; where ``tasks`` are named and it is not among them, one whose steps do nothing.
+
+    ``options`` are those of TaskWalk. Raises UnknownName for a task that does not exist.
+    """
+    made = TaskWalk(task, session, **options)
+    return NotAsked(task) if tasks and task not in tasks else made
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time and is never given twice."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _does_not_add_up(line: TaskSummary) -> str | None:
+    if line.read != line.passed + line.quarantined + line.held:
+        return f"read {line.read} is not passed {line.passed} + quarantined {line.quarantined} + held {line.held}"
+    ended = line.created + line.updated + line.unchanged + line.failed + line.drifted
+    return None if line.passed == ended else f"passed {line.passed} is not the {ended} rows that ended"

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from p2c_lib.config import Secret, Workspace, workspace
+from p2c_lib.errors import ConfigError, UnknownName
+
+TOML = """
+[connections.s]
+app = "sales"
+url = "https://org.crm4.dynamics.com/"
+client_id = "c"
+secret = "env:P2C_TEST_SECRET"
+
+[connections.f]
+app = "finops"
+url = "https://org.operations.dynamics.com"
+client_id = "c"
+
+[sets.prod]
+sales = "s"
+finops = "f"
+company = "USMF"
+protected = true
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("P2C_WORKSPACE", raising=False)
+    (tmp_path / "p2c.toml").write_text(TOML)
+    return tmp_path
+
+
+def test_the_nearest_folder_with_a_toml_is_the_workspace(home: Path) -> None:
+    deep = home / "a" / "b"
+    deep.mkdir(parents=True)
+    assert workspace(deep).root == home.resolve()
+
+
+def test_a_set_pairs_two_connections(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2C_TEST_SECRET", "s3cret")
+    found = workspace(home).connection_set("prod")
+    assert found.to_dict() == {
+        "name": "prod",
+        "sales": "https://org.crm4.dynamics.com",
+        "finops": "https://org.operations.dynamics.com",
+        "company": "USMF",
+        "business_unit": None,
+        "protected": True,
+    }
+    assert found.sales.secret is not None
+    assert found.sales.secret.reveal() == "s3cret"
+    assert "s3cret" not in repr(found)
+
+
+def test_the_sandbox_set_always_exists(tmp_path: Path) -> None:
+    assert Workspace(tmp_path).sets == ("sandbox",)
+    assert Workspace(tmp_path).connection_set("sandbox").company == "USMF"
+
+
+def test_an_unknown_set_names_the_nearest(home: Path) -> None:
+    with pytest.raises(
+        UnknownName, match=r"Unknown connection set 'prd'.* Did you mean 'prod'\? Allowed: prod, sandbox"
+    ):
+        workspace(home).connection_set("prd")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("company =", "compny =", "Unknown key 'compny' in sets.prod. Did you mean 'company'"),
+        ('finops = "f"', 'finops = "g"', "Unknown connection 'g'"),
+        ('finops = "f"', 'finops = "s"', "connections.s is a sales connection where finops is needed"),
+        ("https://org.crm4", "http://org.crm4", "Use https://; plain http is only for 127.0.0.1"),
+        ("env:P2C_TEST_SECRET", "hunter2", "Use env:NAME, file:PATH or keyring:SERVICE/USER"),
+        ('app = "sales"', 'app = "crm"', "Unknown app 'crm' in connections.s"),
+        ("[sets.prod]", "[sts.prod]", "Unknown key 'sts'"),
+        ("[sets.prod]", "[sets.prod", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(home: Path, old: str, new: str, says: str) -> None:
+    (home / "p2c.toml").write_text(TOML.replace(old, new, 1))
+    with pytest.raises((ConfigError, UnknownName)) as caught:
+        workspace(home).connection_set("prod")
+    assert says in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_that_leads_nowhere_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="env:P2C_NO_SUCH is not set"):
+        Secret("env:P2C_NO_SUCH").reveal()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Secret(f"file:{tmp_path / 'none'}").reveal()
+    (tmp_path / "one").write_text("value\n")
+    assert Secret(f"file:{tmp_path / 'one'}").reveal() == "value"

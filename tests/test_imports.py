@@ -1,0 +1,105 @@
+"""Arrows point down, siblings do not meet, and the front door opens at once."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "p2c_lib"
+RANK = {
+    "errors": 0,
+    "report": 1,
+    "config": 1,
+    "ledger": 1,
+    "odata": 2,
+    "frames": 3,
+    "session": 3.5,
+    "mapping": 4,
+    "gates": 4,
+    "reconcile": 4,
+    "plan": 5,
+    "load": 6,
+    "flow": 7,
+    "runs": 8,
+    "widgets": 8,
+    "cli": 9,
+}
+SIBLINGS = {("runs", "widgets"), ("widgets", "runs")}
+OWN_WAY = {"sandbox"}  # an offline twin: stands on errors alone; session and cli may start it
+MAY_START_THE_SANDBOX = {"session", "cli"}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of the package that a file imports when it runs (type checking aside)."""
+    tree = ast.parse(path.read_text("utf-8"))
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("p2c_lib"):
+            rest = (node.module or "").split(".")[1:]
+            found |= {rest[0]} if rest else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("p2c_lib.")}
+    return found - {"__version__"}
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.name not in {"__main__.py"} and module_of(p) != "__init__")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_arrows_point_down(path: Path) -> None:
+    mine = module_of(path)
+    for other in imported(path) - {mine}:
+        if mine in OWN_WAY:
+            assert other == "errors", f"the sandbox imports {other}"
+        elif other in OWN_WAY:
+            assert mine in MAY_START_THE_SANDBOX, f"{mine} imports the sandbox"
+        else:
+            assert RANK[other] < RANK[mine], f"{mine} imports {other}"
+
+
+def test_no_module_is_without_a_rank() -> None:
+    assert {module_of(p) for p in FILES} - set(RANK) - OWN_WAY == set()
+
+
+def seconds(*command: str) -> float:
+    times = []
+    for _ in range(3):
+        started = perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append(perf_counter() - started)
+    return median(times)
+
+
+def test_importing_the_package_takes_less_than_a_second() -> None:
+    assert seconds(sys.executable, "-c", "import p2c_lib") < 1
+
+
+def test_help_takes_less_than_half_a_second() -> None:
+    assert seconds(sys.executable, "-c", "from p2c_lib.cli import app; app(['--help'], standalone_mode=False)") < 0.5
+
+
+def test_every_public_name_loads_and_the_functions_win_over_their_modules() -> None:
+    import p2c_lib as p2c
+
+    assert [name for name in p2c.__all__ if getattr(p2c, name, None) is None] == []
+    assert callable(p2c.plan)
+    assert callable(p2c.reconcile)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = p2c.nonsense
