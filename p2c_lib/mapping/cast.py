@@ -1,0 +1,126 @@
+"""Values into the type of the destination's column, exactly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.mapping.transforms.registry import Converted
+from p2c_lib.mapping.transforms.text import as_text, is_blank
+
+__all__ = ["cast"]
+
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def cast(values: pa.Array, kind: pa.DataType) -> Converted:
+    """The values as ``kind``; what has no exact form in it is refused.
+
+    A decimal is rounded to the scale of the column (half away from zero), blank text becomes null, text is read as a
+    number, an ISO date or a yes/no word.
+
+    >>> cast(pa.array(["12", "x", " "]), pa.int32()).values.to_pylist()
+    [12, None, None]
+    """
+    if values.type == kind:
+        return Converted(values)
+    if pa.types.is_null(values.type):
+        return Converted(pa.nulls(len(values), kind))
+    if pa.types.is_string(kind):
+        return Converted(as_text(values))
+    try:
+        return Converted(_fast(values, kind))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _each(values, kind)
+
+
+def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(values.type):
+        if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+            raise pa.ArrowInvalid("text that needs reading one by one")
+        values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
+    if pa.types.is_decimal(kind) and pa.types.is_decimal(values.type) and values.type.scale > kind.scale:
+        values = pc.round(values, kind.scale, round_mode="half_towards_infinity")
+    return values.cast(kind)
+
+
+def _each(values: pa.Array, kind: pa.DataType) -> Converted:
+    read = _reader(kind)
+    answers: list[Any] = []
+    refused: list[bool] = []
+    for value in values.to_pylist():
+        blank = value is None or (isinstance(value, str) and not value.strip())
+        answer = None if blank else read(value)
+        answers.append(answer)
+        refused.append(not blank and answer is None)
+    return Converted(pa.array(answers, kind), pa.array(refused, pa.bool_()), f"is no {_named(kind)}")
+
+
+def _reader(kind: pa.DataType) -> Callable[[Any], Any]:
+    if pa.types.is_boolean(kind):
+        return lambda value: WORDS.get(str(value).strip().lower())
+    if pa.types.is_integer(kind):
+        limit = 2 ** (kind.bit_width - 1)
+        return lambda value: _whole(value, limit)
+    if pa.types.is_decimal(kind):
+        return lambda value: _decimal(value, kind)
+    if pa.types.is_floating(kind):
+        return lambda value: None if (number := _number(value)) is None else float(number)
+    if pa.types.is_date(kind):
+        return _day
+    return _moment
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _whole(value: Any, limit: int) -> int | None:
+    number = _number(value)
+    if number is None or number != number.to_integral_value() or not -limit <= number < limit:
+        return None
+    return int(number)
+
+
+def _decimal(value: Any, kind: pa.DataType) -> Decimal | None:
+    number = _number(value)
+    if number is None or number.adjusted() >= kind.precision - kind.scale:
+        return None
+    return number.quantize(Decimal(1).scaleb(-kind.scale), rounding="ROUND_HALF_UP")
+
+
+def _day(value: Any) -> date | None:
+    moment = _moment(value)
+    return moment.date() if moment else None
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        read = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _named(kind: pa.DataType) -> str:
+    names = (
+        (pa.types.is_boolean, "yes or no"),
+        (pa.types.is_integer, "whole number in range"),
+        (pa.types.is_decimal, "number in range"),
+        (pa.types.is_floating, "number"),
+        (pa.types.is_date, "date"),
+    )
+    return next((name for test, name in names if test(kind)), "time")

@@ -1,0 +1,156 @@
+"""Rows of one system in the shape of the other, and the rows that could not be brought there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import TemplateError, UnknownName
+from p2c_lib.frames import EntityFrame
+from p2c_lib.mapping.chain import Outcome, run
+from p2c_lib.mapping.template import FieldRule, Template
+from p2c_lib.mapping.transforms.text import as_text
+
+if TYPE_CHECKING:
+    from p2c_lib.odata.schema import EntitySchema
+    from p2c_lib.session import Session
+
+__all__ = ["Mapped", "map_frame"]
+
+ROW = "@row"
+SHOWN_REJECTS = 20
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Rows in the destination's shape, and the rejected ones with their reasons.
+
+    ``frame`` has one row for each source row that could be mapped, columns named and typed as at the destination, and
+    the position of its source row in ``@row``. ``rejected`` has one line for each value that could not be converted:
+    the key as text, ``field``, ``value``, ``reason`` and ``@row``. ``references`` holds, for each reference column of
+    the template, the values the destination knows.
+    """
+
+    frame: EntityFrame
+    rejected: pa.Table
+    source: EntityFrame
+    template: Template
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def rejected_rows(self) -> int:
+        """How many source rows are rejected, each counted once."""
+        return int(pc.count_distinct(self.rejected.column(ROW)).as_py())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``read`` = ``mapped`` + ``rejected``."""
+        return {"read": len(self.source), "mapped": len(self.frame), "rejected": self.rejected_rows}
+
+    @property
+    def df(self) -> Any:
+        """The mapped rows as pandas."""
+        return self.frame.df
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, reasons and the template's identity as plain values."""
+        shown = self.rejected.slice(0, SHOWN_REJECTS).to_pylist()
+        return {"task": self.template.task, "template": self.template.sha, "counts": self.counts, "rejected": shown}
+
+    def __repr__(self) -> str:
+        return f"Mapped({self.template.task}: {', '.join(f'{n:,} {word}' for word, n in self.counts.items())})"
+
+    def _repr_html_(self) -> str:
+        from p2c_lib.report import Table, fragment
+
+        words = ", ".join(f"{number:,} {word}" for word, number in self.counts.items())
+        names = tuple(name for name in self.rejected.column_names if name != ROW)
+        lines = tuple(tuple(line[n] for n in names) for line in self.rejected.slice(0, SHOWN_REJECTS).to_pylist())
+        title = "Rejected"
+        table = Table(names, lines, title, self.rejected.num_rows).to_html() if lines else ""
+        return fragment(f"<h3>{escape(self.template.title)}: {words}</h3>{table}") + self.frame._repr_html_()
+
+
+def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapped:
+    """The source's rows in the destination's shape, by the template's rules.
+
+    Every source row is either mapped or rejected; the source is left as it is. Raises ``TemplateError`` where the
+    template names a column that one of the two sides does not have.
+    """
+    target = template.destination
+    schema = session.client(target.app).schema(target.entity)
+    outcomes = {
+        rule.to: run(_columns(source, rule, place), rule, column_type(schema, rule, place), len(source))
+        for place, rule in enumerate(template.fields)
+    }
+    rejected = _rejects(outcomes, template)
+    table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
+    table = table.append_column(ROW, _numbered(len(source)))
+    if rejected.num_rows:
+        table = table.filter(pc.invert(pc.is_in(table.column(ROW), value_set=pc.unique(rejected.column(ROW)))))
+    note = f"{source.origin.app} {source.origin.entity_set} mapped to {target.app} {target.entity}"
+    origin = replace(source.origin, key=target.key, note=f"{note}; {source.origin.note}".rstrip("; "))
+    references = {name: tuple(session.reference(name, target.app)) for name in template.references}
+    return Mapped(EntityFrame(table, origin, schema), rejected, source, template, references)
+
+
+def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataType:
+    """The Arrow type of a rule's destination; a lookup's business key (``defaultuomid.name``) is text."""
+    name, *behind = rule.to.split(".")
+    if name not in schema.columns:
+        unknown = UnknownName("column", name, schema.columns, where=f"{schema.app} {schema.entity_set}")
+        raise TemplateError(unknown.message, path=f"fields[{place}].to", hint=unknown.hint)
+    return pa.string() if behind else schema.columns[name].type
+
+
+def _columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.Array]:
+    columns = []
+    for name in rule.columns:
+        if name not in source.table.column_names:
+            unknown = UnknownName("column", name, source.columns, where=f"the frame of {source.origin.entity_set}")
+            raise TemplateError(unknown.message, path=f"fields[{place}].from", hint=unknown.hint)
+        columns.append(_plain(source.table.column(name)))
+    return columns
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    one = column.combine_chunks()
+    if isinstance(one, pa.ChunkedArray):
+        one = pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
+    if pa.types.is_dictionary(one.type):
+        one = one.dictionary_decode()
+    return one.cast(pa.string()) if pa.types.is_large_string(one.type) or pa.types.is_string_view(one.type) else one
+
+
+def _numbered(rows: int) -> pa.Array:
+    return pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), rows)), 1)
+
+
+def _rejects(outcomes: Mapping[str, Outcome], template: Template) -> pa.Table:
+    """One line for each rejected value, in the order of the rows."""
+    key = list(template.key.values())
+    names = [*key, "field", "value", "reason"]
+    schema = pa.schema([(name, pa.string()) for name in names] + [(ROW, pa.int64())])
+    parts = [schema.empty_table()]
+    for name, outcome in outcomes.items():
+        if outcome.reasons is None:
+            continue
+        rows = pc.indices_nonzero(pc.is_valid(outcome.reasons)).cast(pa.int64())
+        lines = {part: _key_words(outcomes[part], rows) for part in key}
+        lines |= {
+            "field": pa.repeat(pa.scalar(name), len(rows)),
+            "value": as_text(outcome.came.take(rows)),
+            "reason": outcome.reasons.take(rows),
+            ROW: rows,
+        }
+        parts.append(pa.table(lines, schema=schema))
+    return pa.concat_tables(parts).sort_by(ROW).combine_chunks()
+
+
+def _key_words(outcome: Outcome, rows: pa.Array) -> pa.Array:
+    return pc.coalesce(as_text(outcome.values.take(rows)), as_text(outcome.came.take(rows)))

@@ -1,0 +1,142 @@
+"""Template files: found by task or path, read by the safe loader, refused with the place and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from p2c_lib.errors import TemplateError, UnknownName
+from p2c_lib.mapping.template import CompareRules, FieldRule, Limits, Parent, Side, Template
+
+__all__ = ["packaged_tasks", "parse", "template"]
+
+SUFFIX = ".yml"
+PARTS: dict[str, type[BaseModel]] = {
+    "": Template,
+    "source": Side,
+    "destination": Side,
+    "fields": FieldRule,
+    "parents": Parent,
+    "compare": CompareRules,
+    "limits": Limits,
+}
+
+
+def template(name: str | Path) -> Template:
+    """The template of a task, or of a file.
+
+    A task's own file in the workspace (``templates/<task>.yml``) goes before the packaged one. Raises ``UnknownName``
+    for a task without a template and ``TemplateError`` for a file that is wrong.
+
+    >>> template("accounts").destination.entity
+    'CustomersV2'
+    """
+    path = Path(name)
+    if path.suffix in {".yml", ".yaml"} or len(path.parts) > 1:
+        return parse(_text(path), name=str(path))
+    own = _own_templates() / f"{name}{SUFFIX}"
+    if own.is_file():
+        return parse(_text(own), name=str(own))
+    if str(name) not in packaged_tasks():
+        raise UnknownName("task", str(name), packaged_tasks())
+    packaged = resources.files("p2c_lib.mapping") / "templates" / f"{name}{SUFFIX}"
+    return parse(packaged.read_text(encoding="utf-8"), name=f"{name}{SUFFIX}")
+
+
+def packaged_tasks() -> tuple[str, ...]:
+    """The tasks that come with a template."""
+    files = (resources.files("p2c_lib.mapping") / "templates").iterdir()
+    return tuple(sorted(Path(f.name).stem for f in files if f.name.endswith(SUFFIX)))
+
+
+def parse(text: str, *, name: str = "template") -> Template:
+    """The template a YAML text holds; raises ``TemplateError`` naming the path of the first mistake."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{name} is no YAML: {_first_line(error)}", hint="Check indentation and quotes.") from None
+    if not isinstance(data, dict):
+        raise TemplateError(f"{name} holds no template.", hint=f"Begin with the keys {', '.join(_keys(Template))}.")
+    try:
+        return Template.model_validate(data)
+    except ValidationError as error:
+        raise _translated(error) from None
+
+
+def _own_templates() -> Path:
+    from p2c_lib.config import workspace
+
+    return workspace().root / "templates"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        hint = f"Give a template file, or a task: {', '.join(packaged_tasks())}."
+        raise TemplateError(f"{path} cannot be read: {error.strerror}.", hint=hint) from None
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _translated(error: ValidationError) -> TemplateError:
+    """Pydantic's finding in the workbench's words; unknown keys first, since they explain missing ones."""
+    found = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")[0]
+    loc = tuple(part for part in found["loc"] if part not in {"str", "tuple[function-before[_path(), str], ...]"})
+    where = _path_text(loc)
+    if found["type"] == "extra_forbidden":
+        model = PARTS.get(str(loc[0]) if len(loc) > 1 else "", Template)
+        unknown = UnknownName("key", str(loc[-1]), _keys(model))
+        return TemplateError(unknown.message, path=where, hint=unknown.hint)
+    if found["type"] == "p2c":
+        return TemplateError(found["msg"], path=where, hint=found["ctx"]["hint"])
+    if found["type"] == "missing":
+        return TemplateError("is missing.", path=where, hint="Every template needs it.")
+    came = "" if isinstance(found["input"], dict | BaseModel) else f" (came: {found['input']!r})"
+    return TemplateError(f"{found['msg'].removeprefix('Value error, ')}{came}.", path=where or None)
+
+
+def _path_text(loc: tuple[int | str, ...]) -> str:
+    """
+    >>> _path_text(("fields", 3, "apply", 0))
+    'fields[3].apply[0]'
+    """
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader with YAML 1.2's scalars: only true and false are booleans, 010 is text, a key comes once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool | None):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain value", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' comes twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+_OWN = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OWN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(0|[1-9][0-9]*)\.[0-9]+$"), list("-+0123456789")
+)
