@@ -115,11 +115,15 @@ def plan(
 ) -> Plan:
     """The writes that bring the destination into agreement, saved in a new folder below ``folder``.
 
-    ``folder`` is ``.p2c/plans`` of the workspace by default. ``max_creates`` and ``max_updates`` are limits that
-    ``apply`` enforces. A row whose key stands twice on a side is never paired, so it is never written.
+    ``folder`` is ``.p2c/plans`` of the workspace by default. ``max_creates`` and ``max_updates``, by default the
+    template's, are limits that ``apply`` enforces. A row whose key stands twice on a side is never paired, so it is
+    never written.
     """
     operations = _operations(recon)
-    facts = _facts(recon, gate, operations, {"max_creates": max_creates, "max_updates": max_updates})
+    limits = recon.template.limits.model_dump() | {
+        name: limit for name, limit in (("max_creates", max_creates), ("max_updates", max_updates)) if limit is not None
+    }
+    facts = _facts(recon, gate, operations, limits)
     return _save(operations, facts, folder or config.workspace().state / "plans")
 
 
