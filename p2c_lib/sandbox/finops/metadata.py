@@ -1,0 +1,215 @@
+"""What F&O tells about itself: the service document, ``$metadata`` and the metadata service."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
+from p2c_lib.sandbox.finops.values import NAMESPACE, edm
+from p2c_lib.sandbox.schema import Column, Entity, entities, enums
+from p2c_lib.sandbox.wire import Answer, Call
+
+_JSON = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
+_DATA_TYPES = {"string": "String", "int": "Int32", "bigint": "Int64", "decimal": "Real", "guid": "Guid", "enum": "Enum"}
+_EQUALS = re.compile(r"\s*(\w+)\s+eq\s+(?:'((?:[^']|'')*)'|(true|false))\s*")
+_KEYED = re.compile(r"(\w+)(?:\((?:\w+=)?'((?:[^']|'')*)'\))?")
+
+
+def service_document(call: Call) -> Answer:
+    """The list of entity sets."""
+    sets = [{"name": name, "kind": "EntitySet", "url": name} for name in sorted(entities("finops"))]
+    return _json({"@odata.context": f"{call.base}/data/$metadata", "value": sets})
+
+
+def _json(body: dict[str, Any]) -> Answer:
+    return Answer(200, list(_JSON), json.dumps(body).encode())
+
+
+# -- CSDL ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def csdl() -> bytes:
+    """The CSDL of all entity sets and enums; like the service's own it states no text lengths."""
+    found = entities("finops")
+    enum_types = "".join(_enum_type(name, members) for name, members in sorted(enums().items()))
+    types = "".join(_entity_type(one) for one in found.values())
+    sets = "".join(_entity_set(one) for one in found.values())
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
+        f'<Schema Namespace="{NAMESPACE}" xmlns="http://docs.oasis-open.org/odata/ns/edm">{enum_types}{types}'
+        f'<EntityContainer Name="Resources">{sets}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
+    ).encode()
+
+
+def _enum_type(name: str, members: dict[str, int]) -> str:
+    inner = "".join(f'<Member Name={quoteattr(member)} Value="{value}" />' for member, value in members.items())
+    return f"<EnumType Name={quoteattr(name)}>{inner}</EnumType>"
+
+
+def _entity_type(one: Entity) -> str:
+    keys = "".join(f'<PropertyRef Name="{name}" />' for name in one.key)
+    properties = "".join(_property_element(one, column) for column in one.columns.values())
+    navigation = "".join(
+        f'<NavigationProperty Name="{name}" Type="{_navigation_type(target, many=many)}" />'
+        for name, (target, many) in navigations(one).items()
+    )
+    return f'<EntityType Name="{one.name}"><Key>{keys}</Key>{properties}{navigation}</EntityType>'
+
+
+def _property_element(one: Entity, column: Column) -> str:
+    required = column.name in one.key or column.kind not in {"string", "enum"}
+    nullable = ' Nullable="false"' if required else ""
+    return f'<Property Name="{column.name}" Type="{edm(column)}"{nullable} />'
+
+
+def _navigation_type(target: Entity, *, many: bool) -> str:
+    name = f"{NAMESPACE}.{target.name}"
+    return f"Collection({name})" if many else name
+
+
+def _entity_set(one: Entity) -> str:
+    inner = "".join(
+        f'<NavigationPropertyBinding Path="{name}" Target="{target.set_name}" />'
+        for name, (target, _) in navigations(one).items()
+    )
+    return f'<EntitySet Name="{one.set_name}" EntityType="{NAMESPACE}.{one.name}">{inner}</EntitySet>'
+
+
+def navigations(one: Entity) -> dict[str, tuple[Entity, bool]]:
+    """Navigation properties that can be expanded: name to (target, whether it is a collection)."""
+    sets = entities("finops")
+    found = {
+        "CDSSalesQuotationHeaders": {"CDSSalesQuotationLines": (sets["CDSSalesQuotationLines"], True)},
+        "CDSSalesQuotationLines": {"CDSSalesQuotationHeader": (sets["CDSSalesQuotationHeaders"], False)},
+    }
+    return found.get(one.set_name, {})
+
+
+# -- the metadata service ------------------------------------------------------------------------------------------
+
+
+def metadata_service(call: Call, path: str) -> Answer:
+    """``/metadata/<resource>``: the collection, a simple equality filter on it, or one row by its name."""
+    match = _KEYED.fullmatch(path)
+    resource = _RESOURCES.get(match.group(1)) if match else None
+    if match is None or resource is None:
+        raise no_resource(f"Resource not found for the segment '{path[:80]}'. Known: {', '.join(_RESOURCES)}.")
+    key, rows = resource
+    if match.group(2) is not None:
+        name = match.group(2).replace("''", "'")
+        row = next((row for row in rows() if row[key] == name), None)
+        if row is None:
+            raise no_resource(f"No row of '{match.group(1)}' is named '{name[:80]}'.")
+        return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}/$entity", **row})
+    chosen = _filtered(rows(), call.options())
+    return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}", "value": chosen})
+
+
+def _filtered(rows: list[dict[str, Any]], options: dict[str, str]) -> list[dict[str, Any]]:
+    text = options.get("$filter")
+    if text is not None:
+        match = _EQUALS.fullmatch(text)
+        if match is None:
+            raise bad_query(f"The metadata service filters by one equality only; '{text[:80]}' came.")
+        name, value, flag = match.groups()
+        if rows and name not in rows[0]:
+            raise bad_query(f"Could not find a property named '{name}'.")
+        wanted: str | bool = value.replace("''", "'") if flag is None else flag == "true"
+        rows = [row for row in rows if row[name] == wanted]
+    if "$select" in options:
+        names = [name.strip() for name in options["$select"].split(",")]
+        rows = [{name: row[name] for name in names if name in row} for row in rows]
+    skip, top = options.get("$skip", "0"), options.get("$top", "999999")
+    if not (skip.isdigit() and top.isdigit()):
+        raise bad_query("$top and $skip take whole numbers from 0.")
+    return rows[int(skip) : int(skip) + int(top)]
+
+
+@cache
+def _data_entities() -> list[dict[str, Any]]:
+    return [
+        {
+            "Name": one.aot,
+            "PublicEntityName": one.name,
+            "PublicCollectionName": one.set_name,
+            "LabelId": f"@Sandbox:{one.name}",
+            "DataServiceEnabled": True,
+            "DataManagementEnabled": True,
+            "EntityCategory": "Master",
+            "IsReadOnly": False,
+        }
+        for one in entities("finops").values()
+    ]
+
+
+@cache
+def _public_entities() -> list[dict[str, Any]]:
+    return [
+        {
+            "Name": one.name,
+            "EntitySetName": one.set_name,
+            "LabelId": f"@Sandbox:{one.name}",
+            "IsReadOnly": False,
+            "ConfigurationEnabled": True,
+            "Properties": [_property(one, column) for column in one.columns.values()],
+            "NavigationProperties": [
+                {"Name": name, "RelatedEntity": target.name, "Cardinality": "Multiple" if many else "Single"}
+                for name, (target, many) in navigations(one).items()
+            ],
+            "PropertyGroups": [],
+            "Actions": [],
+        }
+        for one in entities("finops").values()
+    ]
+
+
+def _property(one: Entity, column: Column) -> dict[str, Any]:
+    if column.kind == "datetime":
+        data_type = "Date" if column.behavior == "Date" else "UtcDateTime"
+    else:
+        data_type = _DATA_TYPES[column.kind]
+    return {
+        "Name": column.name,
+        "TypeName": edm(column),
+        "DataType": data_type,
+        "LabelId": f"@Sandbox:{one.name}.{column.name}",
+        "IsKey": column.name in one.key,
+        "IsMandatory": column.required == "application",
+        "ConfigurationEnabled": True,
+        "AllowEdit": column.update,
+        "AllowEditOnCreate": column.create,
+        "IsDimension": False,
+        "DimensionRelation": None,
+        "IsDynamicDimension": False,
+        "DimensionLegalEntityProperty": None,
+        "DimensionTypeProperty": None,
+    }
+
+
+@cache
+def _public_enumerations() -> list[dict[str, Any]]:
+    return [
+        {
+            "Name": name,
+            "LabelId": f"@Sandbox:{name}",
+            "Members": [
+                {"Name": member, "LabelId": f"@Sandbox:{name}.{member}", "Value": value, "ConfigurationEnabled": True}
+                for member, value in members.items()
+            ],
+        }
+        for name, members in sorted(enums().items())
+    ]
+
+
+_RESOURCES: dict[str, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
+    "DataEntities": ("Name", _data_entities),
+    "PublicEntities": ("Name", _public_entities),
+    "PublicEnumerations": ("Name", _public_enumerations),
+}

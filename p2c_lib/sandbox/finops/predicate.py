@@ -1,0 +1,236 @@
+"""An OData expression over one F&O entity as SQL: names and types checked, wildcards, empty values, enum literals."""
+
+from __future__ import annotations
+
+from p2c_lib.sandbox.expression import (
+    And,
+    Arithmetic,
+    Compare,
+    EnumLiteral,
+    Function,
+    Lambda,
+    Literal,
+    Malformed,
+    Node,
+    Not,
+    Or,
+    Path,
+    parse_filter,
+    parse_order,
+)
+from p2c_lib.sandbox.finops.refusals import bad_query
+from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.finops.values import EDM, NAMESPACE, edm, empty, first_member
+from p2c_lib.sandbox.schema import Column, Entity, enums
+from p2c_lib.sandbox.store import Value, quoted
+
+Sql = tuple[str, list[Value]]
+_COMPARE = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+_KINDS = {"eq": "Equal", "ne": "NotEqual", "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan"}
+_ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "div": "/", "divby": "/", "mod": "%"}
+_NUMBERS = {"int", "bigint", "decimal"}
+_LITERAL = {
+    "string": "Edm.String", "int": "Edm.Int32", "decimal": "Edm.Decimal", "bool": "Edm.Boolean", "guid": "Edm.Guid",
+    "datetime": "Edm.DateTimeOffset", "date": "Edm.Date",
+}  # fmt: skip
+_FITS = {
+    "string": {"string"}, "int": _NUMBERS, "bigint": _NUMBERS, "decimal": _NUMBERS, "guid": {"guid"},
+    "datetime": {"datetime", "date"},
+}  # fmt: skip
+
+
+def column_named(entity: Entity, name: str) -> Column:
+    """The entity's column; refused when there is none of that name (names have one case)."""
+    found = entity.columns.get(name)
+    if found is None:
+        raise bad_query(f"Could not find a property named '{name}' on type '{NAMESPACE}.{entity.name}'.")
+    return found
+
+
+def where(entity: Entity, text: str, switches: Switches) -> Sql:
+    """A ``$filter`` as an SQL condition and its parameters."""
+    try:
+        return _Predicate(entity, switches).condition(parse_filter(text))
+    except Malformed as error:
+        raise bad_query(str(error)) from error
+
+
+def order(entity: Entity, text: str) -> str:
+    """An ``$orderby`` as SQL terms, the record number last."""
+    try:
+        terms = parse_order(text)
+    except Malformed as error:
+        raise bad_query(str(error)) from error
+    listed = []
+    for term in terms:
+        if len(term.path.names) != 1:
+            raise bad_query(f"Ordering by '{'/'.join(term.path.names)}' is not supported.")
+        column = column_named(entity, term.path.names[0])
+        listed.append(f"{_value(entity, column)[0]}{' DESC' if term.descending else ''}")
+    return ", ".join([*listed, "_id"])
+
+
+def _value(entity: Entity, column: Column) -> Sql:
+    """The column with its empty value in place of NULL; key columns are never NULL, so their index can be used."""
+    if column.name in entity.key:
+        return quoted(column.name), []
+    nothing = empty(column)
+    shown = str(nothing) if isinstance(nothing, int) else f"'{nothing}'"
+    return f"coalesce({quoted(column.name)}, {shown})", []
+
+
+class _Predicate:
+    def __init__(self, entity: Entity, switches: Switches) -> None:
+        self.entity, self.switches = entity, switches
+
+    def condition(self, node: Node) -> Sql:
+        match node:
+            case And(parts):
+                return self._joined(parts, " AND ")
+            case Or(parts):
+                return self._joined(parts, " OR ")
+            case Not(part):
+                sql, values = self.condition(part)
+                return f"NOT ({sql})", values
+            case Compare():
+                return self._compare(node)
+            case Literal(kind="bool", value=value):
+                return ("1" if value else "0"), []
+            case Function():
+                return self._function(node)
+            case Lambda():
+                raise bad_query("The lambda operators 'any' and 'all' are not supported.")
+            case _:
+                raise bad_query("The $filter expression must evaluate to a single boolean value.")
+
+    def _joined(self, parts: tuple[Node, ...], mark: str) -> Sql:
+        texts, values = [], list[Value]()
+        for part in parts:
+            sql, more = self.condition(part)
+            texts.append(f"({sql})")
+            values += more
+        return mark.join(texts), values
+
+    def _column(self, path: Path) -> Column:
+        if len(path.names) != 1:
+            raise bad_query(f"The path '{'/'.join(path.names)}' is not supported in a filter.")
+        return column_named(self.entity, path.names[0])
+
+    def _compare(self, node: Compare) -> Sql:
+        left, right, op = node.left, node.right, node.op
+        if isinstance(right, Path) and not isinstance(left, Path):
+            left, right = right, left
+            op = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}.get(op, op)
+        if isinstance(left, Path) and left.names != ("null",):
+            column = self._column(left)
+            if isinstance(right, EnumLiteral) or column.kind == "enum":
+                return self._enum(column, op, right)
+            if isinstance(right, Literal):
+                return self._literal(column, op, right)
+        return self._general(left, op, right)
+
+    def _general(self, left: Node, op: str, right: Node) -> Sql:
+        (a, kind_a, values_a), (b, kind_b, values_b) = self._operand(left), self._operand(right)
+        numbers = kind_a in _NUMBERS and kind_b in _NUMBERS
+        if not numbers and kind_a != kind_b:
+            raise _incompatible(EDM.get(kind_a, kind_a), EDM.get(kind_b, kind_b), op)
+        return f"{a} {_COMPARE[op]} {b}", [*values_a, *values_b]
+
+    def _operand(self, node: Node) -> tuple[str, str, list[Value]]:
+        match node:
+            case Path():
+                column = self._column(node)
+                sql, values = _value(self.entity, column)
+                return sql, column.enum or column.kind, values
+            case Literal(kind=kind, value=value) if isinstance(value, str | int | float) and kind != "bool":
+                if isinstance(value, int) and abs(value) >= 2**63:
+                    value = float(value)
+                return "?", "datetime" if kind == "date" else kind, [value]
+            case Arithmetic(op, left, right):
+                (a, kind_a, values_a), (b, kind_b, values_b) = self._operand(left), self._operand(right)
+                if kind_a not in _NUMBERS or kind_b not in _NUMBERS:
+                    raise _incompatible(EDM.get(kind_a, kind_a), EDM.get(kind_b, kind_b), op)
+                whole = op == "divby" or "decimal" in (kind_a, kind_b)
+                a = f"CAST({a} AS REAL)" if whole and op in {"div", "divby"} else a
+                return f"({a} {_ARITHMETIC[op]} {b})", "decimal" if whole else "bigint", [*values_a, *values_b]
+            case Function(name=name):
+                raise self._no_function(name)
+            case _:
+                raise bad_query("An operand of the $filter expression is not a value.")
+
+    def _literal(self, column: Column, op: str, literal: Literal) -> Sql:
+        if literal.kind == "null":
+            return self._empty(column, op)
+        if literal.kind not in _FITS[column.kind]:
+            raise _incompatible(edm(column), _LITERAL.get(literal.kind, "Collection(Edm.String)"), op)
+        value = literal.value
+        if literal.kind == "date":
+            value = f"{value}T00:00:00Z"
+        if isinstance(value, str) and column.kind == "string" and "*" in value and op in {"eq", "ne"}:
+            return self._wildcard(column, op, value)
+        if isinstance(value, str) and column.kind == "string":
+            value = value.rstrip()
+        if value == empty(column):
+            return self._empty(column, op)
+        if isinstance(value, int) and abs(value) >= 2**63:
+            value = float(value)
+        assert isinstance(value, str | int | float)
+        name = quoted(column.name)
+        if op == "eq":
+            return f"{name} = ?", [value]
+        sql, values = _value(self.entity, column)
+        return f"{sql} {_COMPARE[op]} ?", [*values, value]
+
+    def _empty(self, column: Column, op: str) -> Sql:
+        nothing = empty(column)
+        name = quoted(column.name)
+        if op == "eq":
+            return f"({name} IS NULL OR {name} = ?)", [nothing]
+        if op == "ne":
+            return f"({name} IS NOT NULL AND {name} <> ?)", [nothing]
+        sql, values = _value(self.entity, column)
+        return f"{sql} {_COMPARE[op]} ?", [*values, nothing]
+
+    def _wildcard(self, column: Column, op: str, value: str) -> Sql:
+        pattern = "".join({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%"}.get(c, c) for c in value)
+        sql, values = _value(self.entity, column)
+        return f"{sql} {'NOT ' if op == 'ne' else ''}LIKE ? ESCAPE '\\'", [*values, pattern]
+
+    def _enum(self, column: Column, op: str, literal: Node) -> Sql:
+        if not isinstance(literal, EnumLiteral):
+            kind = _LITERAL.get(literal.kind, "null") if isinstance(literal, Literal) else "an expression"
+            raise _incompatible(edm(column), kind, op)
+        if literal.type != edm(column):
+            raise _incompatible(edm(column), literal.type, op)
+        if op not in {"eq", "ne"}:
+            raise bad_query(f"An enum can be compared with 'eq' and 'ne' only; '{op}' came for '{column.name}'.")
+        members = enums()[column.enum or ""]
+        member = {str(value): name for name, value in members.items()}.get(literal.member, literal.member)
+        if member not in members:
+            known = ", ".join(members)
+            raise bad_query(f"'{literal.member}' is not a member of '{edm(column)}'. Members: {known}.")
+        name = quoted(column.name)
+        equal = f"({name} IS NULL OR {name} = ?)" if member == first_member(column.enum or "") else f"{name} = ?"
+        return (f"coalesce({equal}, 0)" if op == "eq" else f"NOT coalesce({equal}, 0)"), [member]
+
+    def _function(self, node: Function) -> Sql:
+        shapes = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
+        if self.switches.string_functions == "reject" or node.name not in shapes:
+            raise self._no_function(node.name)
+        match node.arguments:
+            case (Path() as path, Literal(kind="string", value=str(text))) if self._column(path).kind == "string":
+                escaped = "".join({"%": r"\%", "_": r"\_", "\\": r"\\"}.get(c, c) for c in text)
+                sql, values = _value(self.entity, self._column(path))
+                return f"{sql} LIKE ? ESCAPE '\\'", [*values, shapes[node.name].format(escaped)]
+        raise bad_query(f"'{node.name}' takes a text property and a text.")
+
+    def _no_function(self, name: str) -> Exception:
+        return bad_query(f"The function '{name}' is not supported; use 'eq' with the wildcard '*' to search in texts.")
+
+
+def _incompatible(left: str, right: str, op: str) -> Exception:
+    kind = _KINDS.get(op, "LessThanOrEqual" if op == "le" else op)
+    return bad_query(
+        "A binary operator with incompatible types was detected. "
+        f"Found operand types '{left}' and '{right}' for operator kind '{kind}'."
+    )

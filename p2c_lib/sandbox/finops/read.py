@@ -1,0 +1,258 @@
+"""GET of F&O rows: a collection in pages, a count, one row by its key, one property of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
+from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
+from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
+from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.finops.values import NAMESPACE, as_json_text, edm, etag, page_text
+from p2c_lib.sandbox.schema import Column, Entity
+from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.wire import Answer, Call
+
+_OPTIONS = {"$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The query options of one request, by name; what F&O does not offer is refused."""
+
+    given: dict[str, str]
+    switches: Switches
+
+    @classmethod
+    def of(cls, call: Call, switches: Switches) -> Options:
+        given = call.options()
+        for name in given:
+            if name.startswith("$") and name not in _OPTIONS:
+                raise bad_query(f"The query option '{name}' is not supported.")
+        return cls(given, switches)
+
+    def across(self) -> bool:
+        """Whether rows of all companies are meant."""
+        value = self.given.get("cross-company", "false").lower()
+        if value not in {"true", "false"}:
+            raise bad_query(f"'{value}' is not a value of 'cross-company'; use true or false.")
+        return value == "true"
+
+    def number(self, name: str) -> int | None:
+        text = self.given.get(name)
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise bad_query(
+                f"Invalid value '{text[:40]}' for {name} query option found; it takes whole numbers from 0."
+            )
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        value = self.given.get(name, "false")
+        if value not in {"true", "false"}:
+            raise bad_query(f"Invalid value '{value[:40]}' for {name} query option found; it takes true or false.")
+        return value == "true"
+
+
+def selected(entity: Entity, options: Options) -> list[Column]:
+    """The columns of ``$select``, all when it is absent or ``*``."""
+    text = options.given.get("$select", "*").strip()
+    if text == "*":
+        return list(entity.columns.values())
+    names = [name.strip() for name in text.split(",")]
+    return [column_named(entity, name) for name in dict.fromkeys(names)]
+
+
+def scope(entity: Entity, options: Options) -> Sql:
+    """The rows a request can see: those of its company, and those its ``$filter`` names."""
+    parts: list[str] = []
+    values: list[Value] = []
+    if entity.companied and not options.across():
+        parts.append(f"{quoted('dataAreaId')} = ?")
+        values.append(options.switches.default_company)
+    if "$filter" in options.given:
+        sql, more = where(entity, options.given["$filter"], options.switches)
+        parts.append(f"({sql})")
+        values += more
+    return (" AND ".join(parts) or "1"), values
+
+
+def headers(call: Call, *, applied: str = "") -> list[tuple[str, str]]:
+    """The headers of an answer with a JSON body."""
+    kind = f"application/json; odata.metadata={metadata_level(call)}"
+    pairs = [("Content-Type", kind), ("OData-Version", "4.0")]
+    return [*pairs, ("Preference-Applied", applied)] if applied else pairs
+
+
+def metadata_level(call: Call) -> str:
+    """minimal, full or none, as the request accepts."""
+    accept = call.headers.get("accept", "")
+    return next((level for level in ("full", "none") if f"odata.metadata={level}" in accept), "minimal")
+
+
+def context(call: Call, entity: Entity, options: Options, *, single: bool = False) -> str:
+    """The context URL of an answer."""
+    listed = options.given.get("$select", "").replace(" ", "")
+    chosen = f"({listed})" if listed and listed != "*" else ""
+    return f"{call.base}/data/$metadata#{entity.set_name}{chosen}{'/$entity' if single else ''}"
+
+
+def collection(call: Call, entity: Entity, store: Store, options: Options) -> Answer:
+    """One page of rows, with the next page's address when there are more."""
+    columns = selected(entity, options)
+    condition, values = scope(entity, options)
+    asked = call.preferences().get("odata.maxpagesize", "")
+    size = _page_size(asked, options.switches.page_size)
+    top, skip = options.number("$top"), options.number("$skip") or 0
+    gone = _skiptoken(options)
+    room = size if top is None else min(size, max(top - gone, 0))
+    sort = order(entity, options.given["$orderby"]) if "$orderby" in options.given else "_id"
+    sql = (
+        f"SELECT _version, _id, {', '.join(quoted(c.name) for c in columns)} FROM {table(entity)} "  # noqa: S608
+        f"WHERE {condition} ORDER BY {sort} LIMIT {room + 1} OFFSET {skip + gone}"
+    )
+    with store.snapshot() as connection:
+        rows = connection.execute(sql, values).fetchall()
+        total = _total(connection, entity, condition, values) if options.flag("$count") else None
+    body = [f'"@odata.context":{as_json_text(context(call, entity, options))}']
+    if total is not None:
+        body.append(f'"@odata.count":{total}')
+    shown = rows[:room]
+    body.append(f'"value":[{",".join(page_text(columns, shown, _head(call, entity)))}]')
+    if len(rows) > room and (top is None or gone + room < top):
+        body.append(f'"@odata.nextLink":{as_json_text(_next(call, options, len(shown), gone))}')
+    if metadata_level(call) == "none":
+        body = body[1:]
+    applied = f"odata.maxpagesize={asked}" if asked else ""
+    return Answer(200, headers(call, applied=applied), ("{" + ",".join(body) + "}").encode())
+
+
+def _page_size(asked: str, most: int) -> int:
+    if asked.isascii() and asked.isdigit() and len(asked) < 9 and int(asked):
+        return min(int(asked), most)
+    return most
+
+
+def _total(connection: Any, entity: Entity, condition: str, values: list[Value]) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table(entity)} WHERE {condition}", values).fetchone()[0])  # noqa: S608
+
+
+def _head(call: Call, entity: Entity) -> Any:
+    level = metadata_level(call)
+    if level == "none":
+        return lambda _row: ""
+    if level == "full":
+        kind = as_json_text(f"#{NAMESPACE}.{entity.name}")
+        return lambda row: f'"@odata.type":{kind},"@odata.etag":{as_json_text(etag(row[0], row[1]))}'
+    return lambda row: f'"@odata.etag":{as_json_text(etag(row[0], row[1]))}'
+
+
+def _skiptoken(options: Options) -> int:
+    token = options.given.get("$skiptoken")
+    if token is None:
+        return 0
+    try:
+        gone = int(json.loads(base64.urlsafe_b64decode(token.encode()).decode()))
+    except (ValueError, TypeError) as error:
+        raise bad_query("The skip token cannot be read.") from error
+    if not 0 <= gone < 2**31:
+        raise bad_query("The skip token cannot be read.")
+    return gone
+
+
+def _next(call: Call, options: Options, shown: int, gone: int) -> str:
+    query = {k: v for k, v in options.given.items() if k != "$skiptoken"}
+    if options.switches.next_link == "skiptoken":
+        query["$skiptoken"] = base64.urlsafe_b64encode(json.dumps(gone + shown).encode()).decode()
+    else:
+        query["$skip"] = str((options.number("$skip") or 0) + shown)
+        top = options.number("$top")
+        if top is not None:
+            query["$top"] = str(top - shown)
+    return f"{call.base}{quote(call.path)}?{urlencode(query, safe='$,()', quote_via=quote)}"
+
+
+def counted(entity: Entity, store: Store, options: Options) -> Answer:
+    """``/$count``: the number of rows as plain text."""
+    condition, values = scope(entity, options)
+    total = _total(store.connection, entity, condition, values)
+    return Answer(200, [("Content-Type", "text/plain"), ("OData-Version", "4.0")], str(total).encode())
+
+
+# -- one row -------------------------------------------------------------------------------------------------------
+
+
+def key_of(entity: Entity, text: str) -> dict[str, Value]:
+    """The stored key values of the text between the parentheses; every key field is needed, in any order."""
+    try:
+        parts = parse_key(text)
+    except Malformed as error:
+        raise bad_query(f"The key '({text[:80]})' cannot be read: {error}") from error
+    if set(parts) != set(entity.key):
+        known = ", ".join(entity.key)
+        raise bad_query(f"The key of '{entity.set_name}' consists of {known}; '({text[:80]})' came.")
+    return {name: _key_value(entity, entity.columns[name], parts[name]) for name in entity.key}
+
+
+def _key_value(entity: Entity, column: Column, literal: Literal | EnumLiteral) -> Value:
+    value = literal.member if isinstance(literal, EnumLiteral) else literal.value
+    if isinstance(literal, EnumLiteral):
+        fits = column.kind == "enum" and literal.type == edm(column)
+    else:
+        fits = {"string": {"string"}, "enum": {"string"}, "datetime": {"datetime", "date"}, "guid": {"guid"}}.get(
+            column.kind, {"int"}
+        ).__contains__(literal.kind)
+    if not fits or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
+        raise bad_query(f"The key value of '{column.name}' in '{entity.set_name}' is not of type '{edm(column)}'.")
+    return value.rstrip() if isinstance(value, str) and column.kind == "string" else value
+
+
+def visible(entity: Entity, key: dict[str, Value], options: Options) -> bool:
+    """Whether the key's company is the caller's own, or the request is cross-company."""
+    if not entity.companied or options.across():
+        return True
+    return str(key["dataAreaId"]).lower() == options.switches.default_company
+
+
+def single(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value]) -> Answer:
+    """One row by its key."""
+    for name in set(options.given) & {"$filter", "$orderby", "$top", "$skip", "$count"}:
+        raise bad_query(f"The query option '{name}' cannot be used with a single row.")
+    columns = selected(entity, options)
+    found = store.find(entity, key) if visible(entity, key, options) else None
+    if found is None:
+        raise no_resource(f"No row of '{entity.set_name}' has the key {shown_key(key)}.")
+    return row_answer(call, entity, options, columns, found)
+
+
+def row_answer(
+    call: Call, entity: Entity, options: Options, columns: list[Column], found: dict[str, Value], status: int = 200
+) -> Answer:
+    """A row as the whole body, with its context and etag."""
+    mark = f'"@odata.context":{as_json_text(context(call, entity, options, single=True))},'
+    head = _head(call, entity)
+    row = [found["_version"], found["_id"], *(found[c.name] for c in columns)]
+    text = page_text(columns, [row], lambda r: ("" if metadata_level(call) == "none" else mark) + head(r))[0]
+    pairs = headers(call)
+    pairs.append(("ETag", etag(int(found["_version"] or 0), int(found["_id"] or 0))))
+    return Answer(status, pairs, text.encode())
+
+
+def shown_key(key: dict[str, Value]) -> str:
+    """The key as its fields read in a URL."""
+    return "(" + ",".join(f"{k}='{v}'" if isinstance(v, str) else f"{k}={v}" for k, v in key.items()) + ")"
+
+
+def property_of(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value], name: str) -> Answer:
+    """One property of a row: ``{"@odata.context", "value"}``."""
+    if name not in entity.columns:
+        raise no_resource(f"Resource not found for the segment '{name[:80]}'.")
+    raw = single(call, entity, store, Options({**options.given, "$select": name}, options.switches), key)
+    value = json.loads(raw.body)[name]
+    where_ = f"{call.base}/data/$metadata#{entity.set_name}{shown_key(key)}/{name}"
+    return Answer(200, headers(call), json.dumps({"@odata.context": where_, "value": value}).encode())

@@ -1,0 +1,349 @@
+"""F&O's business logic for the entities of the six tasks: related rows that must exist, defaults, computed values.
+
+The texts are those of the Infolog, so that a client can be tested on how it reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from p2c_lib.sandbox.finops.refusals import write_refused
+from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.schema import Entity, entities
+from p2c_lib.sandbox.store import Store, Value, quoted, table
+
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Related:
+    """A value that must be found in a column of another set; ``field`` and ``table`` as the Infolog names them."""
+
+    column: str
+    field: str
+    table: str
+    set_name: str
+    related: tuple[str, ...]
+
+
+def _country(column: str) -> Related:
+    return Related(column, "Country/region", "Countries/regions", "AddressCountryRegions", ("ISOcode", "CountryRegion"))
+
+
+def _country_id(column: str) -> Related:
+    return Related(column, "Country/region", "Countries/regions", "AddressCountryRegions", ("CountryRegion",))
+
+
+_CURRENCY = ("Currency", "Currencies", "Currencies", ("CurrencyCode",))
+_SITE = ("Site", "Sites", "OperationalSites", ("SiteId",))
+_WAREHOUSE = ("Warehouse", "Warehouses", "Warehouses", ("WarehouseId",))
+_LANGUAGE = ("Language", "Languages", "LanguageCodes", ("LanguageCodeId",))
+_CUSTOMER = ("Customer account", "Customers", "CustomersV2", ("CustomerAccount",))
+_UNIT = ("Unit", "Units", "UnitsOfMeasure", ("UnitSymbol",))
+_PAYMENT = ("Terms of payment", "Terms of payment", "PaymentTerms", ("Name",))
+_DELIVERY = ("Delivery terms", "Terms of delivery", "DeliveryTerms", ("TermsCode",))
+_MODE = ("Mode of delivery", "Modes of delivery", "DeliveryModesV2", ("ModeCode",))
+
+_CUSTOMER_RULES = (
+    Related("CustomerGroupId", "Customer group", "Customer groups", "CustomerGroups", ("CustomerGroupId",)),
+    Related("SalesCurrencyCode", *_CURRENCY),
+    Related("LanguageId", *_LANGUAGE),
+    Related("SiteId", *_SITE),
+    Related("WarehouseId", *_WAREHOUSE),
+    Related("PaymentTerms", *_PAYMENT),
+    Related("DeliveryTerms", *_DELIVERY),
+    Related("DeliveryMode", *_MODE),
+    *(_country(f"{kind}AddressCountryRegionISOCode") for kind in ("", "Delivery", "Invoice")),
+    *(_country_id(f"{kind}AddressCountryRegionId") for kind in ("", "Delivery", "Invoice")),
+)
+RULES: Mapping[str, tuple[Related, ...]] = {
+    "CustomersV2": _CUSTOMER_RULES,
+    "CDSContactPersons": (
+        Related("AssociatedPartyNumber", "Associated party", "Customers", "CustomersV2", ("PartyNumber",)),
+        _country("PrimaryAddressCountryRegionISOCode"),
+        _country_id("PrimaryAddressCountryRegionId"),
+    ),
+    "CDSContactPersonsV2": (
+        _country("PrimaryAddressCountryRegionISOCode"),
+        _country_id("PrimaryAddressCountryRegionId"),
+    ),
+    "SellableReleasedProducts": (
+        Related("CurrencyCode", *_CURRENCY),
+        Related("SalesUnitSymbol", *_UNIT),
+        Related("InventoryUnitSymbol", *_UNIT),
+    ),
+    "CDSSalesQuotationHeaders": (
+        Related("RequestingCustomerAccountNumber", *_CUSTOMER),
+        Related("InvoiceCustomerAccountNumber", *_CUSTOMER),
+        Related("CurrencyCode", *_CURRENCY),
+        Related("LanguageId", *_LANGUAGE),
+        Related("DefaultShippingSiteId", *_SITE),
+        Related("DefaultShippingWarehouseId", *_WAREHOUSE),
+        Related("PaymentTermsName", *_PAYMENT),
+        Related("DeliveryTermsCode", *_DELIVERY),
+        Related("DeliveryModeCode", *_MODE),
+        _country("DeliveryAddressCountryRegionISOCode"),
+        _country_id("DeliveryAddressCountryRegionId"),
+    ),
+    "CDSSalesQuotationLines": (
+        Related(
+            "SalesQuotationNumber", "Quotation", "Quotations", "CDSSalesQuotationHeaders", ("SalesQuotationNumber",)
+        ),
+        Related("ProductNumber", "Item number", "Released products", "SellableReleasedProducts", ("ProductNumber",)),
+        Related("SalesUnitSymbol", *_UNIT),
+        Related("ShippingSiteId", *_SITE),
+        Related("ShippingWarehouseId", *_WAREHOUSE),
+        _country("DeliveryAddressCountryRegionISOCode"),
+        _country_id("DeliveryAddressCountryRegionId"),
+    ),
+}
+MUST_BE_FILLED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "CustomersV2": (("CustomerGroupId", "Customer group"), ("SalesCurrencyCode", "Currency")),
+    "CDSContactPersons": (("AssociatedPartyNumber", "Associated party"),),
+    "CDSContactPersonsV2": (("AssociatedContactNumber", "Associated contact"),),
+    "CDSSalesQuotationHeaders": (("RequestingCustomerAccountNumber", "Customer account"), ("CurrencyCode", "Currency")),
+    "CDSSalesQuotationLines": (("ProductNumber", "Item number"), ("SalesUnitSymbol", "Unit")),
+}
+RESTRICTED: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "CustomersV2": (
+        ("CDSSalesQuotationHeaders", "RequestingCustomerAccountNumber", "CustomerAccount"),
+        ("CDSContactPersons", "AssociatedPartyNumber", "PartyNumber"),
+    ),
+    "SellableReleasedProducts": (("CDSSalesQuotationLines", "ProductNumber", "ProductNumber"),),
+    "CustomerGroups": (("CustomersV2", "CustomerGroupId", "CustomerGroupId"),),
+}
+
+
+_INDEXES = (
+    ("CustomersV2", ("dataAreaId", "PartyNumber")),
+    ("CDSContactPersons", ("dataAreaId", "AssociatedPartyNumber")),
+    ("CDSSalesQuotationHeaders", ("dataAreaId", "RequestingCustomerAccountNumber")),
+    ("CDSSalesQuotationLines", ("dataAreaId", "SalesQuotationNumber")),
+    ("CDSSalesQuotationLines", ("dataAreaId", "ProductNumber")),
+)
+
+
+def create_rule_indexes(store: Store) -> None:
+    """The indexes that the rules' look-ups need beside those of the keys."""
+    sets = entities("finops")
+    with store.write() as connection:
+        for set_name, columns in _INDEXES:
+            name = quoted(f"finops_{set_name.lower()}_by_{'_'.join(columns)}")
+            listed = ", ".join(quoted(c) for c in columns)
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table(sets[set_name])} ({listed})")
+
+
+class Rules:
+    """The business logic of one environment: what refuses a row, and what is added to it."""
+
+    def __init__(self, store: Store, switches: Switches) -> None:
+        self.store, self.switches = store, switches
+        self.sets = entities("finops")
+
+    def check(self, entity: Entity, row: Row, changed: Mapping[str, Value]) -> None:
+        """Refuse a row that lacks a must-have or names what does not exist; only ``changed`` columns are looked up."""
+        for name, label in MUST_BE_FILLED.get(entity.set_name, ()):
+            if row.get(name) in (None, ""):
+                raise write_refused(
+                    entity,
+                    f"Warning: Field '{label}' must be filled in.",
+                    f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
+                )
+        for rule in RULES.get(entity.set_name, ()):
+            value = changed.get(rule.column)
+            if value not in (None, "") and not self._found(rule, value, row):
+                raise write_refused(
+                    entity,
+                    f"Warning: The value '{value}' in field '{rule.field}' is not found in the related table "
+                    f"'{rule.table}'.",
+                    f"Warning: validateField failed on field '{entity.aot}.{rule.column}'.",
+                )
+        extra = _EXTRA.get(entity.set_name)
+        if extra is not None:
+            extra(self, entity, row, changed)
+
+    def _found(self, rule: Related, value: Value, row: Row) -> bool:
+        related = self.sets[rule.set_name]
+        columns = rule.related
+        if rule.related == ("ISOcode", "CountryRegion") and self.switches.country_codes != "both":
+            columns = rule.related[:1] if self.switches.country_codes == "iso2" else rule.related[1:]
+        company = {"dataAreaId": row.get("dataAreaId")} if related.companied else {}
+        return any(self.store.find(related, {**company, column: value}) is not None for column in columns)
+
+    def find(self, set_name: str, **key: Value) -> Row | None:
+        """A row of another set, if it is there."""
+        return self.store.find(self.sets[set_name], key)
+
+    # -- defaults --------------------------------------------------------------------------------------------------
+
+    def complete(self, entity: Entity, row: Row) -> Row:
+        """The row of a create with what the entity adds: numbers from sequences, values of related rows."""
+        filler = _FILLERS.get(entity.set_name)
+        return {**filler(self, row), **{k: v for k, v in row.items() if v is not None}} if filler else row
+
+    def number(self, name: str, form: str, start: int) -> str:
+        """The next number of a sequence in its form, such as ``US-######``."""
+        return form.format(self.store.next_number(f"finops.{name}", start))
+
+    def manual_quotation_numbers(self, company: Value) -> bool:
+        """Whether the quotation sequence of the company lets a caller give the number."""
+        reference = self.find(
+            "NumberSequencesV2References", DataTypeName="SalesQuotationId", ScopeType="DataArea", ScopeValue=company
+        )
+        if reference is None:
+            return True
+        code = reference["NumberSequenceCode"]
+        sequence = self.find("SequenceV2Tables", NumberSequenceCode=code, ScopeType="DataArea", ScopeValue=company)
+        return sequence is not None and sequence["Manual"] == "Yes"
+
+    def delivery_date_control(self, company: Value) -> bool:
+        """Whether delivery date control is on in the company's accounts receivable parameters."""
+        found = self.find("AccountsReceivableParameters", dataAreaId=company)
+        return found is not None and found["DeliveryDateControlType"] not in (None, "None")
+
+    # -- computed --------------------------------------------------------------------------------------------------
+
+    def written(self, entity: Entity, row: Row) -> None:
+        """What follows from a write: a quotation's total is the sum of its lines, once it has lines."""
+        if entity.set_name not in {"CDSSalesQuotationLines", "CDSSalesQuotationHeaders"}:
+            return
+        lines, headers = self.sets["CDSSalesQuotationLines"], self.sets["CDSSalesQuotationHeaders"]
+        key: list[Value] = [row["dataAreaId"], row["SalesQuotationNumber"]]
+        where = f"{quoted('dataAreaId')} = ? AND {quoted('SalesQuotationNumber')} = ?"
+        total = self.store.connection.execute(
+            f'SELECT sum("LineAmount"), count(*) FROM {table(lines)} WHERE {where}',  # noqa: S608
+            key,
+        ).fetchone()
+        if total[1]:
+            self.store.connection.execute(
+                f'UPDATE {table(headers)} SET "QuotationTotalAmount" = ? WHERE {where}',  # noqa: S608
+                [round(total[0] or 0.0, 4), *key],
+            )
+
+    def unused(self, entity: Entity, row: Row) -> None:
+        """Refuse the delete of a row that others name."""
+        for set_name, column, own in RESTRICTED.get(entity.set_name, ()):
+            company = {"dataAreaId": row["dataAreaId"]} if entity.companied else {}
+            if row[own] is not None and self.find(set_name, **{**company, column: row[own]}) is not None:
+                raise write_refused(
+                    entity,
+                    f"Error: The record cannot be deleted; rows of {self.sets[set_name].label} depend on it.",
+                    f"Warning: validateDelete failed on data source '{entity.aot} ({entity.aot})'.",
+                    verb="Delete",
+                )
+
+
+def _fill_customer(rules: Rules, row: Row) -> Row:
+    account = row.get("CustomerAccount") or rules.number("customer", "US-{:06d}", 1)
+    party = row.get("PartyNumber") or rules.number("party", "{:09d}", 1)
+    return {"CustomerAccount": account, "PartyNumber": party, "PartyType": "Organization", "InvoiceAccount": None}
+
+
+def _fill_contact(rules: Rules, row: Row) -> Row:
+    party = row.get("ContactPersonPartyNumber") or rules.number("party", "{:09d}", 1)
+    return {"ContactPersonPartyNumber": party, "ContactPersonPartyType": "Person"}
+
+
+def _fill_contact_v2(rules: Rules, row: Row) -> Row:
+    party = row.get("ContactPersonPartyNumber") or rules.number("party", "{:09d}", 1)
+    return {"ContactPersonPartyNumber": party, "AssociatedContactType": row.get("AssociatedContactType") or "Customer"}
+
+
+def _fill_header(rules: Rules, row: Row) -> Row:
+    filled: Row = {"SalesQuotationStatus": "Created", "AreTotalsCalculated": "No"}
+    if not rules.manual_quotation_numbers(row["dataAreaId"]):
+        filled["SalesQuotationNumber"] = _sequence_number(rules, row)
+    account = row.get("RequestingCustomerAccountNumber")
+    customer = rules.find("CustomersV2", dataAreaId=row["dataAreaId"], CustomerAccount=account) if account else None
+    if customer is not None:
+        filled["InvoiceCustomerAccountNumber"] = customer["InvoiceAccount"] or customer["CustomerAccount"]
+        filled["CurrencyCode"] = customer["SalesCurrencyCode"]
+        filled["LanguageId"] = customer["LanguageId"]
+        names = (customer["PersonFirstName"], customer["PersonLastName"])
+        filled["DeliveryAddressName"] = customer["OrganizationName"] or " ".join(str(n) for n in names if n)
+    return filled
+
+
+def _sequence_number(rules: Rules, row: Row) -> str:
+    given = row.get("SalesQuotationNumber")
+    if given:
+        raise write_refused(
+            rules.sets["CDSSalesQuotationHeaders"],
+            f"Error: The number '{given}' cannot be used: the number sequence of quotations is not set to Manual.",
+            "Warning: validateField failed on field 'SalesQuotationHeaderCDSEntity.SalesQuotationNumber'.",
+        )
+    return rules.number("quotation", "QUO-{:06d}", 1)
+
+
+def _fill_line(rules: Rules, row: Row) -> Row:
+    filled: Row = {"SalesQuotationStatus": "Created", "InventoryLotId": rules.number("lot", "{:08d}", 1)}
+    company = row["dataAreaId"]
+    header = rules.find(
+        "CDSSalesQuotationHeaders", dataAreaId=company, SalesQuotationNumber=row.get("SalesQuotationNumber")
+    )
+    if header is not None:
+        filled["CurrencyCode"] = header["CurrencyCode"]
+    product = rules.find("SellableReleasedProducts", dataAreaId=company, ProductNumber=row.get("ProductNumber"))
+    if product is not None:
+        filled["ProductName"] = product["ProductName"]
+        filled["SalesUnitSymbol"] = product["SalesUnitSymbol"]
+        filled["SalesPrice"] = product["SalesPrice"]
+    if not row.get("LineCreationSequenceNumber"):
+        filled["LineCreationSequenceNumber"] = rules.number(f"line.{row.get('SalesQuotationNumber')}", "{:d}", 1)
+    return filled
+
+
+_FILLERS: Mapping[str, Callable[[Rules, Row], Row]] = {
+    "CustomersV2": _fill_customer,
+    "CDSContactPersons": _fill_contact,
+    "CDSContactPersonsV2": _fill_contact_v2,
+    "CDSSalesQuotationHeaders": _fill_header,
+    "CDSSalesQuotationLines": _fill_line,
+}
+
+
+def _check_header(rules: Rules, entity: Entity, row: Row, _changed: Mapping[str, Value]) -> None:
+    if row.get("RequestedShippingDate") is None and rules.delivery_date_control(row["dataAreaId"]):
+        raise write_refused(
+            entity,
+            "Error: Requested ship date must be filled in while delivery date control is on.",
+            f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
+        )
+
+
+def _check_contact_v2(rules: Rules, entity: Entity, row: Row, changed: Mapping[str, Value]) -> None:
+    if row.get("AssociatedContactType") != "Customer" or "AssociatedContactNumber" not in changed:
+        return
+    number = row["AssociatedContactNumber"]
+    if rules.find("CustomersV2", dataAreaId=row["dataAreaId"], CustomerAccount=number) is None:
+        raise write_refused(
+            entity,
+            f"Warning: The value '{number}' in field 'Associated contact' is not found in the related table "
+            "'Customers'.",
+            f"Warning: validateField failed on field '{entity.aot}.AssociatedContactNumber'.",
+        )
+
+
+def _compute_line(_rules: Rules, _entity: Entity, row: Row, changed: Mapping[str, Value]) -> None:
+    quantity, price = _number(row, "RequestedSalesQuantity"), _number(row, "SalesPrice")
+    total = _number(row, "TotalDiscountAmount")
+    if "TotalDiscountAmount" in changed and quantity:
+        # The sender's discount is for the whole line, F&O keeps it per unit; a charge holds what rounding leaves.
+        row["LineDiscountAmount"] = round(total / quantity, 2)
+        row["FixedPriceCharges"] = round(quantity * _number(row, "LineDiscountAmount") - total, 2)
+    elif "LineDiscountAmount" in changed:
+        total = row["TotalDiscountAmount"] = round(quantity * _number(row, "LineDiscountAmount"), 4)
+    row["LineAmount"] = round(quantity * price - total, 4)
+
+
+def _number(row: Row, name: str) -> float:
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+_EXTRA: Mapping[str, Callable[[Rules, Entity, Row, Mapping[str, Value]], None]] = {
+    "CDSSalesQuotationHeaders": _check_header,
+    "CDSContactPersonsV2": _check_contact_v2,
+    "CDSSalesQuotationLines": _compute_line,
+}

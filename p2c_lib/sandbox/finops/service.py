@@ -1,0 +1,153 @@
+"""The F&O service: a request goes to the part that answers it, a refusal becomes the one error shape."""
+
+from __future__ import annotations
+
+import re
+
+from p2c_lib.errors import UnknownName
+from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
+from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
+from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
+from p2c_lib.sandbox.finops.refusals import WriteRefused, error_answer, no_resource
+from p2c_lib.sandbox.finops.rules import Rules, create_rule_indexes
+from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.finops.write import create, delete, update
+from p2c_lib.sandbox.schema import Entity, entities
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.wire import Answer, Call, Refusal, split_url
+
+BATCH_LIMIT = 5000
+_SET = re.compile(r"(?P<set>\w+)(?:\((?P<key>.*)\))?(?P<rest>/.*)?", re.DOTALL)
+_KEYED = re.compile(r"(?P<set>\w+)\((?P<key>(?:[^')]|'(?:[^']|'')*')*)\)(?P<rest>/.*)?", re.DOTALL)
+
+
+class FinOps:
+    """The F&O side over a store: ``answer`` takes one request and gives its response, and never raises a refusal.
+
+    The bearer check is the caller's. Paths are ``/data/...`` and ``/metadata/...``.
+    """
+
+    def __init__(self, store: Store, switches: Switches | None = None) -> None:
+        self.store = store
+        self.switches = switches or Switches()
+        self.rules = Rules(store, self.switches)
+        create_rule_indexes(store)
+
+    def answer(self, call: Call) -> Answer:
+        """The response to one request."""
+        try:
+            return self._route(call)
+        except WriteRefused as refusal:
+            refusal.status = self.switches.write_error_status
+            return error_answer(refusal)
+        except Refusal as refusal:
+            return error_answer(refusal)
+
+    def _route(self, call: Call) -> Answer:
+        area, _, path = call.path.strip("/").partition("/")
+        if area == "metadata" and call.method == "GET":
+            return metadata_service(call, path)
+        if area != "data":
+            raise no_resource(f"No HTTP resource was found that matches the path '{call.path[:120]}'.")
+        if path == "$batch":
+            return self._batch(call)
+        if call.method == "GET" and path == "":
+            return service_document(call)
+        if call.method == "GET" and path == "$metadata":
+            return Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
+        return self._rows(call, path)
+
+    def _rows(self, call: Call, path: str) -> Answer:
+        match = _KEYED.fullmatch(path) or _SET.fullmatch(path)
+        if match is None:
+            raise no_resource(f"Resource not found for the segment '{path[:80]}'.")
+        entity = entity_of(match.group("set"))
+        options = Options.of(call, self.switches)
+        rest = (match.group("rest") or "").strip("/")
+        if match.group("key") is None:
+            return self._set(call, entity, options, rest)
+        key = key_of(entity, match.group("key"))
+        if call.method == "GET":
+            if rest:
+                return property_of(call, entity, self.store, options, key, rest)
+            return single(call, entity, self.store, options, key)
+        if rest:
+            raise no_resource(f"Resource not found for the segment '{rest[:80]}'.")
+        if call.method in {"PATCH", "PUT"}:
+            return update(call, entity, self.store, options, self.rules, key)
+        if call.method == "DELETE":
+            return delete(call, entity, self.store, options, self.rules, key)
+        raise _not_allowed(call)
+
+    def _set(self, call: Call, entity: Entity, options: Options, rest: str) -> Answer:
+        if rest == "$count" and call.method == "GET":
+            return counted(entity, self.store, options)
+        if rest:
+            raise no_resource(f"Resource not found for the segment '{rest[:80]}'.")
+        if call.method == "GET":
+            return collection(call, entity, self.store, options)
+        if call.method == "POST":
+            return create(call, entity, self.store, options, self.rules)
+        raise _not_allowed(call)
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def _batch(self, call: Call) -> Answer:
+        if call.method != "POST":
+            raise _not_allowed(call)
+        parts = read_batch(call.headers.get("content-type", ""), call.body, limit=BATCH_LIMIT)
+        with self.store.write():
+            answers: list[Answered] = [
+                self._change_set(call, part) if isinstance(part, tuple) else self._part(call, part) for part in parts
+            ]
+        kind, body = write_batch(answers)
+        return Answer(200, [("Content-Type", kind), ("OData-Version", "4.0")], body)
+
+    def _part(self, call: Call, operation: Operation) -> tuple[Answer, str | None]:
+        path, query = split_url(operation.url)
+        if not path.startswith("/"):
+            path = f"/data/{path}"
+        inner = Call(operation.method, path, query, operation.headers, operation.body, call.base)
+        try:
+            if path.rstrip("/").endswith("$batch"):
+                raise Refusal(400, "", "A batch cannot hold another batch.")
+            return self._route(inner), operation.content_id
+        except WriteRefused as refusal:
+            refusal.status = self.switches.batch_write_error_status
+            return error_answer(refusal), operation.content_id
+        except Refusal as refusal:
+            return error_answer(refusal), operation.content_id
+
+    def _change_set(self, call: Call, operations: tuple[Operation, ...]) -> list[tuple[Answer, str | None]]:
+        """All or nothing: a failure answers one part, whose Content-ID is the first operation's, as real ones do."""
+        try:
+            with self.store.write():
+                return [self._kept(self._part(call, operation)) for operation in operations]
+        except _Failed as failed:
+            return [(failed.answer, operations[0].content_id)]
+
+    def _kept(self, answered: tuple[Answer, str | None]) -> tuple[Answer, str | None]:
+        if answered[0].status >= 400:
+            raise _Failed(answered[0])
+        return answered
+
+
+class _Failed(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def entity_of(set_name: str) -> Entity:
+    """The entity of a set's public name; an unknown one is refused with the nearest known."""
+    sets = entities("finops")
+    found = sets.get(set_name)
+    if found is None:
+        near = UnknownName("entity set", set_name, sets).nearest
+        guess = f" Did you mean '{near}'?" if near else ""
+        raise no_resource(f"Resource not found for the segment '{set_name[:80]}'.{guess}")
+    return found
+
+
+def _not_allowed(call: Call) -> Refusal:
+    return Refusal(405, "", f"The requested resource does not support http method '{call.method}'.")

@@ -1,0 +1,67 @@
+"""What real environments do differently, or what no public source settles: one switch each, with a default."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from p2c_lib.errors import SandboxError, UnknownName
+
+__all__ = ["Switches"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How this F&O answers where real ones vary.
+
+    ``default_company``: of the calling user. ``string_overflow``: text longer than the column (lengths are
+    approximate; keys are always refused). ``country_codes``: what ``...CountryRegionISOCode`` accepts: ISO-2, ISO-3
+    or both. ``null_values`` and ``integer_enums``: on write. ``string_functions``: whether ``contains`` and the like
+    work in ``$filter``. ``next_link``: how the next page is named. ``write_error_status`` and
+    ``batch_write_error_status``: of a refused row. ``etag_mismatch``: the HTTP status, or the update conflict text.
+
+    >>> Switches(country_codes="iso2").country_codes
+    'iso2'
+    """
+
+    default_company: str = "usmf"
+    string_overflow: Literal["accept", "truncate", "reject"] = "accept"
+    country_codes: Literal["both", "iso2", "iso3"] = "both"
+    null_values: Literal["empty", "reject"] = "empty"
+    integer_enums: Literal["accept", "reject"] = "reject"
+    string_functions: Literal["accept", "reject"] = "reject"
+    next_link: Literal["skip", "skiptoken"] = "skip"
+    write_error_status: Literal[400, 500] = 400
+    batch_write_error_status: Literal[400, 500] = 400
+    etag_mismatch: Literal["412", "conflict"] = "412"
+    page_size: int = 10_000
+
+    @classmethod
+    def read(cls, path: Path) -> Switches:
+        """The switches of a JSON file; the defaults when there is none; an unknown name or value is refused."""
+        if not path.exists():
+            return cls()
+        try:
+            chosen = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise SandboxError(f"{path.name} is not JSON: {error}.", hint="Correct or delete it.") from error
+        return cls.of(chosen)
+
+    @classmethod
+    def of(cls, chosen: dict[str, Any]) -> Switches:
+        """The switches with some set by name.
+
+        >>> Switches.of({"next_link": "skiptoken"}).next_link
+        'skiptoken'
+        """
+        hints = get_type_hints(cls)
+        for name, value in chosen.items():
+            if name not in hints:
+                raise UnknownName("switch", name, [f.name for f in fields(cls)])
+            allowed = get_args(hints[name])
+            if value not in allowed if allowed else not isinstance(value, hints[name]) or isinstance(value, bool):
+                known = ", ".join(map(str, allowed)) or hints[name].__name__
+                raise SandboxError(f"Switch '{name}' cannot be {value!r}.", hint=f"Allowed: {known}.")
+        return cls(**chosen)

@@ -1,0 +1,201 @@
+"""F&O values: what a stored value looks like on the wire, what an empty one is, and how a sent one is stored.
+
+A stored NULL is an empty value: F&O has no null. ``""``, 0, the enum's first member and 1900-01-01 stand for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Sequence
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from p2c_lib.sandbox.expression import Malformed, moment
+from p2c_lib.sandbox.finops.refusals import bad_body, write_refused
+from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.schema import Column, Entity, enums
+from p2c_lib.sandbox.store import Value
+
+as_json_text = encode_basestring_ascii
+NAMESPACE = "Microsoft.Dynamics.DataEntities"
+FIRST_RECORD = 5637144576
+EDM = {
+    "string": "Edm.String",
+    "int": "Edm.Int32",
+    "bigint": "Edm.Int64",
+    "decimal": "Edm.Decimal",
+    "datetime": "Edm.DateTimeOffset",
+    "guid": "Edm.Guid",
+}
+_RANGES = {"int": 2**31, "bigint": 2**63}
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def edm(column: Column) -> str:
+    """The column's type as the metadata names it."""
+    return f"{NAMESPACE}.{column.enum}" if column.enum else EDM[column.kind]
+
+
+def first_member(enum: str) -> str:
+    """The member that stands for empty: the one with the smallest value."""
+    members = enums()[enum]
+    return min(members, key=lambda name: members[name])
+
+
+def empty(column: Column) -> str | int:
+    """The wire value of an empty column.
+
+    >>> from p2c_lib.sandbox.schema import entities
+    >>> empty(entities("finops")["CDSSalesQuotationHeaders"].columns["RequestedShippingDate"])
+    '1900-01-01T12:00:00Z'
+    """
+    if column.kind == "datetime":
+        return "1900-01-01T12:00:00Z" if column.behavior == "Date" else "1900-01-01T00:00:00Z"
+    if column.kind == "enum":
+        return first_member(column.enum or "")
+    if column.kind == "guid":
+        return "00000000-0000-0000-0000-000000000000"
+    return "" if column.kind == "string" else 0
+
+
+def etag(version: int, record: int) -> str:
+    """The weak etag: base64 of the record version and the record id in quotes.
+
+    >>> etag(1, 1)
+    'W/"JzEsNTYzNzE0NDU3Nyc="'
+    """
+    pair = f"'{version},{FIRST_RECORD + record}'"
+    return f'W/"{base64.b64encode(pair.encode()).decode()}"'
+
+
+# -- out -----------------------------------------------------------------------------------------------------------
+
+
+def _texts(column: Column) -> Callable[[Any], str]:
+    nothing = json.dumps(empty(column))
+    if column.kind in {"int", "bigint"}:
+        return lambda value: nothing if value is None else str(value)
+    if column.kind == "decimal":
+        return lambda value: nothing if value is None else _decimal(value)
+    return lambda value: nothing if value is None else as_json_text(value)
+
+
+def _decimal(value: float) -> str:
+    text = repr(value)
+    if text.endswith(".0"):
+        return text[:-2]
+    return f"{value:.16f}".rstrip("0").rstrip(".") if "e" in text else text
+
+
+def page_text(columns: Sequence[Column], rows: Sequence[Sequence[Any]], extra: Callable[[Any], str]) -> list[str]:
+    """The rows as JSON objects; a row is (version, record, \\*columns), ``extra`` gives the members before them.
+
+    A column without any value on the page is written into the form of the row once, not into every row.
+    """
+    if not rows:
+        return []
+    form, varying = ["{%s"], []
+    for place, column in enumerate(columns, start=2):
+        name = as_json_text(column.name).replace("%", "%%")
+        if all(row[place] is None for row in rows):
+            form.append(f",{name}:{json.dumps(empty(column))}")
+        else:
+            form.append(f",{name}:%s")
+            text = _texts(column)
+            varying.append([text(row[place]) for row in rows])
+    row_form = "".join(form) + "}"
+    heads = [extra(row) for row in rows]
+    texts = [row_form % values for values in zip(heads, *varying, strict=True)]
+    return texts if heads[0] else [text.replace("{,", "{", 1) for text in texts]
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
+
+
+def stored(entity: Entity, column: Column, sent: Any, switches: Switches) -> Value:
+    """What is stored for a value sent in a body; refuses what the column's type cannot hold."""
+    if sent is None:
+        if switches.null_values == "reject":
+            raise bad_body(f"A null value was found for the property '{column.name}', which is not nullable.")
+        return None
+    if column.kind == "string":
+        return _text(entity, column, sent, switches)
+    if column.kind == "enum":
+        return _member(column, sent, switches)
+    if column.kind == "datetime":
+        return _moment(column, sent)
+    if column.kind == "guid":
+        if not isinstance(sent, str) or not _GUID.fullmatch(sent):
+            raise _cannot_convert(column, sent)
+        return sent.lower()
+    return _number(column, sent)
+
+
+def _cannot_convert(column: Column, sent: Any) -> Exception:
+    shown = json.dumps(sent)[:60]
+    wanted = f"property '{column.name}' to the expected type '{edm(column)}'"
+    return bad_body(f"Cannot convert the literal {shown} of {wanted}.")
+
+
+def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Value:
+    if not isinstance(sent, str):
+        raise _cannot_convert(column, sent)
+    text = sent.rstrip()
+    if column.name == "dataAreaId":
+        text = text.lower()
+    if column.length is not None and len(text) > column.length:
+        if column.name in entity.key or switches.string_overflow == "reject":
+            raise write_refused(
+                entity,
+                f"Error: The text in field '{column.name}' has {len(text)} characters; at most {column.length} fit.",
+                f"Warning: validateField failed on field '{entity.aot}.{column.name}'.",
+            )
+        if switches.string_overflow == "truncate":
+            text = text[: column.length].rstrip()
+    return text or None
+
+
+def _member(column: Column, sent: Any, switches: Switches) -> Value:
+    members = enums()[column.enum or ""]
+    if isinstance(sent, int) and not isinstance(sent, bool) and switches.integer_enums == "accept":
+        named = {value: name for name, value in members.items()}
+        if sent in named:
+            return named[sent]
+    if not isinstance(sent, str):
+        raise _cannot_convert(column, sent)
+    if sent not in members:
+        known = ", ".join(members)
+        raise bad_body(
+            f"Requested value '{sent[:60]}' was not found in type '{edm(column)}' of property '{column.name}'. "
+            f"Members: {known}."
+        )
+    return sent
+
+
+def _moment(column: Column, sent: Any) -> Value:
+    if not isinstance(sent, str):
+        raise _cannot_convert(column, sent)
+    try:
+        when = moment(sent)
+    except Malformed as error:
+        raise _cannot_convert(column, sent) from error
+    if len(when) == len("2026-01-31"):
+        when += "T00:00:00Z"
+    if when.startswith("1900-01-01"):
+        return None
+    return f"{when[:10]}T12:00:00Z" if column.behavior == "Date" else when
+
+
+def _number(column: Column, sent: Any) -> Value:
+    if isinstance(sent, bool) or not isinstance(sent, int | float):
+        raise _cannot_convert(column, sent)
+    if column.kind == "decimal":
+        if abs(sent) >= 1e16:
+            raise _cannot_convert(column, sent)
+        return float(sent)
+    limit = _RANGES[column.kind]
+    if isinstance(sent, float) or not -limit <= sent < limit:
+        raise _cannot_convert(column, sent)
+    return sent

@@ -1,0 +1,152 @@
+"""POST, PATCH and DELETE of F&O rows: the body checked, the business logic asked, keys kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from p2c_lib.sandbox.finops.read import Options, row_answer, selected, visible
+from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
+from p2c_lib.sandbox.finops.rules import Row, Rules
+from p2c_lib.sandbox.finops.values import NAMESPACE, etag, stored
+from p2c_lib.sandbox.schema import Entity
+from p2c_lib.sandbox.store import KeyTaken, Store, Value
+from p2c_lib.sandbox.wire import Answer, Call, Refusal
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """The request's JSON object."""
+    try:
+        body = call.json()
+    except (ValueError, RecursionError) as error:
+        raise bad_body(f"The body is not JSON: {str(error)[:120]}") from error
+    if not isinstance(body, dict):
+        raise bad_body("The body must be a JSON object.")
+    return body
+
+
+def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
+    """The body as stored values; a property the entity does not have is refused."""
+    row: Row = {}
+    for name, sent in body.items():
+        if "@odata." in name:
+            continue
+        column = entity.columns.get(name)
+        if column is None:
+            raise bad_body(
+                f"The property '{name}' does not exist on type '{NAMESPACE}.{entity.name}'. "
+                "Make sure to only use property names that are defined by the type."
+            )
+        row[name] = stored(entity, column, sent, rules.switches)
+    return row
+
+
+def create(call: Call, entity: Entity, store: Store, options: Options, rules: Rules) -> Answer:
+    """POST: 201 and the whole row, with what F&O added to it."""
+    sent = stored_body(entity, body_of(call), rules)
+    for name in sent:
+        if not entity.columns[name].create:
+            raise write_refused(entity, f"Error: Field '{name}' does not allow editing.")
+    with store.write():
+        row = insert(entity, sent, store, rules)
+        found = store.find(entity, {name: row[name] for name in entity.key})
+    assert found is not None
+    return row_answer(call, entity, options, selected(entity, options), found, status=201)
+
+
+def insert(entity: Entity, sent: Row, store: Store, rules: Rules) -> Row:
+    """Insert one row as the entity would, and answer what was stored."""
+    row = dict(sent)
+    if entity.companied:
+        row["dataAreaId"] = _company(entity, row.get("dataAreaId"), rules)
+    row = rules.complete(entity, row)
+    for name in entity.key:
+        if row.get(name) in (None, ""):
+            raise write_refused(
+                entity,
+                f"Warning: Field '{name}' must be filled in.",
+                f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
+            )
+    rules.check(entity, row, row)
+    try:
+        store.insert(entity, {k: v for k, v in row.items() if v is not None})
+    except KeyTaken as taken:
+        raise _taken(entity, row) from taken
+    rules.written(entity, row)
+    return row
+
+
+def _company(entity: Entity, sent: Value, rules: Rules) -> str:
+    company = str(sent or rules.switches.default_company).lower()
+    if entity.set_name != "LegalEntities" and rules.find("LegalEntities", LegalEntityId=company) is None:
+        raise write_refused(entity, f"Error: The company '{company}' does not exist.")
+    return company
+
+
+def _taken(entity: Entity, row: Row) -> Refusal:
+    shown = ", ".join(f"{name}: {row[name]}" for name in entity.key if name != "dataAreaId")
+    text = f"Info: Cannot create a record in {entity.label} ({entity.aot}). {shown}.\nThe record already exists."
+    return write_refused(entity, text)
+
+
+def update(call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]) -> Answer:
+    """PATCH: 204; a row that is not there is refused, for there is no upsert."""
+    sent = stored_body(entity, body_of(call), rules)
+    with store.write():
+        found = _present(call, entity, store, options, rules, key)
+        for name, value in sent.items():
+            if not entity.columns[name].update and not _same(value, found[name]):
+                raise write_refused(
+                    entity,
+                    f"Error: Field '{name}' does not allow editing.",
+                    f"Warning: validateField failed on field '{entity.aot}.{name}'.",
+                )
+        changed = {name: value for name, value in sent.items() if entity.columns[name].update}
+        row = {**found, **changed}
+        rules.check(entity, row, changed)
+        moved = {name: value for name, value in row.items() if value is not found.get(name)}
+        store.update(entity, int(found["_id"] or 0), moved)
+        rules.written(entity, row)
+    return Answer(204, [("OData-Version", "4.0")])
+
+
+def _same(value: Value, there: Value) -> bool:
+    return str(value or "").casefold() == str(there or "").casefold()
+
+
+def _present(
+    call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]
+) -> dict[str, Value]:
+    found = store.find(entity, key) if visible(entity, key, options) else None
+    if found is None:
+        raise nothing_to_update()
+    wanted = call.headers.get("if-match", "*").strip()
+    current = etag(int(found["_version"] or 0), int(found["_id"] or 0))
+    if wanted == "*" or current in [mark.strip() for mark in wanted.split(",")]:
+        return found
+    if rules.switches.etag_mismatch == "412":
+        message = "The row was changed since it was read: the etag in If-Match is not the current one."
+        raise Refusal(412, "", message)
+    raise write_refused(
+        entity,
+        f"Error: Cannot edit a record in {entity.label} ({entity.aot}). An update conflict occurred due to another "
+        "user process deleting the record or changing one or more fields in the record.",
+    )
+
+
+def delete(call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]) -> Answer:
+    """DELETE: 204; refused while other rows name this one."""
+    with store.write():
+        found = _present(call, entity, store, options, rules, key)
+        rules.unused(entity, found)
+        if entity.set_name == "CDSSalesQuotationHeaders":
+            _delete_lines(found, store, rules)
+        store.delete(entity, int(found["_id"] or 0))
+        rules.written(entity, found)
+    return Answer(204, [("OData-Version", "4.0")])
+
+
+def _delete_lines(header: Row, store: Store, rules: Rules) -> None:
+    lines = rules.sets["CDSSalesQuotationLines"]
+    key = {name: header[name] for name in ("dataAreaId", "SalesQuotationNumber")}
+    while (line := store.find(lines, key)) is not None:
+        store.delete(lines, int(line["_id"] or 0))
