@@ -143,13 +143,6 @@ class Rules:
 
     def check(self, entity: Entity, row: Row, changed: Mapping[str, Value]) -> None:
         """Refuse a row that lacks a must-have or names what does not exist; only ``changed`` columns are looked up."""
-        for name, label in MUST_BE_FILLED.get(entity.set_name, ()):
-            if row.get(name) in (None, ""):
-                raise write_refused(
-                    entity,
-                    f"Warning: Field '{label}' must be filled in.",
-                    f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
-                )
         for rule in RULES.get(entity.set_name, ()):
             value = changed.get(rule.column)
             if value not in (None, "") and not self._found(rule, value, row):
@@ -158,6 +151,13 @@ class Rules:
                     f"Warning: The value '{value}' in field '{rule.field}' is not found in the related table "
                     f"'{rule.table}'.",
                     f"Warning: validateField failed on field '{entity.aot}.{rule.column}'.",
+                )
+        for name, label in MUST_BE_FILLED.get(entity.set_name, ()):
+            if row.get(name) in (None, ""):
+                raise write_refused(
+                    entity,
+                    f"Warning: Field '{label}' must be filled in.",
+                    f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
                 )
         extra = _EXTRA.get(entity.set_name)
         if extra is not None:
