@@ -46,6 +46,8 @@ def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
     if pa.types.is_decimal(kind) and pa.types.is_decimal(values.type) and values.type.scale > kind.scale:
         values = pc.round(values, kind.scale, round_mode="half_towards_infinity")
+    if pa.types.is_decimal(kind) and pa.types.is_integer(values.type):
+        values = values.cast(pa.decimal128(19 + kind.scale, kind.scale))
     return values.cast(kind)
 
 

@@ -16,6 +16,7 @@ from p2c_lib.mapping.template import CompareRules, FieldRule, Limits, Parent, Si
 __all__ = ["packaged_tasks", "parse", "template"]
 
 SUFFIX = ".yml"
+UNION_BRANCHES = {"str", "tuple[str, ...]", "[key]"}
 PARTS: dict[str, type[BaseModel]] = {
     "": Template,
     "source": Side,
@@ -93,7 +94,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _translated(error: ValidationError) -> TemplateError:
     """Pydantic's finding in the workbench's words; unknown keys first, since they explain missing ones."""
     found = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")[0]
-    loc = tuple(part for part in found["loc"] if part not in {"str", "tuple[function-before[_path(), str], ...]"})
+    loc = tuple(part for part in found["loc"] if part not in UNION_BRANCHES)
     where = _path_text(loc)
     if found["type"] == "extra_forbidden":
         model = PARTS.get(str(loc[0]) if len(loc) > 1 else "", Template)
@@ -103,7 +104,7 @@ def _translated(error: ValidationError) -> TemplateError:
         return TemplateError(found["msg"], path=where, hint=found["ctx"]["hint"])
     if found["type"] == "missing":
         return TemplateError("is missing.", path=where, hint="Every template needs it.")
-    came = "" if isinstance(found["input"], dict | BaseModel) else f" (came: {found['input']!r})"
+    came = f" (came: {found['input']!r})" if isinstance(found["input"], str | int | float | list) else ""
     return TemplateError(f"{found['msg'].removeprefix('Value error, ')}{came}.", path=where or None)
 
 

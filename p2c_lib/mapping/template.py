@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from html import escape
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from p2c_lib.frames import EntityQuery
 from p2c_lib.mapping.paths import columns_of
@@ -20,22 +20,12 @@ from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 __all__ = ["CompareRules", "FieldRule", "Limits", "Parent", "Side", "Template"]
 
 App = Literal["sales", "finops"]
-Value: TypeAlias = Scalar
 
 
 class Strict(BaseModel):
     """A part of a template: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _path(text: Any) -> Any:
-    if isinstance(text, str):
-        columns_of(text)
-    return text
-
-
-Path: TypeAlias = Annotated[str, BeforeValidator(_path)]
 
 
 class Side(Strict):
@@ -54,11 +44,18 @@ class FieldRule(Strict):
     (``Currencies.CurrencyCode``) that must hold the value.
     """
 
-    source: Path | tuple[Path, ...] | None = Field(default=None, alias="from")
+    source: str | tuple[str, ...] | None = Field(default=None, alias="from")
     to: str
     apply: tuple[Step, ...] = ()
-    default: Value | None = None
+    default: Scalar | None = None
     exists_in: str | None = None
+
+    @field_validator("source")
+    @classmethod
+    def _are_paths(cls, given: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for path in (given,) if isinstance(given, str) else given or ():
+            columns_of(path)
+        return given
 
     @model_validator(mode="after")
     def _has_a_source(self) -> FieldRule:
@@ -133,7 +130,7 @@ class Template(Strict):
     needs: tuple[str, ...] = ()
     source_side: Side = Field(alias="source")
     destination_side: Side = Field(alias="destination")
-    key: Mapping[Path, str]
+    key: Mapping[str, str]
     fields: tuple[FieldRule, ...]
     parents: tuple[Parent, ...] = ()
     compare: CompareRules = CompareRules()
@@ -144,6 +141,13 @@ class Template(Strict):
     def _not_empty(cls, given: Any) -> Any:
         if not given:
             raise ValueError("at least one entry is needed")
+        return given
+
+    @field_validator("key")
+    @classmethod
+    def _key_is_paths(cls, given: Mapping[str, str]) -> Mapping[str, str]:
+        for path in given:
+            columns_of(path)
         return given
 
     @model_validator(mode="after")
