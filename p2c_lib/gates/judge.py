@@ -1,0 +1,157 @@
+"""Every rule of a suite over one table: the compiled ones in one pass, the others through Great Expectations."""
+# ruff: noqa: S608  # names and values are quoted, and the database is in memory
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from p2c_lib.gates.compiled import ALLOWED, Compiled, compile_rule
+from p2c_lib.gates.condition import condition_columns
+from p2c_lib.gates.scan import POSITION, Scan
+from p2c_lib.gates.suite import Expectation, Suite, resolve
+
+__all__ = ["Outcome", "judge"]
+
+Positions = npt.NDArray[np.int64]
+BITS = 60
+TABLE_RULES = {
+    "expect_table_row_count_to_be_between": {"min_value", "max_value", "strict_min", "strict_max"},
+    "expect_table_row_count_to_equal": {"value"},
+    "expect_column_to_exist": {"column", "column_index"},
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one rule said: whether it holds, and the positions of every row that fails it.
+
+    A rule with ``mostly`` may hold although rows fail. ``on_rows`` is false for rules about the table as a whole, whose
+    finding is ``observed``; ``looked_at`` counts the rows the rule had to judge; ``by`` says who judged.
+    """
+
+    rule: Expectation
+    success: bool
+    rows: Positions
+    on_rows: bool = True
+    looked_at: int = 0
+    observed: Any = None
+    by: str = "compiled"
+
+
+def judge(table: pa.Table, suite: Suite, references: Mapping[str, Sequence[Any]] | None = None) -> tuple[Outcome, ...]:
+    """One outcome for every expectation of the suite, in its order. Raises SuiteError for a rule that does not fit."""
+    rules = tuple(_fitted(rule, suite, table, references or {}) for rule in suite.expectations)
+    with Scan(table) as scan:
+        compiled = {r.index: made for r in rules if (made := _made(r, scan, suite)) is not None}
+        chosen = [(r, compiled[r.index]) for r in rules if r.index in compiled]
+        found = {o.rule.index: o for o in _compiled_outcomes(scan, chosen)}
+    found |= {r.index: _table_outcome(r, table) for r in rules if r.type in TABLE_RULES}
+    left = [r for r in rules if r.index not in found]
+    if left:
+        from p2c_lib.gates.gx import gx_outcomes
+
+        found |= {o.rule.index: o for o in gx_outcomes(table, left, suite)}
+    by_index = {r.index: r for r in suite.expectations}
+    return tuple(replace(found[r.index], rule=by_index[r.index]) for r in rules)
+
+
+def _fitted(rule: Expectation, suite: Suite, table: pa.Table, references: Mapping[str, Sequence[Any]]) -> Expectation:
+    """The rule with its parameters filled in, after a look at its columns and arguments."""
+    try:
+        kwargs = resolve(rule.kwargs, references)
+    except KeyError as missing:
+        hint = f"Parameters the template gives: {', '.join(sorted(references)) or 'none'}. Add it to its references."
+        raise suite.error(rule, f"nobody gives the parameter {missing}.", hint) from None
+    allowed = ALLOWED.get(rule.type) or TABLE_RULES.get(rule.type) or set(kwargs)
+    for name in kwargs:
+        if name not in allowed | ALLOWED_EVERYWHERE:
+            hint = f"Allowed: {', '.join(sorted(allowed))}."
+            raise suite.error(rule, f"unknown argument '{name}'.", hint)
+    if rule.type != "expect_column_to_exist":
+        _known_columns(rule, suite, table)
+    return replace(rule, kwargs=kwargs)
+
+
+def _made(rule: Expectation, scan: Scan, suite: Suite) -> Compiled | None:
+    try:
+        return compile_rule(rule.type, rule.kwargs, scan)
+    except KeyError as missing:
+        hint = f"Arguments: {', '.join(sorted(ALLOWED[rule.type]))}."
+        raise suite.error(rule, f"the argument {missing} is missing.", hint) from None
+
+
+ALLOWED_EVERYWHERE = {"severity", "catch_exceptions", "batch_id"}
+
+
+def _known_columns(rule: Expectation, suite: Suite, table: pa.Table) -> None:
+    known = [c for c in table.column_names if not c.startswith("@")]
+    for column in (*rule.columns, *condition_columns(rule.kwargs.get("row_condition"))):
+        if column not in table.column_names:
+            near = get_close_matches(column, known, n=1)
+            guess = f"Did you mean '{near[0]}'? " if near else ""
+            raise suite.error(rule, f"column '{column}' does not exist.", f"{guess}Columns: {', '.join(known)}.")
+
+
+def _compiled_outcomes(scan: Scan, chosen: Sequence[tuple[Expectation, Compiled]]) -> Iterator[Outcome]:
+    failing = _failing(scan, [made for _, made in chosen])
+    needed = [i for i, (rule, _) in enumerate(chosen) if rule.kwargs.get("mostly", 1) < 1 and len(failing[i])]
+    looked = _counts(scan, [chosen[i][1].looked_at for i in needed])
+    for i, (rule, _) in enumerate(chosen):
+        seen = looked[needed.index(i)] if i in needed else scan.table.num_rows
+        bad = len(failing[i])
+        success = bad == 0 or (i in needed and (seen - bad) / seen >= rule.kwargs["mostly"])
+        yield Outcome(rule, success, failing[i], looked_at=seen)
+
+
+def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
+    """The positions that fail each rule: one scan writes a bit a rule, only rows with a bit come back."""
+    found: list[Positions] = [np.empty(0, np.int64)] * len(rules)
+    masks = [i for i, rule in enumerate(rules) if rule.positions is None]
+    words = [masks[at : at + BITS] for at in range(0, len(masks), BITS)]
+    if words:
+        columns = ", ".join(
+            " | ".join(f"(({rules[i].fails})::BIGINT << {bit})" for bit, i in enumerate(word)) + f" AS w{w}"
+            for w, word in enumerate(words)
+        )
+        some = " OR ".join(f"w{w} <> 0" for w in range(len(words)))
+        rows = scan.rows(f'SELECT * FROM (SELECT "{POSITION}" AS i, {columns} FROM t) WHERE {some} ORDER BY i')
+        positions = rows.column("i").to_numpy()
+        for w, word in enumerate(words):
+            bits = rows.column(f"w{w}").to_numpy()
+            for bit, i in enumerate(word):
+                found[i] = positions[(bits >> bit) & 1 == 1]
+    for i, rule in enumerate(rules):
+        if rule.positions is not None:
+            found[i] = np.sort(scan.rows(rule.positions).column("i").to_numpy())
+    return found
+
+
+def _counts(scan: Scan, truths: Sequence[str]) -> list[int]:
+    if not truths:
+        return []
+    counted = ", ".join(f"count(*) FILTER (WHERE {truth}) AS c{i}" for i, truth in enumerate(truths))
+    row = scan.rows(f"SELECT {counted} FROM t").to_pylist()[0]
+    return [int(row[f"c{i}"]) for i in range(len(truths))]
+
+
+def _table_outcome(rule: Expectation, table: pa.Table) -> Outcome:
+    if rule.type == "expect_column_to_exist":
+        names, index = table.column_names, rule.kwargs.get("column_index")
+        there = rule.kwargs["column"] in names and index in {None, *_places(names, rule.kwargs["column"])}
+        return Outcome(rule, there, np.empty(0, np.int64), on_rows=False, observed=", ".join(names))
+    count, kwargs = table.num_rows, rule.kwargs
+    low, high = kwargs.get("min_value", kwargs.get("value")), kwargs.get("max_value", kwargs.get("value"))
+    enough = low is None or (count > low if kwargs.get("strict_min") else count >= low)
+    few = high is None or (count < high if kwargs.get("strict_max") else count <= high)
+    return Outcome(rule, enough and few, np.empty(0, np.int64), on_rows=False, looked_at=count, observed=count)
+
+
+def _places(names: Sequence[str], column: str) -> list[int]:
+    return [i for i, name in enumerate(names) if name == column]
