@@ -174,14 +174,18 @@ class Workspace:
     @property
     def expectations(self) -> Path:
         """The suites of this workspace, or the packaged ones where it has none."""
-        own = self.root / "expectations"
-        return own if own.is_dir() else Path(__file__).parent / "_expectations"
+        return self._own_or_shipped("expectations")
 
     @property
     def notebooks(self) -> Path:
         """The notebooks of this workspace, or the packaged ones where it has none."""
-        own = self.root / "notebooks"
-        return own if own.is_dir() else Path(__file__).parent / "_notebooks"
+        return self._own_or_shipped("notebooks")
+
+    def _own_or_shipped(self, name: str) -> Path:
+        """The workspace's folder of that name, else the one in the wheel, else the one beside the source."""
+        packaged = Path(__file__).parent / f"_{name}"
+        places = (self.root / name, packaged, packaged.parent.parent / name)
+        return next((place for place in places if place.is_dir()), packaged)
 
     @property
     def sets(self) -> tuple[str, ...]:

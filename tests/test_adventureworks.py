@@ -1,0 +1,83 @@
+"""A real company's data through the whole walk: bicycles, 27,171 quotes, currencies that no longer exist."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2c_lib.ledger import open_ledger
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("P2C_ADVENTUREWORKS", ROOT.parent / "shared" / "data" / "adventureworks"))
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the AdventureWorks data are not here: set P2C_ADVENTUREWORKS"
+)
+
+
+def p2c(home: Path, *words: str) -> str:
+    environment = {**os.environ, "P2C_WORKSPACE": str(home)}
+    command = [sys.executable, "-m", "p2c_lib.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    home = tmp_path_factory.mktemp("adventureworks")
+    p2c(home, "sandbox", "load", str(DATA), "--reset")
+    first = json.loads(p2c(home, "run", "--apply", "--json"))
+    second = json.loads(p2c(home, "run", "--apply", "--json"))
+    return home, {line["task"]: line for line in first["tasks"]}, {line["task"]: line for line in second["tasks"]}
+
+
+def test_every_row_is_read_and_accounted_for(runs: tuple[Path, dict[str, Any], dict[str, Any]]) -> None:
+    _, first, _ = runs
+    assert {task: line["read"] for task, line in first.items()} == {
+        "products": 304,
+        "accounts": 701,
+        "contacts": 843,
+        "contact-customers": 18_148,
+        "quotes": 15_892,
+        "quote-lines": 29_091,
+    }
+    for line in first.values():
+        assert line["read"] == line["passed"] + line["quarantined"] + line["held"], line
+        ended = ("created", "updated", "unchanged", "failed", "drifted")
+        assert line["passed"] == sum(line[name] for name in ended), line
+        assert line["failed"] == line["drifted"] == 0, line
+
+
+def test_products_that_sales_lacks_are_created_and_stale_prices_updated(
+    runs: tuple[Path, dict[str, Any], dict[str, Any]],
+) -> None:
+    products = runs[1]["products"]
+    assert products["created"] == 11
+    assert products["updated"] >= 76
+
+
+def test_quotes_in_dead_currencies_are_set_aside_with_the_reason_and_their_lines_wait(
+    runs: tuple[Path, dict[str, Any], dict[str, Any]],
+) -> None:
+    home, first, _ = runs
+    assert first["quotes"]["quarantined"] == 134
+    ledger = open_ledger(home / ".p2c")
+    aside = ledger.waiting(connection_set="sandbox", company="USMF", task="quotes")
+    lines = ledger.waiting(connection_set="sandbox", company="USMF", task="quote-lines")
+    ledger.close()
+    assert {row["value"] for row in aside} == {"DEM", "FRF"}
+    assert all(row["value"] in row["reason"] for row in aside)
+    quotes = {row["key"] for row in aside}
+    assert len({row["key"] for row in lines}) == first["quote-lines"]["held"]
+    assert {row["key"].split("|")[0] for row in lines} == quotes
+
+
+def test_the_second_run_writes_nothing(runs: tuple[Path, dict[str, Any], dict[str, Any]]) -> None:
+    assert {task: (line["created"], line["updated"]) for task, line in runs[2].items()} == dict.fromkeys(
+        runs[2], (0, 0)
+    )
