@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -14,8 +13,12 @@ __all__ = ["Expand", "Page", "Query"]
 
 @dataclass(frozen=True)
 class Expand:
-    """The one row a navigation leads to: which of its columns, and further navigations from there."""
+    """The one row a navigation leads to: which of its columns, and further navigations from there.
 
+    ``path`` is the beginning of its columns' names in the table (``customerid.account``).
+    """
+
+    path: str
     navigation: str
     schema: EntitySchema
     select: tuple[str, ...]
@@ -49,4 +52,3 @@ class Page:
     delta_link: str | None = None
     server_count: int | None = None
     deleted: tuple[str, ...] = ()
-    annotations: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,21 @@
+"""OData to both systems: one client, two dialects as values."""
+
+from p2c_lib.odata.client import Client, Identity
+from p2c_lib.odata.query import Expand, Page, Query
+from p2c_lib.odata.schema import Column, EntitySchema, Lookup
+from p2c_lib.odata.send import Patience
+from p2c_lib.odata.writes import Write, WriteResult
+
+__all__ = [
+    "Client",
+    "Column",
+    "EntitySchema",
+    "Expand",
+    "Identity",
+    "Lookup",
+    "Page",
+    "Patience",
+    "Query",
+    "Write",
+    "WriteResult",
+]

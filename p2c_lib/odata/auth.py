@@ -1,0 +1,168 @@
+"""Bearer tokens: had once, renewed before they end, renewed once when the service refuses one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from p2c_lib.config import Connection
+from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
+
+__all__ = ["Token", "TokenSource", "token_source"]
+
+EARLY_SECONDS = 300.0
+HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml."
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token and the monotonic time at which it should be replaced."""
+
+    value: str
+    renew_at: float
+
+    def __repr__(self) -> str:
+        return "Token('***')"
+
+
+class TokenSource:
+    """Keeps one token for one application user; threads share it and only one of them renews it."""
+
+    def __init__(self, fetch: Callable[[], tuple[str, float]]) -> None:
+        self._fetch = fetch
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+
+    def current(self) -> str:
+        """A token that is good for a while. Raises NotAuthorised or Unreachable."""
+        token = self._token
+        if token is not None and time.monotonic() < token.renew_at:
+            return token.value
+        return self.renew(token.value if token else None)
+
+    def renew(self, refused: str | None) -> str:
+        """A token other than ``refused``: a new one unless another thread has fetched it meanwhile."""
+        with self._lock:
+            if self._token is None or self._token.value == refused:
+                value, lifetime = self._fetch()
+                early = min(EARLY_SECONDS, lifetime / 10)
+                self._token = Token(value, time.monotonic() + lifetime - early)
+            return self._token.value
+
+
+def token_source(connection: Connection, *, transport: httpx.BaseTransport | None = None) -> TokenSource:
+    """The token source a connection asks for: its own token endpoint, or Microsoft Entra for its tenant."""
+    if connection.token_url is not None:
+        return TokenSource(lambda: _from_endpoint(connection, transport))
+    return TokenSource(_entra(connection))
+
+
+def _scope(connection: Connection) -> str:
+    return f"{connection.url}/.default"
+
+
+def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None) -> tuple[str, float]:
+    url = str(connection.token_url)
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": connection.client_id,
+        "client_secret": connection.secret.reveal() if connection.secret else "",
+        "scope": _scope(connection),
+    }
+    try:
+        with httpx.Client(transport=transport, timeout=30, trust_env=False) as client:
+            answer = client.post(url, data=form, headers={"Accept": "application/json"})
+            body = answer.json()
+    except (httpx.HTTPError, OSError) as error:
+        raise Unreachable(
+            f"No answer from {url} ({type(error).__name__}).",
+            target=url,
+            hint="Is the service up? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
+        ) from error
+    except ValueError:
+        raise NotAuthorised(f"{url} answered {answer.status_code} without JSON.", status=answer.status_code) from None
+    return _token_of(body if isinstance(body, dict) else {}, url, answer.status_code)
+
+
+def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, float]:
+    if "access_token" in body:
+        return str(body["access_token"]), float(body.get("expires_in") or 3600)
+    said = str(body.get("error_description") or body.get("error") or "no reason given").splitlines()[0]
+    raise NotAuthorised(
+        f"No token from {where}: {said[:300]}",
+        status=status,
+        code=str(body.get("error") or ""),
+        target=where,
+        hint=HINT,
+    )
+
+
+def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
+    """Tokens through msal: a secret, a certificate file, or a device code for a person when there is no secret."""
+    application: list[Any] = []
+
+    def fetch() -> tuple[str, float]:
+        if not application:
+            application.append(_msal_application(connection))
+        app = application[0]
+        if connection.secret is None:
+            return _token_of(_as_person(app, connection), connection.tenant)
+        return _token_of(app.acquire_token_for_client(scopes=[_scope(connection)]) or {}, connection.tenant)
+
+    return fetch
+
+
+def _msal_application(connection: Connection) -> Any:
+    import msal
+    import requests
+
+    authority = f"https://login.microsoftonline.com/{connection.tenant}"
+    try:
+        if connection.secret is None:
+            return msal.PublicClientApplication(connection.client_id, authority=authority)
+        return msal.ConfidentialClientApplication(
+            connection.client_id, client_credential=_credential(connection), authority=authority
+        )
+    except ValueError as error:
+        raise NotAuthorised(f"{authority} is no tenant: {str(error)[:200]}", target=authority, hint=HINT) from None
+    except requests.RequestException as error:
+        raise Unreachable(f"No answer from {authority}.", target=authority, hint="Check the network.") from error
+
+
+def _credential(connection: Connection) -> Any:
+    """The secret as text, or what msal needs of a certificate when the reference is a .pem or .pfx file."""
+    secret = connection.secret
+    if secret is None:
+        return None
+    scheme, _, rest = secret.reference.partition(":")
+    path = Path(rest).expanduser()
+    if scheme != "file" or path.suffix.lower() not in {".pem", ".pfx", ".p12"}:
+        return secret.reveal()
+    if path.suffix.lower() != ".pem":
+        return {"private_key_pfx_path": str(path)}
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"The certificate {path} cannot be read ({error}).") from None
+    return {"private_key": text, "public_certificate": text}
+
+
+def _as_person(app: Any, connection: Connection) -> dict[str, Any]:
+    """A token of the person who enters the shown code in a browser; silent while msal's cache still has one."""
+    import sys
+
+    scopes = [f"{connection.url}/user_impersonation"]
+    accounts = app.get_accounts()
+    if accounts and (found := app.acquire_token_silent(scopes, account=accounts[0])):
+        return dict(found)
+    flow = app.initiate_device_flow(scopes=scopes)
+    if "message" in flow:
+        sys.stderr.write(flow["message"] + "\n")
+        return dict(app.acquire_token_by_device_flow(flow))
+    return dict(flow)

@@ -1,0 +1,97 @@
+"""``$batch``: many writes in one request, framed as multipart text, and their answers taken apart in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from p2c_lib.errors import IncompleteRead
+
+__all__ = ["Part", "Reply", "frame", "replies"]
+
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
+_STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[^\r\n]*\r?\n")
+_NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request inside a batch: method, path from the host on, further header lines and a JSON body."""
+
+    method: str
+    path: str
+    headers: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer inside a batch: its status, its header text and its body."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+    def headers(self) -> dict[str, str]:
+        """The headers by lower-case name."""
+        lines = (line.partition(":") for line in self.head.decode("latin-1").splitlines())
+        return {name.strip().lower(): value.strip() for name, _, value in lines if name.strip()}
+
+
+def frame(parts: Sequence[Part]) -> tuple[bytes, str]:
+    """The body of a batch of independent requests, and its content type."""
+    boundary = f"batch_{uuid4().hex}"
+    head = f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+    text = "".join(
+        f"{head}{p.method} {p.path} HTTP/1.1\r\nContent-Type: application/json\r\n{p.headers}\r\n{p.body}\r\n"
+        for p in parts
+    )
+    return f"{text}--{boundary}--\r\n".encode(), f'multipart/mixed; boundary="{boundary}"'
+
+
+def frame_change_set(parts: Sequence[Part]) -> tuple[bytes, str]:
+    """The body of a batch holding one change set: all of its writes happen, or none."""
+    boundary, inner = f"batch_{uuid4().hex}", f"changeset_{uuid4().hex}"
+    text = "".join(
+        f"--{inner}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: {n}\r\n\r\n"
+        f"{p.method} {p.path} HTTP/1.1\r\nContent-Type: application/json\r\n{p.headers}\r\n{p.body}\r\n"
+        for n, p in enumerate(parts, 1)
+    )
+    head = f"--{boundary}\r\nContent-Type: multipart/mixed; boundary={inner}\r\n\r\n"
+    whole = f"{head}{text}--{inner}--\r\n--{boundary}--\r\n"
+    return whole.encode(), f'multipart/mixed; boundary="{boundary}"'
+
+
+def replies(headers: Mapping[str, str], body: bytes, target: str) -> list[Reply]:
+    """The answers of a batch in order, those of change sets among them. Raises IncompleteRead for what is no batch."""
+    found = _BOUNDARY.search(headers.get("content-type", ""))
+    if found is None:
+        raise IncompleteRead(f"{target}: the answer to a batch is no batch.", target=target)
+    return list(_parts(body, found.group(1).encode("latin-1")))
+
+
+def _parts(body: bytes, boundary: bytes) -> list[Reply]:
+    """The whole parts: one is only taken when the boundary that ends it has arrived too."""
+    pieces = (b"\r\n" + body).split(b"\n--" + boundary)
+    answers: list[Reply] = []
+    for piece in pieces[1:-1]:
+        nested = _NESTED.search(piece, 0, 400)
+        if nested is not None and b"HTTP/1.1" not in piece[: nested.start()]:
+            answers.extend(_parts(piece, nested.group(1)))
+            continue
+        answers.extend(_reply(piece))
+    return answers
+
+
+def _reply(piece: bytes) -> list[Reply]:
+    status = _STATUS.search(piece)
+    if status is None:
+        return []
+    rest = piece[status.end() :]
+    end = _END_OF_HEADERS.search(b"\n" + rest)
+    if end is None:
+        return [Reply(int(status.group(1)), rest, b"")]
+    return [Reply(int(status.group(1)), rest[: max(0, end.start() - 1)], rest[end.end() - 1 :].strip())]

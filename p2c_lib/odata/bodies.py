@@ -1,0 +1,173 @@
+"""A row's values as the JSON its service takes: lookups bound, empty values in the service's way, numbers exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Protocol
+
+from p2c_lib.errors import FrameError
+from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.writes import Write
+
+__all__ = ["Bodies"]
+
+BIND = "@odata.bind"
+NOTHING_BY_EDM = {
+    "Edm.String": '""',
+    "Edm.Int32": "0",
+    "Edm.Int64": "0",
+    "Edm.Decimal": "0",
+    "Edm.Double": "0",
+    "Edm.Guid": '"00000000-0000-0000-0000-000000000000"',
+    "Edm.DateTimeOffset": '"1900-01-01T00:00:00Z"',
+    "Edm.Date": '"1900-01-01"',
+}
+
+
+class _SetOf(Protocol):
+    def __call__(self, logical_name: str, /) -> str: ...
+
+
+class Bodies:
+    """Renders the bodies of one entity set's writes; names are checked once for each distinct set of columns."""
+
+    def __init__(self, schema: EntitySchema, dialect: Dialect, set_of: _SetOf) -> None:
+        self._schema, self._dialect, self._set_of = schema, dialect, set_of
+        self._plans: dict[tuple[str, ...], list[tuple[str, Column | None]]] = {}
+
+    def json(self, write: Write) -> str:
+        """The body of a write as JSON. Raises UnknownName for no column, FrameError for a value out of type.
+
+        In F&O, None is left out of a create and is the empty value of its type in an update; in Sales it is null.
+        """
+        names = tuple(write.body)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plans[names] = [self._place(name) for name in names]
+        drop_nulls = write.op == "create" and self._dialect.empty_is_null
+        parts = []
+        for (property_name, column), value in zip(plan, write.body.values(), strict=True):
+            if value is None:
+                if not drop_nulls:
+                    parts.append(property_name + self._nothing(column))
+            elif column is None:
+                parts.append(property_name + quoted(str(value)))
+            elif column.targets and isinstance(value, str) and value.startswith("/"):
+                parts.append(self._bound(column, value))
+            else:
+                parts.append(property_name + render(self._timed(value), column))
+        return "{" + ",".join(parts) + "}"
+
+    def _timed(self, value: object) -> object:
+        """A day as the moment F&O keeps it at: noon."""
+        if type(value) is date and self._dialect.days_at_noon:
+            return datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
+        return value
+
+    def _place(self, name: str) -> tuple[str, Column | None]:
+        if name.endswith(BIND):
+            return f"{quoted(name)}:", None
+        if "." in name:
+            lookup, _, target = name.partition(".")
+            way = self._schema.lookup(lookup, target)
+            return f"{quoted(way.navigation + BIND)}:", None
+        column = self._schema.column(name)
+        if column.wire != column.name:
+            way = next(way for way in self._schema.lookups if way.column == column.name)
+            return f"{quoted(way.navigation)}:", column
+        return f"{quoted(column.wire)}:", column
+
+    def _nothing(self, column: Column | None) -> str:
+        if not self._dialect.empty_is_null or column is None:
+            return "null"
+        if column.choices is not None:
+            return quoted(column.choices[min(column.choices)]) if column.choices else '""'
+        return NOTHING_BY_EDM.get(column.edm, "null")
+
+    def _bound(self, column: Column, path: str) -> str:
+        """A lookup set to the row at ``path``: of several navigations the one whose table's set the path names."""
+        entity_set = path.strip("/").partition("(")[0]
+        ways = [way for way in self._schema.lookups if way.column == column.name]
+        fitting = ways if len(ways) == 1 else [way for way in ways if self._set_of(way.target) == entity_set]
+        if not fitting:
+            raise FrameError(
+                f"{column.name} cannot point to {path}.",
+                hint=f"It may point to: {', '.join(way.target for way in ways)}.",
+            )
+        return f"{quoted(fitting[0].navigation + BIND)}:{quoted(path)}"
+
+
+def render(value: object, column: Column) -> str:
+    """A value as JSON of the column's type; decimals digit by digit, never through a float."""
+    write = _BY_TYPE.get(type(value))
+    if write is not None:
+        return write(value, column)
+    for kind, route in _BY_TYPE.items():
+        if isinstance(value, kind):
+            return route(value, column)
+    if hasattr(value, "item"):
+        return render(value.item(), column)
+    raise FrameError(f"{column.name}: a {type(value).__name__} cannot be written.", hint="Give plain Python values.")
+
+
+def _text(value: object, column: Column) -> str:
+    text = str(value)
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise FrameError(
+                f"{column.name}: the text holds half a character pair.", hint="Clean the text before writing it."
+            ) from None
+    return quoted(text)
+
+
+def _number(value: object, column: Column) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FrameError(f"{column.name}: {value} is no number a service takes.")
+    if isinstance(value, float) and value.is_integer() and column.edm in {"Edm.Int32", "Edm.Int64"}:
+        return str(int(value))
+    return repr(value)
+
+
+def _exact(value: object, column: Column) -> str:
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise FrameError(f"{column.name}: {value} is no number a service takes.")
+    return format(value, "f")  # type: ignore[str-format,unused-ignore]
+
+
+def _moment(value: object, column: Column) -> str:
+    assert isinstance(value, datetime)
+    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    if column.edm == "Edm.Date":
+        return f'"{moment.date().isoformat()}"'
+    return f'"{moment.replace(tzinfo=None).isoformat()}Z"'
+
+
+def _day(value: object, column: Column) -> str:
+    assert isinstance(value, date)
+    if column.edm == "Edm.Date":
+        return f'"{value.isoformat()}"'
+    return f'"{value.isoformat()}T00:00:00Z"'
+
+
+def _yes_no(value: object, column: Column) -> str:
+    if column.choices is not None and column.edm.startswith("Microsoft."):
+        return '"Yes"' if value else '"No"'
+    return "true" if value else "false"
+
+
+_BY_TYPE: Mapping[type, Callable[[object, Column], str]] = {
+    str: _text,
+    bool: _yes_no,
+    int: _number,
+    float: _number,
+    Decimal: _exact,
+    datetime: _moment,
+    date: _day,
+}

@@ -1,0 +1,237 @@
+"""The one client for both systems: reads, writes, counts and describes, in the dialect of its connection."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+import pyarrow as pa
+
+from p2c_lib.config import Connection
+from p2c_lib.errors import FrameError, IncompleteRead, NotFound, Rejected
+from p2c_lib.odata.count import COUNT_CAP, count_rows
+from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.dialect import DIALECTS, Dialect
+from p2c_lib.odata.literals import and_filter, literal
+from p2c_lib.odata.metadata import Metadata, json_object
+from p2c_lib.odata.query import Page, Query
+from p2c_lib.odata.read import Chain, Crew
+from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.send import Patience, Sender
+from p2c_lib.odata.settle import as_written
+from p2c_lib.odata.urls import first_url, prefer
+from p2c_lib.odata.write import Writer
+from p2c_lib.odata.writes import Write, WriteResult
+
+__all__ = ["Client", "Identity"]
+
+WIRE_THREADS = 32
+IN_FILTER = 150
+WHOLE_SET = 600
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which environment answers, and as whom: in F&O, which tells neither, the host stands for the organisation."""
+
+    app: str
+    url: str
+    organisation: str
+    user: str
+
+
+class Client:
+    """Speaks to one connection; safe to share between threads.
+
+    ``users`` are further application users of the same service that share the load, since service limits are counted
+    for each of them.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        users: tuple[Connection, ...] = (),
+        transport: httpx.BaseTransport | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.connection = connection
+        self.dialect: Dialect = DIALECTS[connection.app]
+        self.sender = Sender(connection, users=users, transport=transport, patience=patience)
+        self.metadata = Metadata(self.sender, self.dialect)
+        threads = max(2, min(4, os.cpu_count() or 2))
+        self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
+        self._identity: Identity | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.connection.app!r}, {self.connection.url!r}, as {self.connection.client_id!r})"
+
+    def close(self) -> None:
+        """Close the connections and let the threads go."""
+        self.crew.close()
+        self.sender.close()
+
+    def identity(self) -> Identity:
+        """Who answers here. Raises Unreachable when nobody does, NotAuthorised when the token is refused."""
+        if self._identity is None:
+            self._identity = self._ask_identity()
+        return self._identity
+
+    def schema(self, entity_set: str) -> EntitySchema:
+        """The entity set as the service describes it. Raises UnknownName with the nearest names."""
+        return self.metadata.schema(entity_set)
+
+    def read(self, query: Query) -> Iterator[Page]:
+        """The pages of a query in order; the last one only when the rows are as many as the service counts.
+
+        Every name is checked before anything is read: UnknownName for one that does not exist. Raises IncompleteRead
+        for a page cut short or a count that does not agree.
+        """
+        schema = self.schema(query.entity_set)
+        counted = query.top is None and query.apply is None
+        url = first_url(query, schema, self.dialect, count=counted)
+        return self._read(query, schema, url, counted=counted)
+
+    def count(self, query: Query) -> int | None:
+        """How many rows the service says a query has; None where it cannot tell (Dataverse beyond its limits)."""
+        return count_rows(self.sender, self.dialect, self.schema(query.entity_set), query)
+
+    def describe(self, query: Query) -> str:
+        """A query as the URL it is read from, without the host."""
+        return first_url(query, self.schema(query.entity_set), self.dialect)
+
+    def write(
+        self, writes: Sequence[Write], *, progress: Callable[[int, int], None] | None = None
+    ) -> list[WriteResult]:
+        """Carries out writes in batches and tells the outcome of each, in order; one that fails stops no other.
+
+        ``progress`` is called with how many are done and how many there are. Raises FrameError for a row that is
+        written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
+        """
+        writer = Writer(self.sender, self.dialect, self.metadata, self._as_written, self._find_id)
+        return writer.write(writes, progress)
+
+    def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
+        """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.
+
+        ``lookup`` names its table too where it may point to several (``customerid.account``). A value without a row is
+        left out; text compares without regard to case, as Dataverse does. Raises FrameError when one value names two
+        rows.
+        """
+        name, _, target = lookup.partition(".")
+        way = self.schema(entity_set).lookup(name, target or None)
+        target_set = self.metadata.set_of(way.target)
+        schema = self.schema(target_set)
+        wanted = {str(value).casefold().strip(): str(value) for value in values}
+        found: dict[str, str] = {}
+        for key, row_id in self._keys(schema, column, list(wanted.values())):
+            asked = wanted.get(key.casefold().strip())
+            if asked is None:
+                continue
+            path = f"/{target_set}({row_id})"
+            if found.setdefault(asked, path) != path:
+                raise FrameError(
+                    f"'{asked}' names two rows of {target_set} by {column}.",
+                    hint="Make it unique there, then try again.",
+                )
+        return found
+
+    def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
+        """One row by its key, as plain values. Raises NotFound."""
+        schema = self.schema(entity_set)
+        terms = [_equals(schema.column(name), value) for name, value in key.items()]
+        query = Query(entity_set, tuple(columns), filter=and_filter(*terms), top=2)
+        rows = [row for page in self.read(query) for row in page.table.to_pylist()]
+        if len(rows) != 1:
+            shown = ", ".join(f"{name}={value}" for name, value in key.items())
+            raise NotFound(f"{entity_set}({shown}): {len(rows)} rows have this key.", status=404, target=entity_set)
+        return dict(rows[0])
+
+    def _ask_identity(self) -> Identity:
+        here = self.connection
+        if here.app == "finops":
+            self.sender.ask("GET", self.dialect.root, target="service document")
+            return Identity(here.app, here.url, urlsplit(here.url).netloc, here.client_id)
+        answer = self.sender.ask("GET", f"{self.dialect.root}WhoAmI", headers=self.dialect.headers, target="WhoAmI")
+        who = json_object(answer.body, "WhoAmI")
+        return Identity(here.app, here.url, str(who.get("OrganizationId", "")), str(who.get("UserId", "")))
+
+    def _read(self, query: Query, schema: EntitySchema, url: str, *, counted: bool) -> Iterator[Page]:
+        decoder = Decoder(query, schema, empty_is_null=self.dialect.empty_is_null)
+        chain = Chain(
+            self.sender, decoder, self.crew, {**self.dialect.headers, **prefer(query)}, target=query.entity_set
+        )
+        rows, said = 0, None
+        held: Page | None = None
+        for page in chain.pages(url):
+            if held is not None:
+                yield replace(held, server_count=said)
+            elif counted:
+                said = self._believed(page.server_count)
+            rows += page.table.num_rows
+            held = page
+        if held is not None:
+            yield replace(held, server_count=self._agreed_count(query, rows, said) if counted else None)
+
+    def _believed(self, said: int | None) -> int | None:
+        """The count on a page, unless it may be the cap where Dataverse stops counting."""
+        return said if said is not None and (self.dialect.exact_count or said < COUNT_CAP) else None
+
+    def _agreed_count(self, query: Query, rows: int, said: int | None) -> int | None:
+        """The service's count that agrees with the rows that came; asked anew when rows may have come or gone."""
+        if said == rows:
+            return said
+        now = self.count(query)
+        if now is None or now == rows:
+            return now
+        raise IncompleteRead(
+            f"{query.entity_set}: {rows:,} rows came, but the service counts {now:,}.",
+            target=query.entity_set,
+            hint="Read again; if it stays, rows change while they are read: choose a quieter hour.",
+        )
+
+    def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Business key and id of the rows whose key is among the values; the whole set when there are many."""
+        chunks = [values[start : start + IN_FILTER] for start in range(0, len(values), IN_FILTER)]
+        filters = [_within(schema.column(column), chunk) for chunk in chunks] if len(values) <= WHOLE_SET else [None]
+        for each in filters:
+            for page in self.read(Query(schema.entity_set, (column,), filter=each)):
+                keys, ids = page.table.column(column).cast(pa.string()), page.table.column("@id")
+                yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
+
+    def _find_id(self, entity_set: str, key: Mapping[str, object]) -> str:
+        return str(self.get(entity_set, key, self.schema(entity_set).key)["@id"])
+
+    def _as_written(self, write: Write, row_id: str | None) -> bool:
+        schema = self.schema(write.entity_set)
+        whole = {**(write.key or {}), **write.body}
+        key = {schema.key[0]: row_id} if row_id else {name: whole.get(name) for name in schema.key}
+        columns = tuple(name for name in whole if name in schema.columns and not schema.columns[name].targets)
+        try:
+            row = self.get(write.entity_set, key, columns or schema.key)
+        except (NotFound, Rejected):
+            return False
+        return as_written({name: whole[name] for name in columns}, row)
+
+
+def _equals(column: Column, value: object) -> str:
+    return f"{column.wire} eq {literal(value, column)}"
+
+
+def _within(column: Column, values: Sequence[str]) -> str:
+    if column.edm == "Edm.String":
+        listed = json.dumps(list(values), ensure_ascii=False)
+        return f"Microsoft.Dynamics.CRM.In(PropertyName='{column.name}',PropertyValues={listed})"
+    return " or ".join(_equals(column, value) for value in values)

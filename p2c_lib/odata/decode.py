@@ -1,0 +1,303 @@
+"""A page of JSON becomes a typed table: Arrow reads the whole page with the schema, nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from p2c_lib.errors import IncompleteRead, ServiceError
+from p2c_lib.odata.query import Expand, Page, Query
+from p2c_lib.odata.schema import Column, EntitySchema
+
+__all__ = ["Decoder"]
+
+ETAG = "@odata.etag"
+WIDEST_SCALE = 12
+EPOCH_OF_NOTHING = date(1900, 1, 1)
+NO_GUID = "00000000-0000-0000-0000-000000000000"
+ENVELOPE = [
+    pa.field("@odata.count", pa.int64()),
+    pa.field("@odata.nextLink", pa.string()),
+    pa.field("@odata.deltaLink", pa.string()),
+    pa.field("error", pa.struct([("code", pa.string()), ("message", pa.string())])),
+]
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """One column of the table: its name there, the way to it in a row, and what it is."""
+
+    name: str
+    way: tuple[str, ...]
+    column: Column
+
+
+class Decoder:
+    """Turns the pages of one query into tables of one schema.
+
+    With ``empty_is_null`` (F&O) empty texts, 1900-01-01 and the zero guid read as null. Decoding releases the
+    interpreter lock, so it runs beside the next request.
+    """
+
+    def __init__(self, query: Query, schema: EntitySchema, *, empty_is_null: bool) -> None:
+        self._leaves = tuple(_leaves(query, schema))
+        self._empty_is_null = empty_is_null
+        self._row_id = schema.key[0] if schema.app == "sales" else None
+        self._target = query.entity_set
+        self._versioned = not query.apply and not schema.read_only
+        self._row = _row_type(self._leaves, self._row_id, schema)
+        self.schema = self._table_schema()
+
+    def page(self, body: bytes) -> Page:
+        """The page in a body. Raises IncompleteRead for one cut short, ServiceError for a value out of its type."""
+        try:
+            whole = self._parse(body, self._row)
+        except pa.ArrowInvalid as error:
+            whole = self._again(body, error)
+        envelope = {name: whole.column(name)[0].as_py() for name in whole.column_names if name != "value"}
+        self._check(whole, envelope, body)
+        rows = whole.column("value").chunk(0).flatten()
+        return Page(
+            self._table(rows),
+            next_link=envelope["@odata.nextLink"],
+            delta_link=envelope["@odata.deltaLink"],
+            server_count=envelope["@odata.count"],
+            deleted=_deleted(rows),
+        )
+
+    def empty(self) -> pa.Table:
+        """A table of this query without rows."""
+        return self.schema.empty_table()
+
+    def _parse(self, body: bytes, row: pa.StructType) -> pa.Table:
+        fields = [pa.field("value", pa.list_(row)), *ENVELOPE]
+        return pj.read_json(
+            pa.BufferReader(body),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 16),
+            parse_options=pj.ParseOptions(
+                explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore", newlines_in_values=True
+            ),
+        )
+
+    def _check(self, whole: pa.Table, envelope: Mapping[str, Any], body: bytes) -> None:
+        if whole.num_rows != 1:
+            raise IncompleteRead(f"{self._target}: a page holds {whole.num_rows} JSON documents.", target=self._target)
+        if envelope["error"] is not None:
+            raise ServiceError(
+                f"{self._target}: an error came as a good answer: {envelope['error']['message']}",
+                status=200,
+                code=str(envelope["error"]["code"] or ""),
+                target=self._target,
+            )
+        if not whole.column("value")[0].is_valid:
+            shown = body[:120].decode("utf-8", "replace")
+            raise IncompleteRead(f"{self._target}: a page without rows or an end: {shown}", target=self._target)
+
+    def _again(self, body: bytes, error: pa.ArrowInvalid) -> pa.Table:
+        """The page read by the slow exact way; tells a page cut short from a value that does not fit its type."""
+        try:
+            found = json.loads(body, parse_float=Decimal)
+        except ValueError as broken:
+            raise IncompleteRead(
+                f"{self._target}: a page of {len(body):,} bytes is cut short or no JSON ({broken}).",
+                target=self._target,
+                hint="Try again; if it stays, something between here and the service changes its answers.",
+            ) from None
+        if not isinstance(found, dict):
+            raise IncompleteRead(
+                f"{self._target}: the answer is no page but {type(found).__name__}.", target=self._target
+            )
+        rows = found.get("value")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            rows = None
+        columns: dict[str, pa.Array] = {"value": self._rows_exactly(rows, error)}
+        for field in ENVELOPE:
+            columns[field.name] = pa.array([_fitting(found.get(field.name), field.type)], field.type)
+        return pa.table(columns)
+
+    def _rows_exactly(self, rows: list[dict[str, Any]] | None, error: pa.ArrowInvalid) -> pa.Array:
+        if rows is None:
+            return pa.array([None], pa.list_(self._row))
+        arrays, fields = [], []
+        for field in self._row:
+            values = [row.get(field.name) for row in rows]
+            array = _exact(values, field.type, f"{self._target}.{field.name}", error)
+            arrays.append(array)
+            fields.append(pa.field(field.name, array.type))
+        return pa.ListArray.from_arrays(
+            pa.array([0, len(rows)], pa.int32()), pa.StructArray.from_arrays(arrays, fields=fields)
+        )
+
+    def _table(self, rows: pa.StructArray) -> pa.Table:
+        columns = {leaf.name: self._column(_reach(rows, leaf.way), leaf.column) for leaf in self._leaves}
+        columns["@etag"] = self._etags(rows)
+        if self._row_id is not None:
+            columns["@id"] = _reach(rows, (self._row_id,))
+        table = pa.table(columns)
+        deleted = _reach(rows, ("reason",))
+        return table if deleted.null_count == len(deleted) else table.filter(pc.is_null(deleted))
+
+    def _etags(self, rows: pa.StructArray) -> pa.Array:
+        """Every row's etag. Raises IncompleteRead where one is missing: without it no update could be safe."""
+        etags = _reach(rows, (ETAG,))
+        if self._versioned and etags.null_count > len(rows) - _reach(rows, ("reason",)).null_count:
+            raise IncompleteRead(f"{self._target}: {etags.null_count} rows came without an etag.", target=self._target)
+        return etags
+
+    def _column(self, values: pa.Array, column: Column) -> pa.Array:
+        if pa.types.is_date32(column.type) and not pa.types.is_date32(values.type):
+            values = values.cast(pa.date32())
+        if not self._empty_is_null:
+            return values
+        return empty_to_null(values, column)
+
+    def _table_schema(self) -> pa.Schema:
+        fields = [pa.field(leaf.name, leaf.column.type) for leaf in self._leaves]
+        fields.append(pa.field("@etag", pa.string()))
+        return pa.schema([*fields, pa.field("@id", pa.string())] if self._row_id else fields)
+
+
+def empty_to_null(values: pa.Array, column: Column) -> pa.Array:
+    """F&O's empty values as null: no text, the zero guid, 1900-01-01; the number 0 stays a number."""
+    if pa.types.is_string(values.type):
+        empty = pc.equal(values, NO_GUID if column.edm == "Edm.Guid" else "")
+    elif pa.types.is_timestamp(values.type):
+        empty = pc.equal(values.cast(pa.date32(), safe=False), pa.scalar(EPOCH_OF_NOTHING, pa.date32()))
+    else:
+        return values
+    if not pc.any(empty).as_py():
+        return values
+    return pc.if_else(empty, pa.scalar(None, values.type), values)
+
+
+def _leaves(query: Query, schema: EntitySchema) -> Iterator[_Leaf]:
+    for name in query.select:
+        column = schema.column(name)
+        yield _Leaf(name, (column.wire,), column)
+    for expand in query.expand:
+        yield from _expanded(expand, ())
+
+
+def _expanded(expand: Expand, way: tuple[str, ...]) -> Iterator[_Leaf]:
+    here = (*way, expand.navigation)
+    for name in expand.select:
+        column = expand.schema.column(name)
+        yield _Leaf(f"{expand.path}.{name}", (*here, column.wire), column)
+    for deeper in expand.expand:
+        yield from _expanded(deeper, here)
+
+
+def _row_type(leaves: Sequence[_Leaf], row_id: str | None, schema: EntitySchema) -> pa.StructType:
+    tree: dict[str, Any] = {ETAG: pa.string(), "reason": pa.string(), "id": pa.string()}
+    if "reason" in schema.columns or "id" in schema.columns:
+        tree = {ETAG: pa.string()}
+    if row_id is not None:
+        tree[row_id] = pa.string()
+    for leaf in leaves:
+        place = tree
+        for step in leaf.way[:-1]:
+            place = place.setdefault(step, {})
+        place[leaf.way[-1]] = _wire_type(leaf.column.type)
+    return _struct(tree)
+
+
+def _struct(tree: Mapping[str, Any]) -> pa.StructType:
+    return pa.struct([(name, _struct(kind) if isinstance(kind, dict) else kind) for name, kind in tree.items()])
+
+
+def _wire_type(kind: pa.DataType) -> pa.DataType:
+    """What Arrow's JSON reader can read; it knows no dates, only moments."""
+    return pa.timestamp("s") if pa.types.is_date32(kind) else kind
+
+
+def _reach(rows: pa.StructArray, way: tuple[str, ...]) -> pa.Array:
+    if rows.type.get_field_index(way[0]) < 0:
+        return pa.nulls(len(rows), pa.string())
+    return pc.struct_field(rows, list(way))
+
+
+def _deleted(rows: pa.StructArray) -> tuple[str, ...]:
+    reason = _reach(rows, ("reason",))
+    if reason.null_count == len(reason):
+        return ()
+    return tuple(_reach(rows, ("id",)).filter(pc.is_valid(reason)).to_pylist())
+
+
+def _fitting(value: Any, kind: pa.DataType) -> Any:
+    if value is None or (pa.types.is_struct(kind) and not isinstance(value, dict)):
+        return None
+    if pa.types.is_struct(kind):
+        return {name: str(value.get(name) or "") for name in ("code", "message")}
+    fits = isinstance(value, int) if pa.types.is_integer(kind) else isinstance(value, str)
+    return value if fits else None
+
+
+def _exact(values: list[Any], kind: pa.DataType, where: str, error: Exception) -> pa.Array:
+    """Values of a column as its type: decimals may widen their scale, fractions of a microsecond are cut."""
+    if pa.types.is_struct(kind):
+        inner = {f.name: [None if v is None else v.get(f.name) for v in values] for f in kind}
+        arrays = [_exact(inner[f.name], f.type, f"{where}.{f.name}", error) for f in kind]
+        fields = [pa.field(f.name, a.type) for f, a in zip(kind, arrays, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=fields, mask=pa.array([v is None for v in values]))
+    kinds = [kind]
+    if pa.types.is_decimal(kind):
+        values = [_decimal(v) for v in values]
+        kinds.append(pa.decimal128(38, WIDEST_SCALE))
+    elif pa.types.is_integer(kind):
+        values = [int(v) if isinstance(v, Decimal) and v == v.to_integral_value() else v for v in values]
+    elif pa.types.is_floating(kind):
+        values = [float(v) if isinstance(v, (Decimal, int)) and not isinstance(v, bool) else v for v in values]
+    elif pa.types.is_timestamp(kind):
+        return _moments(values, kind, where)
+    for candidate in kinds:
+        try:
+            return pa.array(values, candidate)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            continue
+    raise _out_of_type(values, kind, where)
+
+
+def _decimal(value: Any) -> Any:
+    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _moments(values: list[Any], kind: pa.DataType, where: str) -> pa.Array:
+    texts = [v for v in values if v is not None]
+    if not all(isinstance(v, str) for v in texts):
+        raise _out_of_type(texts, kind, where)
+    cut = pc.replace_substring_regex(pa.array(values, pa.string()), r"(\.\d{6})\d+", r"\1")
+    try:
+        if kind.tz is None:
+            return pc.cast(cut, pa.timestamp("us")).cast(kind)
+        zoned = pc.if_else(
+            pc.match_substring_regex(cut, r"([Zz]|[+-]\d\d:?\d\d)$"), cut, pc.binary_join_element_wise(cut, "Z", "")
+        )
+        return pc.cast(zoned, kind)
+    except pa.ArrowInvalid:
+        raise _out_of_type(texts, kind, where) from None
+
+
+def _out_of_type(values: list[Any], kind: pa.DataType, where: str) -> ServiceError:
+    shown = next((v for v in values if v is not None and not _one_fits(v, kind)), None)
+    return ServiceError(
+        f"{where}: the value {str(shown)[:60]!r} is no {kind}.",
+        status=200,
+        target=where,
+        hint="The service's answer does not fit its own metadata; read the metadata again.",
+    )
+
+
+def _one_fits(value: Any, kind: pa.DataType) -> bool:
+    try:
+        pa.array([value], kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return True

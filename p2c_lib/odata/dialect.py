@@ -1,0 +1,73 @@
+"""The two systems' ways of speaking OData, as two values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["DIALECTS", "FINOPS", "SALES", "Dialect"]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between Sales and F&O on the wire; everything else is the same code.
+
+    ``page_rows`` is the most rows a page may have, ``batch_limit`` the most writes the service takes in one
+    ``$batch`` and ``batch_writes`` how many are sent: fewer, because long requests run into execution limits.
+    """
+
+    app: str
+    root: str
+    page_rows: int
+    batch_limit: int
+    batch_writes: int
+    cross_company: bool
+    empty_is_null: bool
+    exact_count: bool
+    may_skip: bool
+    creates_name_their_id: bool
+    days_at_noon: bool
+    headers: Mapping[str, str]
+
+    def set_url(self, entity_set: str) -> str:
+        """The path of an entity set, without the host."""
+        return f"{self.root}{entity_set}"
+
+    def options(self, options: Mapping[str, str]) -> dict[str, str]:
+        """Query options with what the service must always be told."""
+        return ({"cross-company": "true"} if self.cross_company else {}) | dict(options)
+
+    def options_url(self, url: str) -> str:
+        """The URL with nothing but what the service must always be told."""
+        return f"{url}?cross-company=true" if self.cross_company else url
+
+
+SALES = Dialect(
+    app="sales",
+    root="/api/data/v9.2/",
+    page_rows=5_000,
+    batch_limit=1_000,
+    batch_writes=200,
+    cross_company=False,
+    empty_is_null=False,
+    exact_count=False,
+    may_skip=False,
+    creates_name_their_id=True,
+    days_at_noon=False,
+    headers={"If-None-Match": "null"},
+)
+FINOPS = Dialect(
+    app="finops",
+    root="/data/",
+    page_rows=10_000,
+    batch_limit=5_000,
+    batch_writes=500,
+    cross_company=True,
+    empty_is_null=True,
+    exact_count=True,
+    may_skip=True,
+    creates_name_their_id=False,
+    days_at_noon=True,
+    headers={},
+)
+DIALECTS: Mapping[str, Dialect] = {"sales": SALES, "finops": FINOPS}

@@ -1,0 +1,121 @@
+"""A service's error answer becomes one of our errors; which answers are worth another try."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from p2c_lib.errors import (
+    Drifted,
+    Duplicate,
+    NotAuthorised,
+    NotFound,
+    Rejected,
+    ServiceError,
+    Throttled,
+    Unreachable,
+)
+
+__all__ = ["TRANSIENT", "clean_infolog", "failure", "is_transient", "request_id"]
+
+TRANSIENT = frozenset({408, 429, 502, 503, 504})
+DRIFTED = {"0x80060882"}
+DUPLICATE = {
+    "0x80060892",
+    "0x80040237",
+    "0x80040333",
+    "0x80073002",
+    "0x80043b06",
+    "0x80043b08",
+    "0x80043b0f",
+    "0x80048cf3",
+}
+MISSING = {"0x80040217", "0x80060891"}
+NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
+DATA_ERROR = b"AxODataWriteException"
+EXCERPT = 300
+
+_PREFIX = re.compile(r"^Write failed for table row of type '[^']*'\.\s*", re.IGNORECASE)
+_LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECASE)
+
+
+def is_transient(status: int, body: bytes) -> bool:
+    """Whether the same request may succeed later: 408, 429, 502-504, but never a data error in disguise."""
+    return status in TRANSIENT and DATA_ERROR not in body
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The id that the service's support asks for, or an empty text."""
+    for name in ("x-ms-service-request-id", "req_id", "request-id", "ms-dyn-aid", "x-ms-correlation-request-id"):
+        if found := headers.get(name):
+            return found
+    return ""
+
+
+def clean_infolog(text: str) -> str:
+    """The sentences of an F&O Infolog that tell the reason, without levels and follow-up lines.
+
+    >>> clean_infolog("Write failed for table row of type 'T'. Infolog: Warning: No such group.; Warning: "
+    ...               "validateField failed on field 'T.G'.")
+    'No such group.'
+    """
+    lines = (_LEVEL.sub("", line.strip()) for line in _PREFIX.sub("", text).split("; "))
+    told = [line for line in lines if line and not line.lower().startswith(NOISE)]
+    kept = list(dict.fromkeys(re.sub(r"\.\.+$", ".", line).replace("\n", " ") for line in told))
+    return " ".join(kept) or text.strip()
+
+
+def failure(status: int, headers: Mapping[str, str], body: bytes, target: str) -> ServiceError:
+    """The error that an answer stands for; survives bodies that are not JSON.
+
+    ``target`` is what was asked for, such as a set or a row. 412 is told apart by its code: another row with that
+    key, or a row that moved.
+    """
+    code, message, inner = _parts(body)
+    text = clean_infolog(inner) if inner else message
+    parts: dict[str, Any] = {"status": status, "code": code, "target": target, "request_id": request_id(headers)}
+    kind = _kind(status, code.lower(), text.lower())
+    said = text or f"HTTP {status} without a message"
+    return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
+
+
+def _kind(status: int, code: str, text: str) -> type[ServiceError]:
+    if status == 429:
+        return Throttled
+    if status in {401, 403}:
+        return NotAuthorised
+    if code in DUPLICATE or "record already exists" in text or "matching key values already exist" in text:
+        return Duplicate
+    if code in DRIFTED or "update conflict" in text or status == 412:
+        return Drifted
+    if status == 404 or code in MISSING or text.startswith("no resources were found when selecting"):
+        return NotFound
+    if status in TRANSIENT:
+        return Unreachable
+    return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError
+
+
+def _hint(kind: type[ServiceError], status: int) -> str | None:
+    if status == 401:
+        return "Check the connection's client id, secret and tenant, and that the application user exists there."
+    hints: dict[type[ServiceError], str] = {
+        NotAuthorised: "Give the application user a security role that allows this.",
+        Duplicate: "Read the destination again: the row is there already.",
+        Drifted: "Read the row again and plan anew: it changed since it was read.",
+        Throttled: "Try again later, or with fewer programs under the same application user.",
+        Unreachable: "Try again in a minute; if it stays, look at the service's health page.",
+    }
+    return hints.get(kind)
+
+
+def _parts(body: bytes) -> tuple[str, str, str]:
+    """Code, message and inner message of an error body; an excerpt of its text where it is not the usual JSON."""
+    try:
+        error = json.loads(body)["error"]
+        code, message = str(error.get("code") or ""), str(error.get("message") or "")
+        return code, message, str((error.get("innererror") or {}).get("message") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = re.sub(r"<[^>]*>|\s+", " ", body[:4000].decode("utf-8", "replace"))
+        return "", re.sub(r" +", " ", text).strip()[:EXCERPT], ""

@@ -1,0 +1,107 @@
+"""Entity sets as their service describes them, fetched once and kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from p2c_lib.errors import IncompleteRead, NotFound, UnknownName
+from p2c_lib.odata import metadata_finops, metadata_sales
+from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.send import Sender
+
+__all__ = ["Metadata"]
+
+ASKED_AT_ONCE = 6
+
+
+class Metadata:
+    """The schemas of one service; each is asked for once, by any number of threads."""
+
+    def __init__(self, sender: Sender, dialect: Dialect) -> None:
+        self._sender, self._dialect = sender, dialect
+        self._lock = threading.RLock()
+        self._schemas: dict[str, EntitySchema] = {}
+        self._sets: dict[str, str] = {}
+        self._enums: dict[str, Mapping[int, str]] = {}
+
+    def schema(self, entity_set: str) -> EntitySchema:
+        """The schema of an entity set. Raises UnknownName with the nearest name where there is none."""
+        with self._lock:
+            found = self._schemas.get(entity_set)
+            if found is None:
+                read = self._sales if self._dialect.app == "sales" else self._finops
+                found = self._schemas[entity_set] = read(entity_set)
+            return found
+
+    def set_of(self, logical_name: str) -> str:
+        """The entity set of a table or entity by its logical name."""
+        sets = self._names()
+        for entity_set, name in sets.items():
+            if name == logical_name:
+                return entity_set
+        raise UnknownName("table", logical_name, sets.values(), where=self._dialect.app)
+
+    def forget(self) -> None:
+        """Ask the service anew from now on."""
+        with self._lock:
+            self._schemas.clear()
+            self._sets.clear()
+            self._enums.clear()
+
+    def get_json(self, url: str, target: str) -> dict[str, Any]:
+        """A JSON object from the service. Raises what the service's error stands for, or IncompleteRead."""
+        answer = self._sender.ask("GET", url, headers=self._dialect.headers, target=target)
+        return json_object(answer.body, target)
+
+    def _names(self) -> dict[str, str]:
+        """Every entity set with the logical name of its rows."""
+        with self._lock:
+            if not self._sets:
+                names = metadata_sales.sets if self._dialect.app == "sales" else metadata_finops.sets
+                self._sets = names(self.get_json)
+            return self._sets
+
+    def _sales(self, entity_set: str) -> EntitySchema:
+        sets = self._names()
+        if entity_set not in sets:
+            raise UnknownName("entity set", entity_set, sets, where="Sales")
+        urls = metadata_sales.urls(sets[entity_set])
+        answers = self._together([(url, entity_set) for url in urls.values()])
+        parts = dict(zip(urls, answers, strict=True))
+        by_table = {name: entity for entity, name in sets.items()}
+        return metadata_sales.schema(parts, by_table)
+
+    def _finops(self, entity_set: str) -> EntitySchema:
+        try:
+            found = self.get_json(metadata_finops.entity_url(entity_set), entity_set).get("value") or []
+        except NotFound:
+            found = []
+        if not found:
+            raise UnknownName("entity set", entity_set, self._names(), where="F&O")
+        wanted = [name for name in metadata_finops.enum_names(found[0]) if name not in self._enums]
+        answers = self._together([(metadata_finops.enum_url(name), name) for name in wanted])
+        self._enums |= {name: metadata_finops.members(body) for name, body in zip(wanted, answers, strict=True)}
+        return metadata_finops.schema(found[0], self._enums)
+
+    def _together(self, asks: list[tuple[str, str]]) -> list[dict[str, Any]]:
+        """The answers of several requests at once, in order."""
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            return list(pool.map(lambda ask: self.get_json(*ask), asks))
+
+
+def json_object(body: bytes, target: str) -> dict[str, Any]:
+    """The body as a JSON object. Raises IncompleteRead where it is not one."""
+    try:
+        found = json.loads(body)
+    except ValueError as error:
+        raise IncompleteRead(f"{target}: the answer is not JSON ({error}).", target=target) from None
+    if not isinstance(found, dict):
+        raise IncompleteRead(f"{target}: the answer is {type(found).__name__}, not an object.", target=target)
+    if "error" in found and "value" not in found:
+        raise IncompleteRead(f"{target}: an error came as a good answer: {str(found['error'])[:300]}", target=target)
+    return found

@@ -1,0 +1,152 @@
+"""Dataverse metadata (``EntityDefinitions``) read into an ``EntitySchema``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from p2c_lib.odata.literals import encode
+from p2c_lib.odata.schema import Column, EntitySchema, Lookup
+
+__all__ = ["schema", "sets", "urls"]
+
+DEFINITIONS = "/api/data/v9.2/EntityDefinitions"
+CAST = "Microsoft.Dynamics.CRM"
+MONEY_SCALE = 4
+LOOKUPS = {"Lookup", "Owner", "Customer"}
+CHOICES = ("Picklist", "State", "Status")
+SIMPLE: Mapping[str, tuple[str, pa.DataType]] = {
+    "Uniqueidentifier": ("Edm.Guid", pa.string()),
+    "String": ("Edm.String", pa.string()),
+    "Memo": ("Edm.String", pa.string()),
+    "EntityName": ("Edm.String", pa.string()),
+    "Integer": ("Edm.Int32", pa.int32()),
+    "BigInt": ("Edm.Int64", pa.int64()),
+    "Double": ("Edm.Double", pa.float64()),
+    "Boolean": ("Edm.Boolean", pa.bool_()),
+    "Picklist": ("Edm.Int32", pa.int32()),
+    "State": ("Edm.Int32", pa.int32()),
+    "Status": ("Edm.Int32", pa.int32()),
+    "MultiSelectPicklist": ("Edm.String", pa.string()),
+    "Lookup": ("Edm.Guid", pa.string()),
+    "Owner": ("Edm.Guid", pa.string()),
+    "Customer": ("Edm.Guid", pa.string()),
+}
+COMMON = "LogicalName,AttributeType"
+EXTRAS = {
+    "String": "LogicalName,MaxLength",
+    "Memo": "LogicalName,MaxLength",
+    "Money": "LogicalName,Precision",
+    "Decimal": "LogicalName,Precision",
+    "DateTime": "LogicalName,DateTimeBehavior",
+    "Lookup": "LogicalName,Targets",
+}
+
+
+def sets(get: Callable[[str, str], dict[str, Any]]) -> dict[str, str]:
+    """Every entity set with its table's logical name."""
+    rows = get(f"{DEFINITIONS}?$select=LogicalName,EntitySetName", "EntityDefinitions")["value"]
+    return {row["EntitySetName"]: row["LogicalName"] for row in rows if row.get("EntitySetName")}
+
+
+def urls(table: str) -> dict[str, str]:
+    """The requests that together describe a table, by part."""
+    one = f"{DEFINITIONS}(LogicalName='{encode(table)}')"
+    flags = "RequiredLevel,IsValidForCreate,IsValidForUpdate,IsValidForRead"
+    attributes = f"LogicalName,AttributeType,AttributeOf,{flags},DisplayName"
+    ways = "ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName"
+    whole = (
+        f"{one}?$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,ChangeTrackingEnabled"
+        f"&$expand=Attributes($select={attributes}),Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus),"
+        f"ManyToOneRelationships($select={ways})"
+    )
+    casts = {kind: f"{one}/Attributes/{CAST}.{kind}AttributeMetadata?$select={names}" for kind, names in EXTRAS.items()}
+    options = {
+        kind: f"{one}/Attributes/{CAST}.{kind}AttributeMetadata?$select=LogicalName&$expand=OptionSet,GlobalOptionSet"
+        for kind in CHOICES
+    }
+    return {"whole": whole} | casts | options
+
+
+def schema(parts: Mapping[str, dict[str, Any]], by_table: Mapping[str, str]) -> EntitySchema:
+    """The schema told by the answers to ``urls``; lookups to tables without an entity set are left out."""
+    whole = parts["whole"]
+    extras = {row["LogicalName"]: row for kind in (*EXTRAS, *CHOICES) for row in parts[kind].get("value") or []}
+    columns = {
+        row["LogicalName"]: column
+        for row in whole["Attributes"]
+        if (column := _column(row, extras.get(row["LogicalName"], {}))) is not None
+    }
+    return EntitySchema(
+        app="sales",
+        entity_set=whole["EntitySetName"],
+        logical_name=whole["LogicalName"],
+        key=(whole["PrimaryIdAttribute"],),
+        columns=columns,
+        alternate_keys={k["LogicalName"]: tuple(k["KeyAttributes"]) for k in whole.get("Keys") or [] if _active(k)},
+        lookups=tuple(_lookups(whole, columns, by_table)),
+        primary_name=whole.get("PrimaryNameAttribute"),
+        change_tracking=bool(whole.get("ChangeTrackingEnabled")),
+    )
+
+
+def _active(key: Mapping[str, Any]) -> bool:
+    return bool(key.get("EntityKeyIndexStatus", "Active") == "Active")
+
+
+def _lookups(whole: Mapping[str, Any], columns: Mapping[str, Column], by_table: Mapping[str, str]) -> list[Lookup]:
+    return [
+        Lookup(row["ReferencingAttribute"], row["ReferencingEntityNavigationPropertyName"], row["ReferencedEntity"])
+        for row in whole.get("ManyToOneRelationships") or []
+        if row["ReferencingAttribute"] in columns and row["ReferencedEntity"] in by_table
+    ]
+
+
+def _column(row: Mapping[str, Any], extra: Mapping[str, Any]) -> Column | None:
+    """One attribute as a column; None for those that do not travel (names of lookups, images, virtual ones)."""
+    kind, name = row["AttributeType"], row["LogicalName"]
+    if row.get("AttributeOf") or row.get("IsValidForRead") is False:
+        return None
+    typed = _typed(kind, extra)
+    if typed is None:
+        return None
+    level = (row.get("RequiredLevel") or {}).get("Value")
+    return Column(
+        name=name,
+        edm=typed[0],
+        type=typed[1],
+        wire=f"_{name}_value" if kind in LOOKUPS else name,
+        label=_label(row.get("DisplayName")),
+        max_length=extra.get("MaxLength"),
+        required=level in {"ApplicationRequired", "SystemRequired"},
+        creatable=bool(row.get("IsValidForCreate", True)),
+        updatable=bool(row.get("IsValidForUpdate", True)),
+        choices=_choices(extra),
+        targets=tuple(extra.get("Targets") or ()),
+    )
+
+
+def _typed(kind: str, extra: Mapping[str, Any]) -> tuple[str, pa.DataType] | None:
+    if kind in {"Money", "Decimal"}:
+        scale = max(MONEY_SCALE, int(extra.get("Precision") or 0))
+        return "Edm.Decimal", pa.decimal128(38, scale)
+    if kind == "DateTime":
+        behaviour = (extra.get("DateTimeBehavior") or {}).get("Value")
+        return (
+            ("Edm.Date", pa.date32()) if behaviour == "DateOnly" else ("Edm.DateTimeOffset", pa.timestamp("us", "UTC"))
+        )
+    return SIMPLE.get(kind)
+
+
+def _label(label: Any) -> str | None:
+    found = ((label or {}).get("UserLocalizedLabel") or {}).get("Label")
+    return str(found) if found else None
+
+
+def _choices(extra: Mapping[str, Any]) -> dict[int, str] | None:
+    options = (extra.get("OptionSet") or extra.get("GlobalOptionSet") or {}).get("Options")
+    if options is None:
+        return None
+    return {int(option["Value"]): _label(option.get("Label")) or str(option["Value"]) for option in options}

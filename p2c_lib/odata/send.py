@@ -1,0 +1,270 @@
+"""One request to an answer: pool, token, gzip, waits and further tries; nothing foreign escapes."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import httpx
+
+from p2c_lib.config import LOOPBACK, Connection
+from p2c_lib.errors import IncompleteRead, ServiceError, Throttled, Unreachable
+from p2c_lib.odata.auth import TokenSource, token_source
+from p2c_lib.odata.failures import failure, is_transient
+from p2c_lib.odata.pace import Pace
+
+__all__ = ["Answer", "Patience", "Sender"]
+
+TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+DEFAULT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "OData-Version": "4.0",
+    "OData-MaxVersion": "4.0",
+    "User-Agent": "p2c-workbench",
+}
+GZIP = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one request may take with all its waits, in seconds, and how waits grow when the service names none."""
+
+    budget: float = 600.0
+    first_wait: float = 0.2
+    longest_wait: float = 30.0
+    wait_without_answer: float = 60.0
+
+    def wait(self, attempt: int) -> float:
+        """The wait before try ``attempt`` + 1: doubling, at random between half and whole."""
+        return min(self.first_wait * 2.0**attempt, self.longest_wait) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service said: ``body`` is inflated; ``resent`` tells that an earlier try may have been carried out."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    resent: bool = False
+
+
+@dataclass(frozen=True)
+class _User:
+    """One application user: whose token, and how much it may have in flight."""
+
+    tokens: TokenSource
+    pace: Pace
+
+
+class Sender:
+    """Sends requests to one connection from any thread.
+
+    Retries 429, 502-504, resets and time-outs within ``patience``; a 401 renews the token once. Cookies are not kept,
+    because the affinity cookie would pin every request to one server.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        users: tuple[Connection, ...] = (),
+        transport: httpx.BaseTransport | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.connection = connection
+        self.patience = patience or Patience()
+        self._users = [_User(token_source(c, transport=transport), Pace()) for c in (connection, *users)]
+        self._next_user = 0
+        self._turn = threading.Lock()
+        self._answered = False
+        self.requests = 0
+        loopback = urlsplit(connection.url).hostname in LOOPBACK
+        self._http = httpx.Client(
+            base_url=connection.url,
+            transport=transport,
+            headers=DEFAULT_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=TIMEOUT,
+            limits=LIMITS,
+            trust_env=not loopback,
+        )
+
+    def close(self) -> None:
+        """Close every connection of the pool."""
+        self._http.close()
+
+    @property
+    def parallel(self) -> int:
+        """How many requests may be in flight now, over all application users."""
+        return sum(user.pace.limit for user in self._users)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        target: str = "",
+        repeatable: bool = True,
+    ) -> Answer:
+        """The answer to a request once the service has really answered; its status may still be an error.
+
+        One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
+        Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget.
+        """
+        began, attempt, resent, renewed = time.monotonic(), 0, False, False
+        while True:
+            user = self._user()
+            token = user.tokens.current()
+            outcome = self._attempt(user, token, method, url, headers or {}, body)
+            if isinstance(outcome, Answer) and not is_transient(outcome.status, outcome.body):
+                if outcome.status == 401 and not renewed:
+                    renewed = True
+                    user.tokens.renew(token)
+                    continue
+                return Answer(outcome.status, outcome.headers, outcome.body, resent)
+            wait = self._wait(user, outcome, attempt)
+            if not repeatable and _may_have_begun(outcome):
+                raise _given_up(outcome, self.connection.url, target or url, 0.0)
+            self._check_budget(outcome, time.monotonic() - began + wait, attempt, target or url)
+            resent = resent or _may_have_begun(outcome)
+            attempt += 1
+            time.sleep(wait)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        target: str = "",
+    ) -> Answer:
+        """Like ``send``, but an answer that is an error is raised as one."""
+        answer = self.send(method, url, headers=headers, body=body, target=target)
+        if answer.status >= 300:
+            raise failure(answer.status, answer.headers, answer.body, target)
+        return answer
+
+    def _user(self) -> _User:
+        """The application users take turns: service limits are counted for each of them."""
+        if len(self._users) == 1:
+            return self._users[0]
+        with self._turn:
+            self._next_user = (self._next_user + 1) % len(self._users)
+            return self._users[self._next_user]
+
+    def _attempt(
+        self, user: _User, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer | Exception:
+        """One try: an answer, or the exception that kept it from coming."""
+        sent = {**headers, "Authorization": f"Bearer {token}"}
+        with user.pace.slot():
+            self.requests += 1
+            try:
+                with self._http.stream(method, url, headers=sent, content=body) as response:
+                    raw = b"".join(response.iter_raw())
+                content = _inflate(raw, response.headers.get("content-encoding", ""))
+            except (httpx.TransportError, IncompleteRead) as error:
+                return error
+            except (httpx.InvalidURL, httpx.HTTPError, OSError) as error:
+                raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=url) from error
+        self._answered = True
+        if not is_transient(response.status_code, content):
+            user.pace.went_well(response.headers.get("x-ms-dop-hint"))
+        return Answer(response.status_code, response.headers, content)
+
+    def _wait(self, user: _User, outcome: Answer | Exception, attempt: int) -> float:
+        wait = self.patience.wait(attempt)
+        if not isinstance(outcome, Answer):
+            return wait
+        asked = retry_after(outcome.headers)
+        if outcome.status == 429:
+            absent = 30.0 if self.connection.app == "finops" else self.patience.longest_wait
+            wait = absent if asked is None else asked
+            user.pace.slow_down(wait)
+            return wait
+        return wait if asked is None else asked + wait
+
+    def _check_budget(self, outcome: Answer | Exception, needed: float, attempt: int, target: str) -> None:
+        """Raise when waiting on has no point: the budget is spent, or nobody has ever listened there."""
+        never = not self._answered and isinstance(outcome, (httpx.ConnectError, httpx.UnsupportedProtocol))
+        budget = self.patience.budget
+        if isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout)):
+            budget = min(budget, self.patience.wait_without_answer)
+        if needed <= budget and not (never and attempt >= 1):
+            return
+        raise _given_up(outcome, self.connection.url, target, needed) from (
+            outcome if isinstance(outcome, Exception) else None
+        )
+
+
+def _may_have_begun(outcome: Answer | Exception) -> bool:
+    """Whether the service may have carried out a request whose answer did not come."""
+    if isinstance(outcome, Answer):
+        return outcome.status in {408, 500, 502, 504}
+    return not isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout))
+
+
+def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float) -> ServiceError:
+    if isinstance(outcome, IncompleteRead):
+        return outcome
+    if isinstance(outcome, Exception):
+        return Unreachable(
+            f"No answer from {url} ({type(outcome).__name__}: {str(outcome)[:200]}).",
+            target=target,
+            hint="Is the service up, and the url right? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
+        )
+    if outcome.status == 429:
+        return Throttled(
+            f"{url} asks to wait longer than the time budget ({needed:.0f} s).",
+            status=429,
+            target=target,
+            hint="Try again later, or with fewer programs under the same application user.",
+        )
+    return failure(outcome.status, outcome.headers, outcome.body, target)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The wait in seconds that ``Retry-After`` asks for, as a number or a date; None without one.
+
+    >>> retry_after({"retry-after": "7"})
+    7.0
+    """
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d[\d,]*(\.\d+)?", text):
+        return float(text.replace(",", ""))
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _inflate(raw: bytes, encoding: str) -> bytes:
+    """The whole content, every gzip member of it; raises IncompleteRead when the last one is cut short."""
+    if encoding.lower() not in {"gzip", "x-gzip"}:
+        return raw
+    whole, rest = [], raw
+    try:
+        while rest:
+            member = zlib.decompressobj(GZIP)
+            whole.append(member.decompress(rest))
+            if not member.eof:
+                raise IncompleteRead("The compressed answer is cut short.", hint="Try again.")
+            rest = member.unused_data
+    except zlib.error as error:
+        raise IncompleteRead(f"The compressed answer is damaged ({error}).", hint="Try again.") from None
+    return b"".join(whole)

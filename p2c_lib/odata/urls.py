@@ -1,0 +1,87 @@
+"""A query as the URL of its first page, in either dialect; which links may be followed."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from p2c_lib.errors import IncompleteRead
+from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.literals import and_filter, literal, query_string
+from p2c_lib.odata.query import Expand, Query
+from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["filter_text", "first_url", "own_link", "prefer"]
+
+
+def first_url(query: Query, schema: EntitySchema, dialect: Dialect, *, count: bool = False) -> str:
+    """The URL of a query's first page, without the host. Raises UnknownName for a column that is none."""
+    options: dict[str, str] = {}
+    if query.apply:
+        options["$apply"] = query.apply
+    if wanted := _select(query, schema):
+        options["$select"] = wanted
+    if query.expand:
+        options["$expand"] = ",".join(_expand(each) for each in query.expand)
+    if text := filter_text(query, schema):
+        options["$filter"] = text
+    if order := _order(query, schema, dialect):
+        options["$orderby"] = order
+    if query.top is not None:
+        options["$top"] = str(query.top)
+    if count:
+        options["$count"] = "true"
+    return f"{dialect.set_url(query.entity_set)}?{query_string(dialect.options(options))}"
+
+
+def filter_text(query: Query, schema: EntitySchema) -> str | None:
+    """The query's filter, and its company where rows belong to one."""
+    company = None
+    if query.company is not None and schema.has_company:
+        company = f"dataAreaId eq {literal(query.company.lower(), schema.column('dataAreaId'))}"
+    return and_filter(company, query.filter)
+
+
+def prefer(query: Query) -> dict[str, str]:
+    """The header that asks for a page size, to be sent with every page of a query."""
+    return {} if query.page_size is None else {"Prefer": f"odata.maxpagesize={query.page_size}"}
+
+
+def own_link(link: str, base: str, target: str) -> str:
+    """A next or delta link, if it leads to the service itself. Raises IncompleteRead where it leads elsewhere.
+
+    A token must never be sent to another host. Dataverse's ``org.crm`` and ``org.api.crm`` are one service.
+    """
+    there, here = urlsplit(link), urlsplit(base)
+    if not there.netloc and link.startswith("/"):
+        return link
+    same_scheme = there.scheme == here.scheme
+    if same_scheme and there.netloc.replace(".api.crm", ".crm") == here.netloc.replace(".api.crm", ".crm"):
+        return link
+    raise IncompleteRead(
+        f"{target}: the next page is said to be at {there.scheme}://{there.netloc}, not at {base}.",
+        target=target,
+        hint="Nothing was sent there. Check what stands between here and the service.",
+    )
+
+
+def _select(query: Query, schema: EntitySchema) -> str:
+    if query.apply:
+        return ""
+    return ",".join(schema.column(name).wire for name in query.select)
+
+
+def _order(query: Query, schema: EntitySchema, dialect: Dialect) -> str:
+    """F&O pages by offset: only an order by the whole key keeps rows from falling between pages."""
+    terms = query.orderby
+    if not terms and dialect.may_skip and not query.apply:
+        terms = schema.key
+    for term in terms:
+        schema.column(term.split(" ")[0])
+    return ",".join(terms)
+
+
+def _expand(each: Expand) -> str:
+    inner = [f"$select={','.join(each.schema.column(name).wire for name in each.select)}"] if each.select else []
+    if each.expand:
+        inner.append("$expand=" + ",".join(_expand(deeper) for deeper in each.expand))
+    return f"{each.navigation}({';'.join(inner)})" if inner else each.navigation

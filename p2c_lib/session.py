@@ -1,0 +1,163 @@
+"""A session with one connection set: both clients, frames out of either, and reference values."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.config import SANDBOX, ConnectionSet, Workspace
+from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.frames import EntityFrame, EntityQuery, Origin
+from p2c_lib.odata import Client, EntitySchema, Query
+from p2c_lib.odata.paths import query_of
+from p2c_lib.odata.snapshot import Gathered, gather
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.process import Running
+
+__all__ = ["Session", "connect"]
+
+Progress = Callable[[int, int | None], None]
+
+
+class Session:
+    """One connection set, connected: ``extract`` rows from either system, look up ``reference`` values, ``close``.
+
+    An embedded sandbox that the session started stops with it.
+    """
+
+    def __init__(self, connections: ConnectionSet, workspace: Workspace, *, embedded: Running | None = None) -> None:
+        self.set = connections
+        self.workspace = workspace
+        self.company = connections.company
+        self.sales = Client(connections.sales)
+        self.finops = Client(connections.finops)
+        self._embedded = embedded
+        self._references: dict[tuple[str, str], tuple[str, ...]] = {}
+        if embedded is not None:
+            atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        places = f"sales={self.set.sales.url!r}, finops={self.set.finops.url!r}"
+        return f"Session({self.set.name!r}, {places}, company={self.company!r})"
+
+    def client(self, app: str) -> Client:
+        """The client of an app, ``sales`` or ``finops``. Raises UnknownName for another."""
+        clients = {"sales": self.sales, "finops": self.finops}
+        if app not in clients:
+            raise UnknownName("app", app, clients)
+        return clients[app]
+
+    def extract(
+        self,
+        query: EntityQuery,
+        *,
+        snapshot: Path | None = None,
+        limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> EntityFrame:
+        """The rows of a query as a typed frame; F&O sets of one company only, the session's.
+
+        Names are checked first: UnknownName with near names before any row is read. With ``snapshot`` the pages go to a
+        Parquet file as they come, and a read that was cut off goes on where it was. ``progress`` is called with the
+        rows read and the rows the service counts. Raises IncompleteRead when not every counted row came.
+        """
+        client = self.client(query.app)
+        schema = client.schema(query.entity)
+        company = self.company if schema.has_company else None
+        wire_query = query_of(client, query.entity, _wanted(query), filter=query.filter, company=company, limit=limit)
+        gathered = gather(client, wire_query, snapshot=snapshot, progress=progress)
+        system = [name for name in gathered.table.column_names if name.startswith("@")]
+        table = gathered.table.select([*_wanted(query), *system])
+        return EntityFrame(table, self._origin(query, wire_query, schema, gathered, limit), schema)
+
+    def reference(self, name: str, app: str) -> tuple[str, ...]:
+        """The distinct values of ``EntitySet.Column`` in an app, sorted; read once a session.
+
+        F&O sets that belong to companies are read for the session's company. Raises UnknownName.
+        """
+        cached = self._references.get((app, name))
+        if cached is not None:
+            return cached
+        entity_set, _, column = name.partition(".")
+        if not column:
+            raise FrameError(
+                f"'{name}' is no reference.", hint="Write EntitySet.Column, such as Currencies.CurrencyCode."
+            )
+        frame = self.extract(EntityQuery(app, entity_set, (column,), (column,)))
+        values = pc.unique(frame.table.column(column).cast(pa.string())).drop_null().to_pylist()
+        found = self._references[app, name] = tuple(sorted(values))
+        return found
+
+    def close(self) -> None:
+        """Close both clients, and stop the sandbox this session started. Closing twice is fine."""
+        self.sales.close()
+        self.finops.close()
+        embedded, self._embedded = self._embedded, None
+        if embedded is not None:
+            from p2c_lib.sandbox import process
+
+            atexit.unregister(self.close)
+            process.stop(embedded)
+
+    def _origin(
+        self, query: EntityQuery, wire_query: Query, schema: EntitySchema, gathered: Gathered, limit: int | None
+    ) -> Origin:
+        client = self.client(query.app)
+        parts = [
+            f"filtered by {query.filter}" if query.filter else "",
+            f"company {wire_query.company} only" if wire_query.company else "",
+            f"the first {limit:,} rows" if limit is not None else "",
+        ]
+        note = "; ".join(part for part in parts if part)
+        return Origin(
+            app=query.app,
+            url=client.connection.url,
+            organisation=client.identity().organisation,
+            company=wire_query.company,
+            entity_set=schema.entity_set,
+            query=client.describe(wire_query),
+            key=query.key,
+            read_at=datetime.now(UTC),
+            server_count=gathered.server_count,
+            complete=not note,
+            note=note or ("" if gathered.server_count is not None else "the service gave no count to hold it against"),
+        )
+
+
+def connect(name: str = SANDBOX, *, workspace: Workspace | None = None) -> Session:
+    """A session with the connection set of that name in the workspace (the current one by default).
+
+    With ``sandbox`` and no sandbox up, one is started and stops when the session closes. Nothing is sent to a real
+    system yet. Raises UnknownName, ConfigError or SandboxError.
+    """
+    from p2c_lib.config import workspace as current_workspace
+
+    place = workspace or current_workspace()
+    embedded = _started(place) if name == SANDBOX else None
+    return Session(place.connection_set(name), place, embedded=embedded)
+
+
+def _started(place: Workspace) -> Running | None:
+    """A sandbox of the workspace, started because none was up; None when one is."""
+    from p2c_lib.sandbox import process
+
+    if process.find(place.sandbox_home) is not None:
+        return None
+    return process.start(place.sandbox_home)
+
+
+def _wanted(query: EntityQuery) -> list[str]:
+    return list(dict.fromkeys((*query.columns, *query.key)))
