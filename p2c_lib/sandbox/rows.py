@@ -15,24 +15,34 @@ _CHUNK = 100
 def json_object(members: Sequence[tuple[str, str]]) -> str:
     """SQL for the text of a JSON object; each member is a name and SQL for the JSON text of its value.
 
+    A member without a name is SQL for ready text, empty or with its own comma at the end; the last member has a name.
+
     >>> json_object([("name", "json_quote(t.name)")])
     'printf(\\'{"name":%s}\\', json_quote(t.name))'
     """
     if not members:
         return "'{}'"
-    chunks = [members[at : at + _CHUNK] for at in range(0, len(members), _CHUNK)]
+    last = len(members) - 1
     texts = []
-    for number, chunk in enumerate(chunks):
-        names = ",".join(f'"{name}":%s'.replace("%", "%%").replace("%%s", "%s") for name, _ in chunk)
-        opening, closing = "" if number else "{", "}" if number == len(chunks) - 1 else ","
-        pattern = (opening + names + closing).replace("'", "''")
+    for at in range(0, len(members), _CHUNK):
+        chunk = members[at : at + _CHUNK]
+        marks = [_mark(name, comma=at + i < last) for i, (name, _) in enumerate(chunk)]
+        pattern = ("{" if at == 0 else "") + "".join(marks) + ("}" if at + _CHUNK > last else "")
         texts.append(f"printf('{pattern}', {', '.join(value for _, value in chunk)})")
     return " || ".join(texts)
 
 
+def _mark(name: str, *, comma: bool) -> str:
+    if not name:
+        return "%s"
+    escaped = name.replace("%", "%%").replace("'", "''")
+    return f'"{escaped}":%s{"," if comma else ""}'
+
+
 def json_array(rows: str) -> str:
     """SQL for the text of a JSON array, from a SELECT whose one column ``row`` is JSON text."""
-    return f"(SELECT '[' || ifnull(group_concat(row, ','), '') || ']' FROM ({rows}))"
+    # The rows' SELECT is made of quoted names and bound values.
+    return f"(SELECT '[' || ifnull(group_concat(row, ','), '') || ']' FROM ({rows}))"  # noqa: S608
 
 
 def json_text(value: str) -> str:

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2c_lib.sandbox.sql_functions import register
+
 if TYPE_CHECKING:
     from p2c_lib.sandbox.schema import Column, Entity
 
@@ -109,7 +111,7 @@ class Store:
         connection.execute("PRAGMA cache_size=-65536")
         connection.execute("PRAGMA mmap_size=4294967296")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.create_function("fold", 1, lambda text: text.casefold() if text else text, deterministic=True)
+        register(connection)
         with self._opening:
             self._opened.append(connection)
         return connection

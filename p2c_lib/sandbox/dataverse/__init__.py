@@ -1,0 +1,1 @@
+"""The Dataverse side: the Sales tables behind the Web API, as a client meets it."""

@@ -1,0 +1,107 @@
+"""A request's JSON body read into a change: columns, lookups, and rows to be made along with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from p2c_lib.sandbox.dataverse.keys import Contents, bound
+from p2c_lib.sandbox.dataverse.model import Collection, Navigation, by_name, collections, navigations, properties
+from p2c_lib.sandbox.dataverse.refusals import bad_payload, bad_query, invalid_property, undeclared_bind
+from p2c_lib.sandbox.dataverse.values import stored
+from p2c_lib.sandbox.schema import Column, Entity
+from p2c_lib.sandbox.store import Store, Value
+
+
+@dataclass(slots=True)
+class Change:
+    """Stored values by column, and what a deep insert brings: parents are made before the row, children after."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    parents: list[tuple[Navigation, dict[str, Any]]] = field(default_factory=list)
+    children: list[tuple[Collection, list[Any]]] = field(default_factory=list)
+
+
+@cache
+def _columns(name: str) -> Mapping[str, Column]:
+    return {c.name: c for c in by_name(name).columns.values() if c.kind != "lookup"}
+
+
+def read_change(store: Store, entity: Entity, body: object, *, create: bool, contents: Contents) -> Change:
+    """The change a body asks for; columns that cannot be written so are left out, as Dataverse does."""
+    if not isinstance(body, dict):
+        raise bad_payload(f"A JSON object is expected; {type(body).__name__} came.")
+    change = Change()
+    columns = _columns(entity.name)
+    for name, value in body.items():
+        column = columns.get(name)
+        if column is not None:
+            if column.create if create else column.update:
+                change.values[name] = stored(value, column, entity)
+        elif "@" in name:
+            if name.endswith("@odata.bind"):
+                _bind(store, entity, name, value, change, contents, create=create)
+            else:
+                _annotated(entity, name, body)
+        else:
+            _navigated(entity, name, value, change, create=create)
+    return change
+
+
+def _annotated(entity: Entity, name: str, body: Mapping[str, Any]) -> None:
+    target = name.partition("@")[0]
+    if target and target not in body and target not in properties(entity) and target not in navigations(entity):
+        raise undeclared_bind(target)
+
+
+def _bind(
+    store: Store, entity: Entity, name: str, value: object, change: Change, contents: Contents, *, create: bool
+) -> None:
+    target = name.partition("@")[0]
+    navigation = navigations(entity).get(target)
+    if navigation is None:
+        if target in collections(entity):
+            raise bad_query(f"'{name}' binds a collection; make the rows, or add them with POST .../{target}/$ref.")
+        raise undeclared_bind(target)
+    if not (navigation.column.create if create else navigation.column.update):
+        return
+    if value is None:
+        change.values.update(lookup_values(navigation.column, None, None))
+        return
+    row_entity, key = bound(store, value, contents)
+    if row_entity.name not in {one.name for one in navigation.targets}:
+        allowed = " or ".join(one.set_name for one in navigation.targets)
+        raise bad_query(f"'{target}' leads to {allowed}; '{row_entity.set_name}' was bound.")
+    change.values.update(lookup_values(navigation.column, key, row_entity))
+
+
+def lookup_values(column: Column, key: str | None, target: Entity | None) -> dict[str, Value]:
+    """The stored values that point a lookup to a row, or to none."""
+    values: dict[str, Value] = {column.name: key}
+    if len(column.targets) > 1:
+        values[f"{column.name}!type"] = target.name if target else None
+    return values
+
+
+def _navigated(entity: Entity, name: str, value: object, change: Change, *, create: bool) -> None:
+    navigation = navigations(entity).get(name)
+    if navigation is not None:
+        if value is None:
+            change.values.update(lookup_values(navigation.column, None, None))
+        elif isinstance(value, dict) and create:
+            change.parents.append((navigation, value))
+        else:
+            raise bad_query(f"'{name}' is a navigation property: use '{name}@odata.bind' with the URL of a row.")
+        return
+    collection = collections(entity).get(name)
+    if collection is not None:
+        if not (isinstance(value, list) and create):
+            raise bad_query(f"'{name}' is a collection: rows can be given in an array when the parent is created.")
+        change.children.append((collection, value))
+        return
+    if name in properties(entity):
+        message = "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead."
+        raise bad_query(f"{message} ({name})")
+    raise invalid_property(name, entity)

@@ -1,0 +1,138 @@
+"""The ways Dataverse refuses, each with its status, hexadecimal code and wording."""
+
+from __future__ import annotations
+
+from p2c_lib.sandbox.schema import Column, Entity
+from p2c_lib.sandbox.wire import Refusal
+
+NAMESPACE = "Microsoft.Dynamics.CRM"
+_BIND = (
+    "An undeclared property '{name}' which only has property annotations in the payload but no property value was "
+    "found in the payload. In OData, only declared navigation properties and declared named streams can be "
+    "represented as properties without values."
+)
+
+
+def bad_query(message: str) -> Refusal:
+    """A query option, expand or batch part that cannot be followed."""
+    return Refusal(400, "0x80060888", message)
+
+
+def bad_payload(message: str) -> Refusal:
+    """A body that cannot be read."""
+    return Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user for Entity :'', {message}")
+
+
+def bad_argument(message: str) -> Refusal:
+    """An argument that does not fit."""
+    return Refusal(400, "0x80040203", message)
+
+
+def unknown_segment(segment: str) -> Refusal:
+    """No such entity set, function or action."""
+    return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
+
+
+def unknown_property(name: str, entity: Entity) -> Refusal:
+    """A query that names a property the type does not have."""
+    return bad_query(f"Could not find a property named '{name}' on type '{NAMESPACE}.{entity.name}'.")
+
+
+def invalid_property(name: str, entity: Entity) -> Refusal:
+    """A body with a property the type does not have."""
+    return Refusal(
+        400,
+        "0x80048d19",
+        f"Invalid property '{name}' was found in entity '{NAMESPACE}.{entity.name}'. ---> The property '{name}' does "
+        f"not exist on type '{NAMESPACE}.{entity.name}'. Make sure to only use property names that are defined by the "
+        "type.",
+    )
+
+
+def undeclared_bind(name: str) -> Refusal:
+    """A bind to a navigation property that does not exist (names are case sensitive)."""
+    return Refusal(400, "0x80048d19", _BIND.format(name=name))
+
+
+def wrong_literal(value: object, column: Column, edm: str) -> Refusal:
+    """A JSON value of the wrong type."""
+    message = (
+        f"Cannot convert the literal '{str(value)[:100]}' to the expected type '{edm}'. (property '{column.name}')"
+    )
+    return Refusal(400, "0x80048d19", message)
+
+
+def too_long(column: Column, entity: Entity) -> Refusal:
+    """Text beyond the column's length."""
+    message = f"A validation error occurred. The length of the '{column.name}' attribute of the '{entity.name}' entity "
+    return Refusal(400, "0x80044331", f"{message}exceeded the maximum allowed length of '{column.length}'.")
+
+
+def out_of_range(value: object, column: Column, entity: Entity) -> Refusal:
+    """A number outside the column's minimum and maximum."""
+    message = f"A validation error occurred. The value {value} of '{column.name}' on record of type '{entity.name}' is "
+    return Refusal(400, "0x8004432f", f"{message}outside the valid range ({column.minimum:g} to {column.maximum:g}).")
+
+
+def wrong_choice(value: object, column: Column, entity: Entity) -> Refusal:
+    """A choice without that value."""
+    allowed = ", ".join(str(choice[0]) for choice in column.choices)
+    message = f"A validation error occurred. The value {value} of '{column.name}' on record of type '{entity.name}' is "
+    return Refusal(400, "0x8004431A", f"{message}outside the valid range. Accepted Values: {allowed}")
+
+
+def missing_row(entity: Entity, key: str) -> Refusal:
+    """No row with that id."""
+    return Refusal(404, "0x80040217", f"Entity '{entity.name}' With Id = {key} Does Not Exist")
+
+
+def missing_key(entity: Entity) -> Refusal:
+    """No row with those alternate key values."""
+    message = f"A record with the specified key values does not exist in {entity.name} entity"
+    return Refusal(404, "0x80060891", message)
+
+
+def wrong_key(entity: Entity) -> Refusal:
+    """A key that is not one of the entity's."""
+    message = (
+        f"The key in the request URI is not valid for resource '{NAMESPACE}.{entity.name}'. Ensure that the names "
+    )
+    return bad_query(f"{message}and number of key properties match the primary or an alternate key of the resource.")
+
+
+def version_mismatch() -> Refusal:
+    """If-Match with another version."""
+    message = "The version of the existing record doesn't match the RowVersion property provided."
+    return Refusal(412, "0x80060882", message)
+
+
+def exists() -> Refusal:
+    """A row with that primary key is there."""
+    return Refusal(412, "0x80040237", "A record with matching key values already exists.")
+
+
+def key_violated(entity: Entity, name: str, columns: tuple[str, ...]) -> Refusal:
+    """Another row has the values of an alternate key."""
+    shown = ", ".join((entity.columns[c].label or c) for c in columns)
+    return Refusal(
+        412,
+        "0x80060892",
+        f"Entity Key {name} violated. A record with the same value for {shown} already exists. A duplicate record "
+        "cannot be created. Select one or more unique values and try again.",
+    )
+
+
+def not_allowed(method: str, path: str) -> Refusal:
+    """A method the resource does not have."""
+    return Refusal(405, "0x80060888", f"The requested resource does not support http method '{method}' ({path[:200]}).")
+
+
+def required(column: Column, entity: Entity) -> Refusal:
+    """A system-required column that is empty."""
+    message = f"Attribute '{column.name}' of entity '{entity.name}' cannot be set to NULL"
+    return Refusal(400, "0x80040203", message)
+
+
+def plugin(message: str) -> Refusal:
+    """A synchronous plug-in stopped the operation."""
+    return Refusal(400, "0x80040265", message)

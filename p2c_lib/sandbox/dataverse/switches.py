@@ -1,0 +1,31 @@
+"""What the published facts leave open, or what an organisation may choose: switches with their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SalesSwitches:
+    """How this Sales organisation behaves where there is a choice.
+
+    ``products_active``: a new product is Active (an organisation setting; off in a new organisation, on for P2C).
+    ``products_locked``: an Active product may be changed only when it is maintained externally.
+    ``quotes_locked``: header and lines of a quote that is not Draft cannot be changed.
+    ``solution``: the Prospect to cash solution is installed and its rules run.
+    ``protection``: the service protection limits are on, with the three numbers after it.
+    ``tracking_days``: a delta token older than this has expired.
+    ``expired_status``: the HTTP status of an expired delta token (not published).
+    """
+
+    products_active: bool = True
+    products_locked: bool = True
+    quotes_locked: bool = True
+    solution: bool = True
+    protection: bool = True
+    most_requests: int = 6000
+    most_seconds: float = 1200.0
+    most_concurrent: int = 52
+    window: float = 300.0
+    tracking_days: float = 7.0
+    expired_status: int = 410
