@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.mapping.cast import cast
+from p2c_lib.mapping.chain import distinct_rows
 from p2c_lib.mapping.countries import alpha2_of, written
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.transforms import REGISTRY
@@ -32,17 +34,110 @@ CASES: list[tuple[Any, list[Any], list[Any], list[bool]]] = [
     ({"country_code": "iso3"}, ["Norge", "Norwegen", "NO", "nor"], ["NOR"] * 4, [0] * 4),
     ({"country_code": "iso2"}, ["United States", "USA", "", None], ["US", "US", None, None], [0] * 4),
     ({"country_code": "name"}, ["DE", "Frankreich", "kongo"], ["Germany", "France", None], [0, 0, 1]),
+    ("collapse", ["  a \t b\n", None], ["a b", None], []),
+    ("normal_form", ["e\u0301"], ["é"], []),
+    ({"normal_form": "NFKC"}, ["ﬁn①"], ["fin1"], []),
+    ({"prefix": "C-"}, ["1", "", None], ["C-1", "", None], []),
+    ({"suffix": "/x"}, ["1", None], ["1/x", None], []),
+    ({"remove_prefix": "AW"}, ["AW1", "BW1", None], ["1", "BW1", None], []),
+    ({"remove_suffix": ".0"}, ["1.0", "1.5"], ["1", "1.5"], []),
+    ({"strip": "-*"}, ["*-a-b-*"], ["a-b"], []),
+    ({"replace": "(", "by": ""}, ["(0)1("], ["0)1"], []),
+    ({"pad": 4}, ["7", "12345", ""], ["0007", "12345", ""], []),
+    ({"part": 2}, ["Ann Lee", "Ann", None], ["Lee", None, None], []),
+    ({"part": -1, "separator": ","}, ["a,b,c", "x"], ["c", "x"], []),
+    ({"constant": "k"}, ["a", None], ["k", "k"], []),
+    ({"read_number": ",", "grouping": "."}, ["1.234,50", "x", " "], ["1234.50", None, None], [0, 1, 0]),
+    ({"number_format": 2, "decimal": ",", "grouping": "."}, ["1234.5", "no"], ["1.234,50", None], [0, 1]),
+    ({"round_to": 1}, ["0.25", "-0.25"], ["0.3", "-0.3"], [0, 0]),
+    ("whole", ["2.9", "-2.9"], ["2", "-2"], [0, 0]),
+    ({"read_date": "%d.%m.%Y"}, ["31.01.2026", "2026", None], ["2026-01-31", None, None], [0, 1, 0]),
+    ({"date_format": "%m/%d/%Y"}, ["2026-01-31", "soon"], ["01/31/2026", None], [0, 1]),
+    ({"shift_days": -1}, ["2026-01-01"], ["2025-12-31"], [0]),
+    ("today", [None, "2025-01-01", ""], ["2026-02-28", "2025-01-01", "2026-02-28"], []),
+    ({"today": 1}, [None], ["2026-03-01"], []),
+    ({"unit": "finops", "also": {"pcs2": "pcs"}}, ["EACH", "pcs2", "Bag"], ["ea", "pcs", None], [0, 0, 1]),
+    ({"unit": "sales"}, ["ea"], ["Each"], [0]),
+    ("yes_no", ["true", "NEIN", "perhaps"], ["Yes", "No", None], [0, 0, 1]),
+    ({"yes_no": "one_zero"}, ["Ja", "0"], ["1", "0"], [0, 0]),
+    (
+        {"lookup": "AddressStates.State", "by": "Name"},
+        [" texas ", "Texarkana", None],
+        ["TX", None, None],
+        [0, 1, 0],
+    ),
 ]
+
+
+@dataclass(frozen=True)
+class Day:
+    """The context of these tests: a day, and one entity to look up in."""
+
+    today: date = date(2026, 2, 28)
+
+    def lookup(self, app: str, entity: str, by: str, column: str) -> dict[str, str]:
+        assert (app, entity, by, column) == ("finops", "AddressStates", "Name", "State")
+        return {"texas": "TX"}
+
+
+def converted_by(step: Any, *columns: list[Any]) -> tuple[list[Any], list[bool]]:
+    made = Step.model_validate(step)
+    arrays = [
+        pa.array(values) if values and not isinstance(values[0], str) else pa.array(values, pa.string())
+        for values in columns
+    ]
+    known = {"context": Day()} if made.transform.needs_context else {}
+    given = arrays if made.transform.reads == "columns" else arrays[0]
+    answer = made.transform.function(given, **made.arguments, **known)
+    return answer.values.to_pylist(), [] if answer.refused is None else answer.refused.to_pylist()
 
 
 @pytest.mark.parametrize(("step", "values", "expected", "refused"), CASES, ids=[str(case[0]) for case in CASES])
 def test_a_transform_converts(step: Any, values: list[Any], expected: list[Any], refused: list[bool]) -> None:
-    made = Step.model_validate(step)
-    answer = made.transform.function(pa.array(values, pa.string()), **made.arguments)
-    assert answer.values.to_pylist() == expected
-    assert [bool(mark) for mark in (answer.refused.to_pylist() if answer.refused is not None else [])] == [
-        bool(mark) for mark in refused
+    assert converted_by(step, values) == (expected, [bool(mark) for mark in refused])
+
+
+def test_columns_are_joined_into_one_value() -> None:
+    assert converted_by("coalesce", ["a", "", None], ["x", "y", None])[0] == ["a", "y", None]
+    assert converted_by({"concatenate": ", "}, ["a", "", None], ["x", "y", " "])[0] == ["a, x", "y", None]
+
+
+def test_the_discount_of_a_line_becomes_one_per_unit_and_a_charge_for_what_rounding_loses() -> None:
+    totals, quantities = ["10.00", "0", "5", None], ["3", "0", "0", "2"]
+    assert converted_by("discount_per_unit", totals, quantities) == (
+        ["3.33", "0", None, None],
+        [False, False, True, False],
+    )
+    assert converted_by("discount_remainder", totals, quantities)[0] == ["-0.01", "0", None, None]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.decimals(0, 10_000, places=2), st.integers(1, 1_000))
+def test_a_rounded_discount_and_its_charge_come_to_the_discount_of_the_line(total: Decimal, quantity: int) -> None:
+    unit = Decimal(converted_by("discount_per_unit", [str(total)], [str(quantity)])[0][0])
+    charge = Decimal(converted_by("discount_remainder", [str(total)], [str(quantity)])[0][0])
+    assert quantity * unit - charge == total
+
+
+def test_a_state_is_read_in_its_country() -> None:
+    states = ["Washington", "WA", "wa", "Seine (Paris)", "Bayern", "Atlantis", None]
+    countries = ["United States", "AU", None, "France", "DEU", "USA", "USA"]
+    assert converted_by("state_code", states, countries) == (
+        ["WA", "WA", "WA", "75", "BY", None, None],
+        [False, False, False, False, False, True, False],
+    )
+    assert converted_by({"state_code": "CA"}, ["quebec"])[0] == ["QC"]
+
+
+def test_every_distinct_combination_of_columns_is_converted_once() -> None:
+    few, places = distinct_rows([pa.array(["a", None, "a", "b"]), pa.array([1, 1, 1, 2])])
+    assert [tuple(column[place].as_py() for column in few) for place in places.to_pylist()] == [
+        ("a", 1),
+        (None, 1),
+        ("a", 1),
+        ("b", 2),
     ]
+    assert len(few[0]) == 3
 
 
 @pytest.mark.parametrize("name", REGISTRY)

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.template import FieldRule
-from p2c_lib.mapping.transforms import Converted
+from p2c_lib.mapping.transforms import Context, Converted
 from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 from p2c_lib.mapping.transforms.combine import coalesce
 from p2c_lib.mapping.transforms.text import as_text, is_blank
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Outcome", "distinct_rows", "filled", "run", "settled"]
 
 SAMPLE = 2_000
 MOST_DISTINCT = 0.25
@@ -37,29 +37,80 @@ class Outcome:
     reasons: pa.Array | None = None
 
 
-def run(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows: int) -> Outcome:
+def run(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows: int, context: Context) -> Outcome:
     """The rule's value for every row, as ``kind``; the columns are those of ``rule.columns`` in their order."""
+    chain = Chain(rule, kind, context)
     if not columns:
-        return _constant(rule, kind, rows)
-    steps = rule.apply
-    if steps and steps[0].transform.reads == "columns":
-        joined = _settled(Outcome(as_text(columns[0]), as_text(columns[0])), steps[0], columns)
-        steps = steps[1:]
-    else:
-        one = columns[0] if len(columns) == 1 else coalesce(columns).values
-        joined = Outcome(one, one)
+        return _constant(chain, rows)
+    joined, steps = _joined(columns, chain)
     if not steps and rule.default is None and joined.values.type == kind:
         return joined
     if joined.reasons is None and _repeats(joined.values, steps):
-        return _on_distinct(joined.values, rule, steps, kind)
-    return _finish(joined, rule, steps, kind)
+        return _on_distinct(joined.values, chain, steps)
+    return chain.finish(joined, steps)
 
 
-def _constant(rule: FieldRule, kind: pa.DataType, rows: int) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A rule on its way to a type, in a context."""
+
+    rule: FieldRule
+    kind: pa.DataType
+    context: Context
+
+    def finish(self, outcome: Outcome, steps: Sequence[Step]) -> Outcome:
+        """The outcome after the steps, the default and the cast."""
+        for step in steps:
+            outcome = settled(outcome, step, outcome.values, self.context)
+        if self.rule.default is not None:
+            outcome = replace(outcome, values=filled(outcome.values, self.rule.default))
+        converted = cast(outcome.values, self.kind)
+        return _reject(replace(outcome, values=converted.values), converted, outcome.values)
+
+
+def _constant(chain: Chain, rows: int) -> Outcome:
     one = pa.nulls(1, pa.string())
-    done = _finish(Outcome(one, one), rule, rule.apply, kind)
+    done = chain.finish(Outcome(one, one), chain.rule.apply)
     reasons = None if done.reasons is None else pa.repeat(done.reasons[0], rows)
     return Outcome(pa.repeat(done.values[0], rows), pa.nulls(rows, pa.string()), reasons)
+
+
+def _joined(columns: Sequence[pa.Array], chain: Chain) -> tuple[Outcome, Sequence[Step]]:
+    """The columns made one, and the steps still to do."""
+    steps = chain.rule.apply
+    if not steps or steps[0].transform.reads == "values":
+        one = columns[0] if len(columns) == 1 else coalesce(columns).values
+        return Outcome(one, one), steps
+    first, rest = steps[0], steps[1:]
+    if not first.transform.per_value:
+        came = as_text(columns[0])
+        return settled(Outcome(came, came), first, columns, chain.context), rest
+    few, places = distinct_rows(columns)
+    came = as_text(few[0])
+    done = settled(Outcome(came, came), first, few, chain.context)
+    reasons = None if done.reasons is None else done.reasons.take(places)
+    return Outcome(done.values.take(places), as_text(columns[0]), reasons), rest
+
+
+def distinct_rows(columns: Sequence[pa.Array]) -> tuple[list[pa.Array], pa.Array]:
+    """The distinct combinations of several columns, and for each row the place of its own.
+
+    >>> few, places = distinct_rows([pa.array(["a", "b", "a"]), pa.array([1, 1, 1])])
+    >>> [column.to_pylist() for column in few], places.to_pylist()
+    ([['a', 'b'], [1, 1]], [0, 1, 0])
+    """
+    encoded = [column.dictionary_encode(null_encoding="encode") for column in columns]
+    combined = pa.repeat(pa.scalar(0, pa.int64()), len(columns[0]))
+    for column in encoded:
+        combined = pc.add(pc.multiply(combined, len(column.dictionary)), column.indices.cast(pa.int64()))
+    pairs = combined.dictionary_encode()
+    rest, few = pairs.dictionary, []
+    for column in reversed(encoded):
+        size = max(len(column.dictionary), 1)
+        above = pc.divide(rest, size)
+        few.append(column.dictionary.take(pc.subtract(rest, pc.multiply(above, size))))
+        rest = above
+    return few[::-1], pairs.indices
 
 
 def _repeats(values: pa.Array, steps: Sequence[Step]) -> bool:
@@ -72,33 +123,24 @@ def _repeats(values: pa.Array, steps: Sequence[Step]) -> bool:
     return bool(pc.count_distinct(sample, mode="all").as_py() <= MOST_DISTINCT * SAMPLE)
 
 
-def _on_distinct(values: pa.Array, rule: FieldRule, steps: Sequence[Step], kind: pa.DataType) -> Outcome:
+def _on_distinct(values: pa.Array, chain: Chain, steps: Sequence[Step]) -> Outcome:
     encoded = values.dictionary_encode(null_encoding="encode")
-    few = _finish(Outcome(encoded.dictionary, encoded.dictionary), rule, steps, kind)
+    few = chain.finish(Outcome(encoded.dictionary, encoded.dictionary), steps)
     reasons = None if few.reasons is None else few.reasons.take(encoded.indices)
     return Outcome(few.values.take(encoded.indices), values, reasons)
 
 
-def _finish(outcome: Outcome, rule: FieldRule, steps: Sequence[Step], kind: pa.DataType) -> Outcome:
-    for step in steps:
-        outcome = _settled(outcome, step, None)
-    if rule.default is not None:
-        outcome = replace(outcome, values=_filled(outcome.values, rule.default))
-    converted = cast(outcome.values, kind)
-    return _reject(replace(outcome, values=converted.values), converted, outcome.values)
-
-
-def _settled(outcome: Outcome, step: Step, columns: Sequence[pa.Array] | None) -> Outcome:
+def settled(outcome: Outcome, step: Step, given: pa.Array | Sequence[pa.Array], context: Context) -> Outcome:
     """The outcome after one step, its policy applied to what the transform refused."""
-    before = outcome.values
-    converted: Converted = step.transform.function(before if columns is None else columns, **step.arguments)
+    known = {"context": context} if step.transform.needs_context else {}
+    converted: Converted = step.transform.function(given, **step.arguments, **known)
     after = replace(outcome, values=converted.values)
     if converted.refused is None or step.otherwise == "null":
         return after
     if step.otherwise == "keep":
-        kept = pc.if_else(converted.refused, as_text(before), as_text(converted.values))
+        kept = pc.if_else(converted.refused, as_text(outcome.values), as_text(converted.values))
         return replace(after, values=kept)
-    return _reject(after, converted, before)
+    return _reject(after, converted, outcome.values)
 
 
 def _reject(outcome: Outcome, converted: Converted, before: pa.Array) -> Outcome:
@@ -111,7 +153,7 @@ def _reject(outcome: Outcome, converted: Converted, before: pa.Array) -> Outcome
     return replace(outcome, values=converted.values, reasons=reasons)
 
 
-def _filled(values: pa.Array, default: Scalar) -> pa.Array:
+def filled(values: pa.Array, default: Scalar) -> pa.Array:
     text = pa.array([scalar_text(default)], pa.string())
     own = cast(text, values.type)
     if own.refused is None and own.values.null_count == 0:

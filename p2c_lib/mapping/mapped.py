@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
+from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.template import FieldRule, Template
 from p2c_lib.mapping.transforms.text import as_text
 
@@ -84,8 +85,9 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     """
     target = template.destination
     schema = session.client(target.app).schema(target.entity)
+    context = RunContext(session)
     outcomes = {
-        rule.to: run(_columns(source, rule, place), rule, column_type(schema, rule, place), len(source))
+        rule.to: run(source_columns(source, rule, place), rule, column_type(schema, rule, place), len(source), context)
         for place, rule in enumerate(template.fields)
     }
     rejected = _rejects(outcomes, template)
@@ -108,7 +110,7 @@ def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataTyp
     return pa.string() if behind else schema.columns[name].type
 
 
-def _columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.Array]:
+def source_columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.Array]:
     columns = []
     for name in rule.columns:
         if name not in source.table.column_names:

@@ -1,18 +1,18 @@
-"""Transforms between codes: value maps and countries."""
+"""Transforms between codes: value maps, countries, states, units, yes and no, and rows of another entity."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.mapping.transforms.registry import Converted, transform
+from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import as_text
 
-__all__ = ["Scalar", "country_code", "scalar_text", "value_map"]
+__all__ = ["Scalar", "country_code", "lookup", "scalar_text", "state_code", "unit", "value_map", "yes_no"]
 
 Scalar: TypeAlias = bool | int | float | Decimal | str
 
@@ -56,3 +56,82 @@ def country_code(values: pa.Array, to: Literal["iso2", "iso3", "name"] = "iso2")
     answers = pa.array([written(code, to) if code else None for code in codes], pa.string())
     refused = pa.array([bool(value) and code is None for value, code in zip(text, codes, strict=True)], pa.bool_())
     return Converted(answers, refused, "is no country known by name or code")
+
+
+@transform(reads="columns", per_value=True)
+def state_code(columns: Sequence[pa.Array], country: str = "US") -> Converted:
+    """A state's or province's name as its code, from the state and, as a second column, the country.
+
+    ``country`` is used where the second column is missing or blank. A code of the country stays; what names no state
+    of it is refused.
+    """
+    from p2c_lib.mapping.countries import alpha2_of
+    from p2c_lib.mapping.states import state_code_of
+
+    states = as_text(columns[0]).to_pylist()
+    homes = as_text(columns[1]).to_pylist() if len(columns) > 1 else [None] * len(states)
+    blank = [state is None or not state.strip() for state in states]
+    codes = [
+        None if b else state_code_of(state, alpha2_of(home if home and home.strip() else country) or "")
+        for state, home, b in zip(states, homes, blank, strict=True)
+    ]
+    refused = [not b and code is None for code, b in zip(codes, blank, strict=True)]
+    return Converted(pa.array(codes, pa.string()), pa.array(refused, pa.bool_()), "is no state known of its country")
+
+
+# Sales names units, F&O has symbols; the names are those of the unit list of the first templates.
+UNITS = {
+    "Each": "ea",
+    "Piece": "pcs",
+    "Box": "box",
+    "Dozen": "dz",
+    "Pair": "pr",
+    "Hour": "hr",
+    "Day": "day",
+    "Pound": "lb",
+    "Kilogram": "kg",
+    "Gram": "g",
+    "Gallon": "gal",
+    "Litre": "l",
+    "Metre": "m",
+}
+
+
+@transform()
+def unit(values: pa.Array, to: Literal["finops", "sales"], also: Mapping[str, str] | None = None) -> Converted:
+    """A unit's name in Sales as its symbol in F&O, or the other way; ``also`` adds pairs or overrides them."""
+    known = UNITS if to == "finops" else {symbol: name for name, symbol in UNITS.items()}
+    own = {_folded(key): value for key, value in known.items()} | {
+        _folded(key): value for key, value in (also or {}).items()
+    }
+    mapped = value_map(values, own)
+    return Converted(mapped.values, mapped.refused, "is no unit with a partner")
+
+
+YES = ("yes", "y", "true", "1", "on", "ja", "oui", "si", "sí", "sim")
+NO = ("no", "n", "false", "0", "off", "nein", "nei", "nej", "non", "não")
+SPELLINGS = {"yes_no": ("Yes", "No"), "true_false": ("true", "false"), "one_zero": ("1", "0")}
+
+
+@transform()
+def yes_no(values: pa.Array, to: Literal["yes_no", "true_false", "one_zero"] = "yes_no") -> Converted:
+    """A yes or no, however written, as ``yes_no`` (F&O), ``true_false`` (Sales) or ``one_zero``."""
+    yes, no = SPELLINGS[to]
+    mapped = value_map(values, dict.fromkeys(YES, yes) | dict.fromkeys(NO, no))
+    return Converted(mapped.values, mapped.refused, "is neither yes nor no")
+
+
+@transform(per_value=True)
+def lookup(
+    values: pa.Array, column: str, by: str, app: Literal["sales", "finops"] = "finops", *, context: Context
+) -> Converted:
+    """Another entity's value: ``column`` (``AddressStates.State``) of the row whose ``by`` is the value that came.
+
+    The comparison is without regard to case and outer white space; a value that no row has is refused.
+    """
+    entity, _, name = column.partition(".")
+    found = context.lookup(app, entity, by, name)
+    keys = pc.utf8_lower(pc.utf8_trim_whitespace(as_text(values))).to_pylist()
+    answers = [found.get(key) if key else None for key in keys]
+    refused = [bool(key) and key not in found for key in keys]
+    return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), f"is no {by} in {entity}")

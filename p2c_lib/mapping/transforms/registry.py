@@ -8,19 +8,19 @@ distinct values wherever that pays, so a transform must treat each value by itse
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Protocol, get_type_hints
 
 import pyarrow as pa
 
-from p2c_lib.errors import UnknownName
-
-__all__ = ["REGISTRY", "Converted", "Policy", "Transform", "find", "transform"]
+__all__ = ["REGISTRY", "Context", "Converted", "Policy", "Reads", "Transform", "transform"]
 
 Policy = Literal["reject", "null", "keep"]
 Reads = Literal["values", "columns"]
+CONTEXT = "context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,17 @@ class Converted:
     values: pa.Array
     refused: pa.Array | None = None
     reason: str = ""
+
+
+class Context(Protocol):
+    """What a transform may know of the world beyond its values: the day of the run, and rows of either system."""
+
+    @property
+    def today(self) -> date: ...
+
+    def lookup(self, app: str, entity: str, by: str, column: str) -> dict[str, str]:
+        """``column`` by the text of ``by`` in lower case, for every row of an entity set."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -49,20 +60,28 @@ class Transform:
     per_value: bool = False
 
     @property
-    def summary(self) -> str:
-        """The first sentence of its docstring."""
-        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
-
-    @property
     def documentation(self) -> str:
         """Its whole docstring."""
         return inspect.getdoc(self.function) or ""
 
+    @property
+    def summary(self) -> str:
+        """The first sentence of its docstring."""
+        return self.documentation.split("\n\n", 1)[0].replace("\n", " ")
+
     @cached_property
+    def _signature(self) -> dict[str, inspect.Parameter]:
+        return dict(list(inspect.signature(self.function).parameters.items())[1:])
+
+    @property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """Its arguments after the values, by name; the first is the step's main argument."""
-        listed = list(inspect.signature(self.function).parameters.values())[1:]
-        return {parameter.name: parameter for parameter in listed}
+        """The arguments a template may give, by name; the first is the step's main argument."""
+        return {name: given for name, given in self._signature.items() if name != CONTEXT}
+
+    @property
+    def needs_context(self) -> bool:
+        """Whether it must be told the day or be able to look rows up."""
+        return CONTEXT in self._signature
 
     @property
     def main(self) -> str | None:
@@ -75,8 +94,8 @@ class Transform:
 
         hints = get_type_hints(self.function)
         fields: Any = {
-            name: (hints[name], ... if p.default is inspect.Parameter.empty else p.default)
-            for name, p in self.parameters.items()
+            name: (hints[name], ... if given.default is inspect.Parameter.empty else given.default)
+            for name, given in self.parameters.items()
         }
         return create_model(self.name, __config__=ConfigDict(extra="forbid", strict=True, frozen=True), **fields)
 
@@ -92,18 +111,10 @@ REGISTRY: dict[str, Transform] = {}
 def transform(
     *, reads: Reads = "values", per_value: bool = False
 ) -> Callable[[Callable[..., Converted]], Callable[..., Converted]]:
-    """Enter a function into the registry under its own name, less a trailing underscore."""
+    """Enter a function into the registry under its own name."""
 
     def enter(function: Callable[..., Converted]) -> Callable[..., Converted]:
-        name = function.__name__.rstrip("_")
-        REGISTRY[name] = Transform(name, function, reads, per_value)
+        REGISTRY[function.__name__] = Transform(function.__name__, function, reads, per_value)
         return function
 
     return enter
-
-
-def find(name: str, known: Iterable[str] | None = None) -> Transform:
-    """The transform of that name; raises ``UnknownName`` with the nearest one."""
-    if name not in REGISTRY:
-        raise UnknownName("transform", name, known or REGISTRY)
-    return REGISTRY[name]

@@ -9,7 +9,26 @@ import pyarrow.compute as pc
 
 from p2c_lib.mapping.transforms.registry import Converted, transform
 
-__all__ = ["as_text", "case", "is_blank", "lower", "trim", "truncate", "upper"]
+__all__ = [
+    "as_text",
+    "case",
+    "collapse",
+    "constant",
+    "is_blank",
+    "lower",
+    "normal_form",
+    "pad",
+    "part",
+    "prefix",
+    "remove_prefix",
+    "remove_suffix",
+    "replace",
+    "strip",
+    "suffix",
+    "trim",
+    "truncate",
+    "upper",
+]
 
 
 def as_text(values: pa.Array) -> pa.Array:
@@ -66,3 +85,80 @@ def case(values: pa.Array, to: Literal["upper", "lower", "title", "sentence"]) -
 def truncate(values: pa.Array, length: int) -> Converted:
     """The first ``length`` characters of the text."""
     return Converted(pc.utf8_slice_codeunits(as_text(values), 0, length))
+
+
+@transform()
+def collapse(values: pa.Array) -> Converted:
+    """White space at both ends removed, every run of it inside made one space."""
+    return Converted(pc.utf8_trim_whitespace(pc.replace_substring_regex(as_text(values), r"\s+", " ")))
+
+
+@transform()
+def normal_form(values: pa.Array, form: Literal["NFC", "NFD", "NFKC", "NFKD"] = "NFC") -> Converted:
+    """Text in a Unicode normal form, so that an accent typed in two ways is one text."""
+    return Converted(pc.utf8_normalize(as_text(values), form))
+
+
+@transform()
+def prefix(values: pa.Array, text: str) -> Converted:
+    """``text`` put before every value that is not blank."""
+    given = as_text(values)
+    return Converted(pc.if_else(is_blank(given), given, pc.binary_join_element_wise(text, given, "")))
+
+
+@transform()
+def suffix(values: pa.Array, text: str) -> Converted:
+    """``text`` put after every value that is not blank."""
+    given = as_text(values)
+    return Converted(pc.if_else(is_blank(given), given, pc.binary_join_element_wise(given, text, "")))
+
+
+@transform()
+def remove_prefix(values: pa.Array, text: str) -> Converted:
+    """``text`` taken away where a value begins with it."""
+    given = as_text(values)
+    rest = pc.utf8_slice_codeunits(given, len(text))
+    return Converted(pc.if_else(pc.starts_with(given, text), rest, given))
+
+
+@transform()
+def remove_suffix(values: pa.Array, text: str) -> Converted:
+    """``text`` taken away where a value ends with it."""
+    given = as_text(values)
+    rest = pc.utf8_slice_codeunits(given, 0, -len(text)) if text else given
+    return Converted(pc.if_else(pc.ends_with(given, text), rest, given))
+
+
+@transform()
+def strip(values: pa.Array, characters: str) -> Converted:
+    """Any of ``characters`` removed at both ends."""
+    return Converted(pc.utf8_trim(as_text(values), characters))
+
+
+@transform()
+def replace(values: pa.Array, text: str, by: str = "") -> Converted:
+    """Every occurrence of ``text`` replaced ``by`` another; the text is taken literally."""
+    return Converted(pc.replace_substring(as_text(values), text, by))
+
+
+@transform()
+def pad(values: pa.Array, length: int, character: str = "0") -> Converted:
+    """Text brought to ``length`` characters by putting ``character`` before it, as in 0042."""
+    given = as_text(values)
+    return Converted(pc.if_else(is_blank(given), given, pc.utf8_lpad(given, length, character)))
+
+
+@transform(per_value=True)
+def part(values: pa.Array, number: int, separator: str = " ") -> Converted:
+    """The part with that ``number`` (1 is the first, -1 the last) of text split at ``separator``; none if too few."""
+    pieces = pc.split_pattern(as_text(values), separator)
+    lists = pieces.to_pylist()
+    place = number - 1 if number > 0 else number
+    chosen = [p[place] if p is not None and number and -len(p) <= place < len(p) else None for p in lists]
+    return Converted(pa.array(chosen, pa.string()))
+
+
+@transform()
+def constant(values: pa.Array, value: str) -> Converted:
+    """``value`` for every row, whatever came."""
+    return Converted(pa.repeat(pa.scalar(value, pa.string()), len(values)))
