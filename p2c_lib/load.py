@@ -283,7 +283,7 @@ class _Writer:
 def _links(operations: pa.Table, client: Client, schema: EntitySchema) -> dict[str, tuple[str, Mapping[str, str]]]:
     """For each lookup column (``defaultuomid.name``) its navigation and the link of every value that is written."""
     after = operations.column("after").combine_chunks()
-    links = {}
+    links: dict[str, tuple[str, Mapping[str, str]]] = {}
     for field in after.type:
         lookup, dot, rest = field.name.partition(".")
         if not dot:

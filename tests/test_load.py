@@ -1,0 +1,86 @@
+"""Applying a plan: what it says, once, to the systems it was made for, and nothing over somebody else's change."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from p2c_lib.config import Workspace
+from p2c_lib.errors import GateClosed, PlanAltered, PlanError, WrongEnvironment
+from p2c_lib.flow import TaskWalk
+from p2c_lib.load import apply
+from p2c_lib.odata import Write
+from p2c_lib.plan import Plan, open_plan, plan
+from p2c_lib.session import Session, connect
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    with connect("sandbox", workspace=Workspace(tmp_path)) as opened:
+        yield opened
+
+
+def test_apply_writes_the_plan_and_a_second_apply_sends_nothing(session: Session) -> None:
+    made = TaskWalk("accounts", session).plan()
+    assert made.creates > 0
+    assert made.updates > 0
+    first = apply(made, session)
+    assert (first.created, first.updated, first.failed, first.drifted) == (made.creates, made.updates, 0, 0)
+    again = apply(made, session)
+    assert (again.created, again.updated) == (made.creates, made.updates)
+    assert len(TaskWalk("accounts", session).plan()) == 0
+
+
+def test_a_row_that_moved_since_the_plan_is_drifted_and_left_alone(session: Session) -> None:
+    made = TaskWalk("accounts", session).plan()
+    moved = next(row for row in made.operations.to_pylist() if row["op"] == "update")
+    key = {"dataAreaId": "usmf", "CustomerAccount": moved["before"]["CustomerAccount"]}
+    (other,) = session.finops.write([Write("update", "CustomersV2", key, {"SalesMemo": "moved by another"})])
+    assert other.ok
+    outcome = apply(made, session)
+    assert outcome.problems().select(["key", "state"]).to_pylist() == [{"key": moved["key"], "state": "drifted"}]
+    there = session.extract(TaskWalk("accounts", session).template.destination).df
+    memo = there.loc[there["CustomerAccount"] == key["CustomerAccount"], "SalesMemo"]
+    assert list(memo) == ["moved by another"]
+
+
+def test_a_closed_gate_an_altered_plan_and_limits_are_refused(session: Session) -> None:
+    walk = TaskWalk("accounts", session, ceiling=0)
+    assert walk.check().verdict == "blocked"
+    with pytest.raises(GateClosed, match="The gate of this plan is closed"):
+        apply(walk.plan(), session)
+    open_gate = TaskWalk("accounts", session)
+    limited = plan(open_gate.reconcile(), open_gate.check(), folder=open_gate.folder / "limited", max_creates=1)
+    with pytest.raises(PlanError, match="max_creates allows 1"):
+        apply(limited, session)
+    made = open_gate.plan()
+    file = made.folder / "plan.json"
+    file.write_text(file.read_text().replace('"company": "', '"company": "x'))
+    with pytest.raises(PlanAltered):
+        apply(made, session)
+
+
+def rewritten(made: Plan, folder: Path, **destination: str) -> Plan:
+    """The same plan as if made for another destination, its hash in order."""
+    from p2c_lib.plan import _hash, _plan_file
+
+    shutil.copytree(made.folder, folder)
+    facts = json.loads(json.dumps(dict(made.facts)))
+    facts["destination"] |= destination
+    (folder / "plan.json").write_bytes(_plan_file(facts, _hash(facts)))
+    return open_plan(folder)
+
+
+def test_a_plan_for_other_systems_is_refused(session: Session, tmp_path: Path) -> None:
+    made = TaskWalk("accounts", session).plan()
+    elsewhere = rewritten(made, tmp_path / "elsewhere", url="https://other.operations.dynamics.com")
+    with pytest.raises(WrongEnvironment, match="made for the url https://other"):
+        apply(elsewhere, session)
+    source = made.facts["source"]
+    itself = rewritten(
+        made, tmp_path / "itself", **{k: source[k] for k in ("app", "url", "organisation", "entity_set")}
+    )
+    with pytest.raises(PlanError, match="are the same entity set"):
+        apply(itself, session)
