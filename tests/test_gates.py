@@ -251,7 +251,10 @@ def test_a_suite_whose_rules_all_compile_never_imports_great_expectations() -> N
         ({"type": "expect_column_values_to_match_regex", "kwargs": {"column": "n", "regex": "("}}, "wrong regex"),
         ({"type": "expect_column_values_to_be_null", "kwargs": {"column": "n", "result_format": "BASIC"}}, "no effect"),
         ({"type": "expect_column_values_to_be_null", "kwargs": {"column": "n"}, "result_format": "BASIC"}, "no effect"),
-        ({"type": "expect_column_values_to_be_null", "kwargs": {"column": "n"}, "severity": "bad"}, "Allowed: critical"),
+        (
+            {"type": "expect_column_values_to_be_null", "kwargs": {"column": "n"}, "severity": "bad"},
+            "Allowed: critical",
+        ),
         ({"type": "expect_column_values_to_be_null", "kwargs": {"column": "n", "mostly": 2}}, "between 0 and 1"),
         ({"type": "expect_column_values_to_be_null", "kwargs": {"columm": "n"}}, "unknown argument 'columm'"),
         ({"type": "expect_column_values_to_be_null", "kwargs": {}}, "'column' is missing"),

@@ -9,6 +9,8 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -21,14 +23,15 @@ from p2c_lib.gates.suite import Expectation, Suite
 
 __all__ = ["gx_outcomes"]
 
+NUMBERS = count()
+
 
 def gx_outcomes(table: pa.Table, rules: Sequence[Expectation], suite: Suite) -> list[Outcome]:
     """The outcome of each rule as Great Expectations judges it. Raises SuiteError for what it refuses."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = [_implementation(rule, suite) for rule in rules]
-        results = _validated(_frame(table, rules), made)
+        results = _validated(_frame(table, rules), [_implementation(rule, suite) for rule in rules])
     return [_outcome(rule, result, suite) for rule, result in zip(rules, results, strict=True)]
 
 
@@ -62,20 +65,33 @@ def _implementation(rule: Expectation, suite: Suite) -> Any:
         raise suite.error(rule, f"does not fit: {_first_line(error)}", "Compare its arguments with the type.") from None
 
 
+@cache
+def _context() -> Any:
+    """One context a process, in memory: without its default docs site it makes no folder."""
+    import great_expectations as gx
+    from great_expectations.data_context.types import base
+
+    stores = base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    config = base.DataContextConfig(store_backend_defaults=stores, analytics_enabled=False)
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    context.variables.progress_bars = base.ProgressBarsConfig(globally=False)
+    return context
+
+
 def _validated(frame: Any, made: Sequence[Any]) -> list[Mapping[str, Any]]:
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    definition = context.data_sources.add_pandas("mapped").add_dataframe_asset("rows")
+    name = f"rows-{next(NUMBERS)}"
+    definition = _context().data_sources.add_pandas(name).add_dataframe_asset("rows")
     batch = definition.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [POSITION]}
-    expectations = gx.ExpectationSuite(name="rest")
     for number, expectation in enumerate(made):
         expectation.meta = {"at": number}
-        expectations.add_expectation(expectation)
-    answered = batch.validate(expectations, result_format=wanted).results
+    expectations = gx.ExpectationSuite(name="rest", expectations=list(made))
+    try:
+        answered = batch.validate(expectations, result_format=wanted).results
+    finally:
+        _context().data_sources.delete(name)
     by_number = {r.expectation_config.meta["at"]: r.to_json_dict() for r in answered if r.expectation_config}
     return [by_number[number] for number in range(len(made))]
 

@@ -67,10 +67,6 @@ class Scan:
         """The answer of a query over ``t`` as Arrow."""
         return self._database.sql(sql).to_arrow_table()
 
-    def run(self, sql: str) -> None:
-        """Execute a statement that has no answer."""
-        self._database.execute(sql)
-
     def missing(self, column: str) -> str:
         """SQL that is true where the column holds nothing; NaN is nothing, as in pandas."""
         name, kind = quoted(column), self.table.schema.field(column).type
@@ -120,7 +116,7 @@ class Scan:
 
     def _database_reads(self, pattern: str) -> bool:
         try:
-            self._database.execute("SELECT regexp_matches('', ?)", [pattern])
+            self._database.execute("SELECT regexp_matches('', ?)", [pattern]).fetchall()
         except duckdb.Error:
             return False
         return True

@@ -1,0 +1,150 @@
+"""Why two values differ, as SQL over the differing values alone.
+
+The causes, in the order they are tried:
+
+========================  ============================================================================================
+``empty-vs-null``         both sides hold nothing, spelt differently: "", blanks, null, and zero against null
+``default``               one side holds the template's default
+``not-filled``            one side holds nothing, the other a value
+``whitespace``            the same without white space
+``case``                  the same without regard to case
+``unicode``               the same without accents, typographic quotes and Unicode's two spellings of one letter
+``phone-format``          the same digits, or the same with a country code
+``leading-zeros``         the same without leading zeros
+``truncated``             one is the beginning of the other
+``rounding``              one number is the other, rounded or cut to fewer decimals
+``day-shift``             moments less than a day apart by whole quarters of an hour, or days next to each other
+``unmapped-value``        the same pair of texts again and again: a value map lacks an entry
+``value``                 none of these
+========================  ============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from p2c_lib.reconcile.columns import ComparedColumn, text_literal
+
+__all__ = ["CAUSES", "cause_sql", "unmapped_sql"]
+
+CAUSES = (
+    "empty-vs-null",
+    "default",
+    "not-filled",
+    "whitespace",
+    "case",
+    "unicode",
+    "phone-format",
+    "leading-zeros",
+    "truncated",
+    "rounding",
+    "day-shift",
+    "unmapped-value",
+    "value",
+)
+SPACE = r"'[\s\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200D}\x{2028}\x{2029}\x{202F}\x{205F}\x{2060}\x{3000}\x{FEFF}]+'"
+FANCY, PLAIN = "‘’‚‛“”„‟–—‐‑−ıøØłŁđĐ", "''''\"\"\"\"-----ioOlLdD"
+PHONE = r"'^[+(0-9][0-9 ()./+x-]{5,}$'"
+SHORTEST_CUT = 10
+SHORTEST_PHONE = 7
+COUNTRY_CODE = 3
+AGAIN = 3
+
+
+def cause_sql(column: ComparedColumn, expected: str, actual: str) -> str:
+    """A CASE over two values that are known to differ."""
+    whens = [f"WHEN {when} THEN '{cause}'" for cause, when in _tests(column, expected, actual)]
+    return f"CASE {' '.join(whens)} ELSE 'value' END"
+
+
+def _tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
+    nothing_e, nothing_a = _nothing(column, e), _nothing(column, a)
+    yield "empty-vs-null", f"{nothing_e} AND {nothing_a}"
+    if column.default is not None:
+        default = text_literal(column.default)
+        yield "default", f"{column.text(e)} = {default} OR {column.text(a)} = {default}"
+    yield "not-filled", f"{column.empty(e)} OR {column.empty(a)} OR {nothing_e} OR {nothing_a}"
+    if column.kind == "text":
+        yield from _text_tests(column, e, a)
+    elif column.kind == "number":
+        yield "rounding", _rounded(e, a)
+    elif column.kind == "moment":
+        yield "day-shift", _shifted(column, e, a)
+
+
+def _nothing(column: ComparedColumn, value: str) -> str:
+    """True where a value holds nothing in any system's spelling."""
+    if column.kind == "text":
+        return f"coalesce(regexp_replace({value}, {SPACE}, '', 'g') = '', TRUE)"
+    if column.kind == "number":
+        return f"coalesce({value} = 0, TRUE)"
+    return f"{value} IS NULL"
+
+
+def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
+    tight = [f"regexp_replace({v}, {SPACE}, '', 'g')" for v in (e, a)]
+    yield "whitespace", f"{tight[0]} = {tight[1]}"
+    low = [f"lower({t})" for t in tight]
+    yield "case", f"{low[0]} = {low[1]}"
+    base = [f"strip_accents(nfc_normalize(translate({t}, {text_literal(FANCY)}, {text_literal(PLAIN)})))" for t in low]
+    yield "unicode", f"{base[0]} = {base[1]}"
+    yield "phone-format", _same_phone(e, a)
+    zeros = [f"ltrim({t}, '0')" for t in low]
+    number = "regexp_matches({}, '^[a-z]{{0,3}}[0-9]+$')"
+    yield "leading-zeros", f"{number.format(low[0])} AND {number.format(low[1])} AND {zeros[0]} = {zeros[1]}"
+    yield "truncated", f"{_cut(column, e, a)} OR {_cut(column, a, e)}"
+
+
+def _same_phone(e: str, a: str) -> str:
+    digits = [f"ltrim(regexp_replace({v}, '[^0-9]', '', 'g'), '0')" for v in (e, a)]
+    long, short = (
+        f"greatest(length({digits[0]}), length({digits[1]}))",
+        f"least(length({digits[0]}), length({digits[1]}))",
+    )
+    ends = f"(suffix({digits[0]}, {digits[1]}) OR suffix({digits[1]}, {digits[0]}))"
+    shaped = f"regexp_matches({e}, {PHONE}) AND regexp_matches({a}, {PHONE})"
+    marked = f"(regexp_matches({e}, '[^0-9]') OR regexp_matches({a}, '[^0-9]'))"
+    return f"{shaped} AND {marked} AND {short} >= {SHORTEST_PHONE} AND {long} - {short} <= {COUNTRY_CODE} AND {ends}"
+
+
+def _cut(column: ComparedColumn, short: str, long: str) -> str:
+    """The short text is the beginning of the long one, and long enough not to be so by chance."""
+    whole = f"rtrim({short})"
+    enough = f"length({short}) >= {SHORTEST_CUT}"
+    if column.max_length is not None:
+        enough = f"({enough} OR length({short}) = {column.max_length})"
+    return f"(length({whole}) < length({long}) AND prefix({long}, {whole}) AND {enough})"
+
+
+def _rounded(e: str, a: str) -> str:
+    """One number is the other with fewer decimals; whole numbers only when that changes it by less than 1 %."""
+    e, a = f"CAST({e} AS DOUBLE)", f"CAST({a} AS DOUBLE)"
+    near = f"abs({e} - {a}) <= 0.01 * greatest(abs({e}), abs({a}))"
+    ways = []
+    for long, short in ((e, a), (a, e)):
+        for places in range(7):
+            unit = f"{10.0**-places:.6f}"
+            cut = f"trunc({long} / {unit}) * {unit}"
+            same = f"abs(round({long}, {places}) - {short}) < 1e-9 OR abs({cut} - {short}) < 1e-9"
+            ways.append(f"({same})" if places else f"({near} AND ({same}))")
+    return f"abs({e} - {a}) < 1 AND ({' OR '.join(ways)})"
+
+
+def _shifted(column: ComparedColumn, e: str, a: str) -> str:
+    if column.type == "DATE":
+        return f"abs(date_diff('day', {e}, {a})) = 1"
+    seconds = f"abs(date_diff('second', {e}, {a}))"
+    return f"{seconds} <= 86400 AND {seconds} % 900 = 0"
+
+
+def unmapped_sql(differences: str) -> str:
+    """An update: pairs of texts that come again and again, and nearly always together, lack an entry in a value map."""
+    return f"""
+        UPDATE {differences} AS d SET cause = 'unmapped-value' FROM (
+            SELECT field, expected, actual, count(*) AS n,
+                   sum(count(*)) OVER (PARTITION BY field, expected) AS of_expected
+            FROM {differences} WHERE cause = 'value' AND kind = 'text' GROUP BY field, expected, actual
+        ) AS pair
+        WHERE d.cause = 'value' AND d.field = pair.field AND d.expected = pair.expected AND d.actual = pair.actual
+          AND pair.n >= {AGAIN} AND pair.n >= 0.9 * pair.of_expected
+    """  # noqa: S608  # the name of a table of our own

@@ -1,0 +1,170 @@
+"""How one column is compared: a common type for both sides, and SQL that is true where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from p2c_lib.errors import FrameError, UnknownName
+
+if TYPE_CHECKING:
+    from p2c_lib.frames import EntityFrame
+    from p2c_lib.mapping import Template
+
+__all__ = ["ComparedColumn", "compared_columns", "quoted", "text_literal"]
+
+FIRST_DAY = "1900-01-01"
+INTEGERS = pa.types.is_integer
+MOST_DIGITS = 38
+
+
+@dataclass(frozen=True)
+class ComparedColumn:
+    """A column both sides have: the SQL type they share, what counts as equal, what the template would default.
+
+    ``kind`` is text, number, moment (a date or a time) or other. ``empties_equal`` is true where the destination has
+    no null, as in F&O: then null, "", 0 and 1900-01-01 are one.
+    """
+
+    name: str
+    type: str
+    kind: str
+    empties_equal: bool
+    tolerance: Decimal | None = None
+    trim: bool = False
+    ignore_case: bool = False
+    default: str | None = None
+    max_length: int | None = None
+
+    def aligned(self, source: str) -> str:
+        """The column in the shared type, read from a table alias."""
+        return f"CAST({source}.{quoted(self.name)} AS {self.type})"
+
+    def empty(self, value: str) -> str:
+        """SQL that is true where a value holds nothing; "" is nothing on both sides."""
+        if self.kind == "text":
+            return f"coalesce({value} = '', TRUE)"
+        if self.empties_equal and self.kind == "number":
+            return f"coalesce({value} = 0, TRUE)"
+        if self.empties_equal and self.kind == "moment":
+            return f"coalesce({value} = CAST('{FIRST_DAY}' AS {self.type}), TRUE)"
+        return f"{value} IS NULL"
+
+    def differs(self, expected: str, actual: str) -> str:
+        """SQL that is true, never null, where the two values do not count as equal."""
+        same = f"({self._shaped(expected)} IS NOT DISTINCT FROM {self._shaped(actual)})"
+        if self.tolerance:
+            gap = f"abs(CAST({expected} AS DOUBLE) - CAST({actual} AS DOUBLE))"
+            same += f" OR coalesce({gap} <= {self.tolerance} * (1 + 1e-12), FALSE)"
+        return f"NOT ({same} OR ({self.empty(expected)} AND {self.empty(actual)}))"
+
+    def text(self, value: str) -> str:
+        """The value as a person writes it: no zeros that only fill a scale."""
+        words = f"CAST({value} AS VARCHAR)"
+        if not self.type.startswith("DECIMAL"):
+            return words
+        return rf"regexp_replace(regexp_replace({words}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
+
+    def _shaped(self, value: str) -> str:
+        shaped = f"trim({value}, {WHITE})" if self.trim and self.kind == "text" else value
+        return f"lower({shaped})" if self.ignore_case and self.kind == "text" else shaped
+
+
+WHITE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
+
+
+def compared_columns(expected: EntityFrame, actual: EntityFrame, template: Template) -> tuple[ComparedColumn, ...]:
+    """The columns to compare: all of the expected side but the key, the system's own and those the template ignores.
+
+    Raises FrameError for a column the actual side lacks, UnknownName for a rule about a column there is not.
+    """
+    rules = template.compare
+    for named in (rules.ignore, rules.tolerance, rules.trim, rules.case):
+        for column in named:
+            if column not in expected.table.column_names:
+                raise UnknownName("column", column, expected.columns, where=f"the compare rules of {template.task}")
+    names = [c for c in expected.columns if c not in {*expected.key, *rules.ignore}]
+    missing = [c for c in (*expected.key, *names) if c not in actual.table.column_names]
+    if missing:
+        hint = "Read the destination with the template's own query, template.destination."
+        raise FrameError(f"The actual side has no column {', '.join(missing)}.", hint=hint)
+    return tuple(_column(name, expected, actual, template) for name in names)
+
+
+def _column(name: str, expected: EntityFrame, actual: EntityFrame, template: Template) -> ComparedColumn:
+    rules = template.compare
+    sql, kind = _shared(expected.table.schema.field(name).type, actual.table.schema.field(name).type)
+    rule = template.rule(name)
+    default = None if rule is None or rule.default is None else str(rule.default)
+    known = actual.schema.columns.get(name) if actual.schema is not None else None
+    return ComparedColumn(
+        name,
+        sql,
+        kind,
+        empties_equal=actual.origin.app == "finops",
+        tolerance=rules.tolerance.get(name),
+        trim=name in rules.trim,
+        ignore_case=name in rules.case,
+        default=default,
+        max_length=known.max_length if known is not None else None,
+    )
+
+
+def _shared(a: pa.DataType, b: pa.DataType) -> tuple[str, str]:
+    """The SQL type both Arrow types fit into without loss, and its kind; text where there is no other."""
+    a, b = _plain(a, b), _plain(b, a)
+    both: Callable[[Callable[[pa.DataType], bool]], bool] = lambda test: test(a) and test(b)  # noqa: E731
+    if both(_number):
+        return _shared_number(a, b), "number"
+    if both(lambda t: pa.types.is_date(t)):
+        return "DATE", "moment"
+    if both(lambda t: pa.types.is_date(t) or pa.types.is_timestamp(t)):
+        return _shared_moment(a, b), "moment"
+    if both(pa.types.is_boolean):
+        return "BOOLEAN", "other"
+    return "VARCHAR", "text"
+
+
+def _plain(kind: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The type of the values; a column of nothing but nulls is of the other side's type."""
+    if pa.types.is_null(kind):
+        return pa.string() if pa.types.is_null(other) else _plain(other, other)
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _shared_number(a: pa.DataType, b: pa.DataType) -> str:
+    if pa.types.is_floating(a) or pa.types.is_floating(b):
+        return "DOUBLE"
+    if INTEGERS(a) and INTEGERS(b):
+        return "HUGEINT" if pa.types.is_uint64(a) or pa.types.is_uint64(b) else "BIGINT"
+    scale = max(getattr(a, "scale", 0), getattr(b, "scale", 0))
+    whole = max(_whole_digits(a), _whole_digits(b))
+    return f"DECIMAL({min(MOST_DIGITS, whole + scale)}, {scale})"
+
+
+def _whole_digits(kind: Any) -> int:
+    return int(kind.precision - kind.scale) if pa.types.is_decimal(kind) else 20
+
+
+def _shared_moment(a: pa.DataType, b: pa.DataType) -> str:
+    zoned = any(pa.types.is_timestamp(t) and t.tz is not None for t in (a, b))
+    fine = all(pa.types.is_timestamp(t) and t.unit == "ns" for t in (a, b))
+    return "TIMESTAMPTZ" if zoned else "TIMESTAMP_NS" if fine else "TIMESTAMP"
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"

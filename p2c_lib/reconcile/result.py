@@ -1,0 +1,163 @@
+"""Two frames compared: every row of either in exactly one class, every difference with a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import UnknownName
+from p2c_lib.reconcile.engine import CLASSES, keyed
+from p2c_lib.report import Facts, Part, Report, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from p2c_lib.frames import EntityFrame
+    from p2c_lib.mapping import Template
+
+__all__ = ["Reconciliation"]
+
+SHOWN = 10
+SIDES = ("expected", "actual")
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """How an expected frame (what was mapped) and an actual one (what the destination holds) compare.
+
+    ``classes`` has a line for each pair or row that is not equal: ``@expected`` and ``@actual`` are row positions (null
+    on the side that has none), ``key`` the normalised key, ``class`` its class. ``differences`` is long: a line for
+    each differing value with the key, ``field``, ``expected``, ``actual`` (as text) and ``cause``.
+    """
+
+    expected: EntityFrame
+    actual: EntityFrame
+    template: Template
+    classes: pa.Table = field(repr=False)
+    differences: pa.Table = field(repr=False)
+
+    @cached_property
+    def sides(self) -> Mapping[str, Mapping[str, int]]:
+        """Rows of each class on each side; they add up to the rows of the frame."""
+        counted: dict[str, Mapping[str, int]] = {}
+        for side, frame in zip(SIDES, (self.expected, self.actual), strict=True):
+            there = pc.is_valid(self.classes.column(f"@{side}"))
+            found = pc.value_counts(self.classes.filter(there).column("class"))
+            counts = dict.fromkeys(CLASSES, 0) | {str(c["values"]): c["counts"].as_py() for c in found}
+            counted[side] = counts | {"equal": len(frame) - sum(counts.values())}
+        return counted
+
+    @cached_property
+    def summary(self) -> Mapping[str, int]:
+        """Pairs that are equal or changed, rows that are missing or extra, and rows of both sides that pair with none:
+        duplicate and invalid."""
+        expected, actual = self.sides["expected"], self.sides["actual"]
+        return {
+            "equal": expected["equal"],
+            "changed": expected["changed"],
+            "missing": expected["missing"],
+            "extra": actual["extra"],
+            "duplicate": expected["duplicate"] + actual["duplicate"],
+            "invalid": expected["invalid"] + actual["invalid"],
+        }
+
+    @cached_property
+    def causes(self) -> pa.Table:
+        """How often each cause stands behind each field: (cause, field, count, expected, actual), commonest first.
+
+        ``expected`` and ``actual`` are an example.
+        """
+        grouped = self.differences.group_by(["cause", "field"], use_threads=False).aggregate(
+            [("key", "count"), ("expected", "first"), ("actual", "first")]
+        )
+        renamed = grouped.rename_columns(["cause", "field", "count", "expected", "actual"])
+        return renamed.sort_by([("count", "descending"), ("cause", "ascending"), ("field", "ascending")])
+
+    def rows(self, kind: str) -> pa.Table:
+        """The rows of one class: positions ``@expected`` and ``@actual``, ``key``, and the key's own columns."""
+        if kind not in CLASSES:
+            raise UnknownName("class", kind, CLASSES)
+        if kind == "equal":
+            found = self._equal()
+        else:
+            found = self.classes.filter(pc.equal(self.classes.column("class"), kind)).drop_columns(["class"])
+        for name in self.expected.key:
+            found = found.append_column(name, self._spelling(name, found))
+        return found
+
+    def report(self) -> Report:
+        """What was compared, the classes, the commonest causes and the first differences."""
+        parts: list[Part] = [Facts(tuple(self.summary.items()), "Rows")]
+        if self.differences.num_rows:
+            parts.append(_shown("Causes", self.causes))
+            parts.append(_shown("Differences", self.differences.drop_columns(["@expected", "@actual"])))
+        clean = sum(self.summary.values()) == self.summary["equal"]
+        return Report(f"Reconciliation of {self.template.task}", "pass" if clean else "warn", self._why(), tuple(parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, causes and where both sides came from, as plain values."""
+        return {
+            "task": self.template.task,
+            "template_sha": self.template.sha,
+            "summary": dict(self.summary),
+            "sides": {side: dict(counts) for side, counts in self.sides.items()},
+            "causes": self.causes.to_pylist(),
+            "expected": self.expected.origin.to_dict(),
+            "actual": self.actual.origin.to_dict(),
+        }
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The differences, as pandas."""
+        import pandas as pd
+
+        found: pd.DataFrame = self.differences.drop_columns(["@expected", "@actual"]).to_pandas(
+            types_mapper=pd.ArrowDtype
+        )
+        return found
+
+    def _why(self) -> str:
+        counted = self.summary
+        said = [f"{counted[c]:,} {c}" for c in CLASSES if counted[c]]
+        most = [f"{c['cause']} in {c['field']} ({c['count']:,})" for c in self.causes.slice(0, 3).to_pylist()]
+        top = f" Mostly: {', '.join(most)}." if most else ""
+        return f"{len(self.expected):,} rows expected, {len(self.actual):,} there: {', '.join(said) or 'nothing'}.{top}"
+
+    def _equal(self) -> pa.Table:
+        """The pairs in no other class, by their keys."""
+        positions, keys = [], []
+        for side, frame in zip(SIDES, (self.expected, self.actual), strict=True):
+            taken = self.classes.column(f"@{side}").drop_null().to_numpy()
+            left = np.ones(len(frame), np.bool_)
+            left[taken] = False
+            at = pa.array(np.flatnonzero(left))
+            positions.append(at)
+            keys.append(keyed(frame.table.select(list(self.expected.key)).take(at), self.expected.key).column("@k"))
+        partner = pc.index_in(keys[0], keys[1].combine_chunks())
+        return pa.table({"@expected": positions[0], "@actual": positions[1].take(partner), "key": keys[0]})
+
+    def _spelling(self, name: str, found: pa.Table) -> pa.ChunkedArray:
+        """A key column as the side writes it that has the row, the expected one first."""
+        sides = [f.table.column(name).take(found.column(f"@{s}")) for s, f in zip(SIDES, self._frames, strict=True)]
+        return sides[0] if not sides[0].null_count else pc.coalesce(sides[0], sides[1].cast(sides[0].type))
+
+    @property
+    def _frames(self) -> tuple[EntityFrame, EntityFrame]:
+        return self.expected, self.actual
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"Reconciliation({self.template.task}: {self._why()})"
+
+
+def _shown(title: str, table: pa.Table) -> Table:
+    rows = tuple(tuple(record.values()) for record in table.slice(0, SHOWN).to_pylist())
+    return Table(tuple(table.column_names), rows, title, table.num_rows)
