@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -14,18 +14,18 @@ import httpx
 import pyarrow as pa
 
 from p2c_lib.config import Connection
-from p2c_lib.errors import FrameError, IncompleteRead, NotFound, Rejected
-from p2c_lib.odata.count import COUNT_CAP, count_rows
-from p2c_lib.odata.decode import Decoder
+from p2c_lib.errors import FrameError, NotFound, Rejected
+from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter, literal
 from p2c_lib.odata.metadata import Metadata, json_object
 from p2c_lib.odata.query import Page, Query
-from p2c_lib.odata.read import Chain, Crew
+from p2c_lib.odata.read import Crew
+from p2c_lib.odata.reading import Reading
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.send import Patience, Sender
 from p2c_lib.odata.settle import as_written
-from p2c_lib.odata.urls import first_url, prefer
+from p2c_lib.odata.urls import first_url
 from p2c_lib.odata.write import Writer
 from p2c_lib.odata.writes import Write, WriteResult
 
@@ -99,10 +99,7 @@ class Client:
         Every name is checked before anything is read: UnknownName for one that does not exist. Raises IncompleteRead
         for a page cut short or a count that does not agree.
         """
-        schema = self.schema(query.entity_set)
-        counted = query.top is None and query.apply is None
-        url = first_url(query, schema, self.dialect, count=counted)
-        return self._read(query, schema, url, counted=counted)
+        return Reading(self, query).pages()
 
     def count(self, query: Query) -> int | None:
         """How many rows the service says a query has; None where it cannot tell (Dataverse beyond its limits)."""
@@ -167,40 +164,6 @@ class Client:
         answer = self.sender.ask("GET", f"{self.dialect.root}WhoAmI", headers=self.dialect.headers, target="WhoAmI")
         who = json_object(answer.body, "WhoAmI")
         return Identity(here.app, here.url, str(who.get("OrganizationId", "")), str(who.get("UserId", "")))
-
-    def _read(self, query: Query, schema: EntitySchema, url: str, *, counted: bool) -> Iterator[Page]:
-        decoder = Decoder(query, schema, empty_is_null=self.dialect.empty_is_null)
-        chain = Chain(
-            self.sender, decoder, self.crew, {**self.dialect.headers, **prefer(query)}, target=query.entity_set
-        )
-        rows, said = 0, None
-        held: Page | None = None
-        for page in chain.pages(url):
-            if held is not None:
-                yield replace(held, server_count=said)
-            elif counted:
-                said = self._believed(page.server_count)
-            rows += page.table.num_rows
-            held = page
-        if held is not None:
-            yield replace(held, server_count=self._agreed_count(query, rows, said) if counted else None)
-
-    def _believed(self, said: int | None) -> int | None:
-        """The count on a page, unless it may be the cap where Dataverse stops counting."""
-        return said if said is not None and (self.dialect.exact_count or said < COUNT_CAP) else None
-
-    def _agreed_count(self, query: Query, rows: int, said: int | None) -> int | None:
-        """The service's count that agrees with the rows that came; asked anew when rows may have come or gone."""
-        if said == rows:
-            return said
-        now = self.count(query)
-        if now is None or now == rows:
-            return now
-        raise IncompleteRead(
-            f"{query.entity_set}: {rows:,} rows came, but the service counts {now:,}.",
-            target=query.entity_set,
-            hint="Read again; if it stays, rows change while they are read: choose a quieter hour.",
-        )
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Business key and id of the rows whose key is among the values; the whole set when there are many."""

@@ -21,7 +21,7 @@ def query_of(
     company: str | None = None,
     limit: int | None = None,
 ) -> Query:
-    """The query that reads the columns at these paths. Raises UnknownName for a column, lookup or table that is none."""
+    """The query that reads the columns at these paths. Raises UnknownName for a name on the way that is none."""
     schema = client.schema(entity_set)
     plain, expand = _split(schema, client, dict.fromkeys(paths), "")
     return Query(entity_set, plain or schema.key, filter=filter, expand=expand, top=limit, company=company)

@@ -45,10 +45,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    """One page as a typed table: the selected columns, ``@etag``, in Sales ``@id``, and expanded columns by path."""
+    """One page as a typed table: the selected columns, ``@etag``, in Sales ``@id``, and expanded columns by path.
+
+    A large read is cut into parts whose pages come interleaved: ``part`` and ``place`` give them an order.
+    """
 
     table: pa.Table
     next_link: str | None = None
     delta_link: str | None = None
     server_count: int | None = None
     deleted: tuple[str, ...] = ()
+    part: int = 0
+    place: int = 0

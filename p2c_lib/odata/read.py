@@ -44,10 +44,22 @@ class Chain:
     """The pages that follow one another from a first URL, in order; each is asked for again when it arrives damaged."""
 
     def __init__(
-        self, sender: Sender, decoder: Decoder, crew: Crew, headers: Mapping[str, str], *, target: str
+        self,
+        sender: Sender,
+        decoder: Decoder,
+        crew: Crew,
+        headers: Mapping[str, str],
+        *,
+        target: str,
+        depth: int | None = None,
     ) -> None:
         self._sender, self._decoder, self._crew = sender, decoder, crew
         self._headers, self._target = headers, target
+        self._depth = depth or DEPTH
+
+    def one(self, url: str) -> Page:
+        """The page at ``url``, and no other."""
+        return self._whole(url, self._crew.decode.submit(self._decoder.page, self._fetch(url)))
 
     def pages(self, url: str) -> Iterator[Page]:
         """The pages from ``url`` on. Raises IncompleteRead when one cannot be had whole, or a link goes in circles."""
@@ -55,7 +67,7 @@ class Chain:
         fetched: Future[bytes] | None = self._crew.wire.submit(self._fetch, url)
         ahead: deque[tuple[str, Future[Page], str | None]] = deque()
         while fetched is not None or ahead:
-            if fetched is not None and len(ahead) < DEPTH:
+            if fetched is not None and len(ahead) < self._depth:
                 decoding, link = self._start_decoding(url, fetched.result())
                 ahead.append((url, decoding, link))
                 fetched, url = self._follow(link, seen)
