@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2c_lib.errors import TemplateError, UnknownName
-from p2c_lib.mapping import Template, packaged_tasks, parse, template
+from p2c_lib.mapping import FieldRule, Template, packaged_tasks, parse, template
 
 POLY = "customerid.Account(accountnumber).Contact(msdynce_contactnumber)"
 PARENT = "parentcustomerid.Account(accountnumber).Contact(msdynce_contactnumber)"
@@ -238,6 +238,51 @@ def test_html_and_text_of_a_template_tell_its_rules() -> None:
     assert "trim, default x" in made._repr_html_()
 
 
+@pytest.mark.parametrize("task", PUBLISHED)
+def test_every_choice_of_every_option_gives_a_template_that_says_so(task: str) -> None:
+    made = template(task)
+    assert made.options
+    for name, option in made.options.items():
+        for choice in set(option.choices) - {option.default}:
+            other = template(task, **{name: choice})
+            assert other.chosen == {name: choice}
+            assert other.sha != made.sha
+            assert Template.model_validate(other.to_dict()).to_dict() == other.to_dict()
+
+
+def test_the_published_quote_header_is_an_option_of_the_packaged_one() -> None:
+    own = rows_of(template("quotes", delivery_address="published"))
+    assert [row for row in own if "billto" in row[0]] == [
+        ("billto_line2", "=", "DeliveryAddressStreetNumber"),
+        ("billto_postalcode", "=", "DeliveryAddressZipCode"),
+    ]
+
+
+def test_a_choice_may_take_columns_away_and_change_the_filter() -> None:
+    lines = template("quote-lines", discount="per-unit")
+    assert lines.rule("TotalDiscountAmount") is None
+    assert "TotalDiscountAmount" not in lines.compare.columns
+    assert "manualdiscountamount" in lines.source.columns
+    assert template("accounts", accounts="active").source.filter == "statecode eq 0"
+
+
+def test_an_unknown_option_or_choice_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(UnknownName, match=r"Did you mean 'country'\?"):
+        template("accounts", contry="iso2")
+    with pytest.raises(UnknownName, match=r"Allowed: iso2, iso3"):
+        template("accounts", country="iso4")
+
+
+def test_a_rule_is_replaced_added_or_taken_away_in_a_new_template() -> None:
+    made = parse(GOOD)
+    rule = FieldRule.model_validate({"from": "fax", "to": "OrganizationName"})
+    assert made.with_rule(rule).rule("OrganizationName") == rule
+    assert [r.to for r in made.without("OrganizationName").fields] == ["CustomerAccount"]
+    assert made == parse(GOOD)
+    with pytest.raises(TemplateError, match="key names CustomerAccount"):
+        made.without("CustomerAccount")
+
+
 GOOD = """\
 version: 1
 task: own
@@ -291,6 +336,19 @@ MISTAKES = [
     ("compare:", "limits: {max_create: 5}\ncompare:", "limits.max_create", "Did you mean 'max_creates'?"),
     ("compare:", "parents: [{column: CustomerAccount, task: [a], says: b}]\ncompare:", "parents[0].task", "'tasks'"),
     ("task: own", "task: own\ntask: own", None, "comes twice"),
+    (
+        "compare:",
+        "options: {a: {say: x, default: b, choices: {b: {}}}}\ncompare:",
+        "options.a.say",
+        "Did you mean 'says'?",
+    ),
+    ("compare:", "options: {a: {says: x, default: c, choices: {b: {}}}}\ncompare:", "options.a", "none of b"),
+    (
+        "compare:",
+        "options: {a: {says: x, default: b, choices: {b: {}, c: {filtre: x}}}}\ncompare:",
+        "options.a.choices.c.filtre",
+        "'filter'",
+    ),
     ("title: Own", "title: [Own", None, "no YAML"),
     ("title: Own", "title: !!python/object:os.system x", None, "no YAML"),
 ]

@@ -8,28 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from p2c_lib.errors import TemplateError, UnknownName
-from p2c_lib.mapping.template import CompareRules, FieldRule, Limits, Parent, Side, Template
+from p2c_lib.mapping.mistakes import keys
+from p2c_lib.mapping.template import Template, checked
 
 __all__ = ["packaged_tasks", "parse", "template"]
 
 SUFFIX = ".yml"
-UNION_BRANCHES = {"str", "tuple[str, ...]", "[key]"}
-PARTS: dict[str, type[BaseModel]] = {
-    "": Template,
-    "source": Side,
-    "destination": Side,
-    "fields": FieldRule,
-    "parents": Parent,
-    "compare": CompareRules,
-    "limits": Limits,
-}
 
 
-def template(name: str | Path) -> Template:
-    """The template of a task, or of a file.
+def template(name: str | Path, **options: str) -> Template:
+    """The template of a task, or of a file; ``options`` answer its open questions otherwise than it does itself.
 
     A task's own file in the workspace (``templates/<task>.yml``) goes before the packaged one. Raises ``UnknownName``
     for a task without a template and ``TemplateError`` for a file that is wrong.
@@ -37,6 +27,10 @@ def template(name: str | Path) -> Template:
     >>> template("accounts").destination.entity
     'CustomersV2'
     """
+    return _found(name).choose(**options)
+
+
+def _found(name: str | Path) -> Template:
     path = Path(name)
     if path.suffix in {".yml", ".yaml"} or len(path.parts) > 1:
         return parse(_text(path), name=str(path))
@@ -62,11 +56,8 @@ def parse(text: str, *, name: str = "template") -> Template:
     except yaml.YAMLError as error:
         raise TemplateError(f"{name} is no YAML: {_first_line(error)}", hint="Check indentation and quotes.") from None
     if not isinstance(data, dict):
-        raise TemplateError(f"{name} holds no template.", hint=f"Begin with the keys {', '.join(_keys(Template))}.")
-    try:
-        return Template.model_validate(data)
-    except ValidationError as error:
-        raise _translated(error) from None
+        raise TemplateError(f"{name} holds no template.", hint=f"Begin with the keys {', '.join(keys(Template))}.")
+    return checked(data)
 
 
 def _own_templates() -> Path:
@@ -85,35 +76,6 @@ def _text(path: Path) -> str:
 
 def _first_line(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _translated(error: ValidationError) -> TemplateError:
-    """Pydantic's finding in the workbench's words; unknown keys first, since they explain missing ones."""
-    found = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")[0]
-    loc = tuple(part for part in found["loc"] if part not in UNION_BRANCHES)
-    where = _path_text(loc)
-    if found["type"] == "extra_forbidden":
-        model = PARTS.get(str(loc[0]) if len(loc) > 1 else "", Template)
-        unknown = UnknownName("key", str(loc[-1]), _keys(model))
-        return TemplateError(unknown.message, path=where, hint=unknown.hint)
-    if found["type"] == "p2c":
-        return TemplateError(found["msg"], path=where, hint=found["ctx"]["hint"])
-    if found["type"] == "missing":
-        return TemplateError("is missing.", path=where, hint="Every template needs it.")
-    came = f" (came: {found['input']!r})" if isinstance(found["input"], str | int | float | list) else ""
-    return TemplateError(f"{found['msg'].removeprefix('Value error, ')}{came}.", path=where or None)
-
-
-def _path_text(loc: tuple[int | str, ...]) -> str:
-    """
-    >>> _path_text(("fields", 3, "apply", 0))
-    'fields[3].apply[0]'
-    """
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
 class _Loader(yaml.SafeLoader):

@@ -10,14 +10,28 @@ from functools import cached_property
 from html import escape
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityQuery
+from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 
-__all__ = ["CompareRules", "FieldRule", "Limits", "Parent", "Side", "Template"]
+__all__ = [
+    "Choice",
+    "CompareRules",
+    "FieldRule",
+    "Limits",
+    "Option",
+    "Parent",
+    "Side",
+    "Template",
+    "checked",
+    "steps_in_words",
+    "written",
+]
 
 App = Literal["sales", "finops"]
 
@@ -102,6 +116,15 @@ class CompareRules(Strict):
         """Every column a rule names."""
         return frozenset([*self.ignore, *self.tolerance, *self.trim, *self.case])
 
+    def only(self, columns: frozenset[str]) -> CompareRules:
+        """The rules about these columns."""
+        return CompareRules(
+            ignore={column: reason for column, reason in self.ignore.items() if column in columns},
+            tolerance={column: most for column, most in self.tolerance.items() if column in columns},
+            trim=tuple(column for column in self.trim if column in columns),
+            case=tuple(column for column in self.case if column in columns),
+        )
+
 
 class Parent(Strict):
     """A row waits when its value in ``column`` is the key of a row of ``tasks`` that was set aside."""
@@ -118,10 +141,36 @@ class Limits(Strict):
     max_updates: int | None = None
 
 
+class Choice(Strict):
+    """What a choice changes: rules that replace those of the same destination column or are added, columns that are
+    left out, and the source's filter."""
+
+    fields: tuple[FieldRule, ...] = ()
+    without: tuple[str, ...] = ()
+    filter: str | None = None
+
+
+class Option(Strict):
+    """A question on which sources differ: ``says`` what it is about, ``default`` the choice the template makes."""
+
+    says: str
+    default: str
+    choices: Mapping[str, Choice]
+
+    @model_validator(mode="after")
+    def _default_is_a_choice(self) -> Option:
+        if self.default not in self.choices:
+            raise ValueError(f"default '{self.default}' is none of {', '.join(self.choices)}")
+        if self.choices[self.default] != Choice():
+            raise ValueError(f"the default choice '{self.default}' must change nothing: the template's rows are it")
+        return self
+
+
 class Template(Strict):
     """One task's mapping from a source entity to a destination entity.
 
-    Shapes: ``key`` maps source paths to destination columns; ``fields`` has one rule a destination column.
+    Shapes: ``key`` maps source paths to destination columns; ``fields`` has one rule a destination column. ``options``
+    are the questions its sources leave open, ``chosen`` what was chosen otherwise than by default.
     """
 
     version: Literal[1] = 1
@@ -135,6 +184,8 @@ class Template(Strict):
     parents: tuple[Parent, ...] = ()
     compare: CompareRules = CompareRules()
     limits: Limits = Limits()
+    options: Mapping[str, Option] = {}
+    chosen: Mapping[str, str] = {}
 
     @field_validator("key", "fields")
     @classmethod
@@ -185,6 +236,51 @@ class Template(Strict):
         """The rule that fills a destination column."""
         return next((rule for rule in self.fields if rule.to == column), None)
 
+    def choose(self, **chosen: str) -> Template:
+        """The template with options answered otherwise.
+
+        Raises ``UnknownName`` for an option or a choice that does not exist.
+        """
+        made = self
+        for name, choice in chosen.items():
+            if name not in made.options:
+                raise UnknownName("option", name, made.options, where=f"template {self.task}")
+            if choice not in made.options[name].choices:
+                raise UnknownName(f"choice of {name}", choice, made.options[name].choices, where=self.task)
+            if choice != made.chosen.get(name, made.options[name].default):
+                made = made._with(name, choice)
+        return made
+
+    def _with(self, name: str, choice: str) -> Template:
+        if name in self.chosen:
+            hint = "Begin from the template as it was."
+            raise TemplateError(f"Option {name} is answered already: {self.chosen[name]}.", hint=hint)
+        change = self.options[name].choices[choice]
+        fresh = {rule.to: rule for rule in change.fields}
+        kept = [fresh.pop(rule.to, rule) for rule in self.fields if rule.to not in change.without]
+        side = self.source_side
+        if change.filter is not None:
+            side = side.model_copy(update={"filter": change.filter or None})
+        return self._remade((*kept, *fresh.values()), source=side, chosen={**self.chosen, name: choice})
+
+    def with_rule(self, rule: FieldRule) -> Template:
+        """The template with one rule in place of the rule for the same column, or added at the end."""
+        if self.rule(rule.to) is None:
+            return self._remade((*self.fields, rule))
+        return self._remade(tuple(rule if old.to == rule.to else old for old in self.fields))
+
+    def without(self, column: str) -> Template:
+        """The template without the rule for a destination column; the key cannot go."""
+        if self.rule(column) is None:
+            raise UnknownName("destination column", column, [rule.to for rule in self.fields], where=self.task)
+        return self._remade(tuple(rule for rule in self.fields if rule.to != column))
+
+    def _remade(self, fields: tuple[FieldRule, ...], **changes: Any) -> Template:
+        """The template with other rules, checked again; comparisons of columns that are gone go too."""
+        parts = {info.alias or name: getattr(self, name) for name, info in type(self).model_fields.items()}
+        compare = self.compare.only(frozenset(rule.to for rule in fields))
+        return checked({**parts, "fields": fields, "compare": compare, **changes})
+
     @cached_property
     def sha(self) -> str:
         """SHA-256 of the template's content, whatever its spelling or comments."""
@@ -192,8 +288,11 @@ class Template(Strict):
 
     def to_dict(self) -> dict[str, Any]:
         """The template as plain values in the form its file has."""
-        given = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"fields"})
-        return {"version": self.version, **given, "fields": [written(rule) for rule in self.fields]}
+        left_out = {"fields", "options"}
+        given = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=left_out)
+        fields = {"fields": [written(rule) for rule in self.fields]}
+        asked = {name: _asked(option) for name, option in self.options.items()}
+        return {"version": self.version, **given, **fields, **({"options": asked} if asked else {})}
 
     def __repr__(self) -> str:
         ways = f"{self.source.app} {self.source.entity} -> {self.destination.app} {self.destination.entity}"
@@ -213,12 +312,43 @@ class Template(Strict):
         )
 
 
+PARTS: dict[str, type[BaseModel]] = {
+    "": Template,
+    "source": Side,
+    "destination": Side,
+    "fields": FieldRule,
+    "parents": Parent,
+    "compare": CompareRules,
+    "limits": Limits,
+    "option": Option,
+    "options": Option,
+    "choices": Choice,
+    "choice": Choice,
+}
+
+
+def checked(data: Mapping[str, Any]) -> Template:
+    """The template of plain values; raises ``TemplateError`` naming the path of the first mistake."""
+    try:
+        return Template.model_validate(data)
+    except ValidationError as error:
+        raise translated(error, PARTS) from None
+
+
 def written(rule: FieldRule) -> dict[str, Any]:
     """A rule in the form a template file has."""
     plain = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"apply"})
     if rule.apply:
         plain["apply"] = [_plain(step.written) for step in rule.apply]
     return {name: plain[name] for name in ("from", "to", "apply", "default", "exists_in") if name in plain}
+
+
+def _asked(option: Option) -> dict[str, Any]:
+    choices = {}
+    for name, choice in option.choices.items():
+        plain = choice.model_dump(mode="json", exclude_defaults=True, exclude={"fields"})
+        choices[name] = plain | ({"fields": [written(rule) for rule in choice.fields]} if choice.fields else {})
+    return {"says": option.says, "default": option.default, "choices": choices}
 
 
 def steps_in_words(rule: FieldRule) -> str:
