@@ -94,10 +94,10 @@ class Client:
         return self.metadata.schema(entity_set)
 
     def read(self, query: Query) -> Iterator[Page]:
-        """The pages of a query in order; the last one only when the rows are as many as the service counts.
+        """The pages of a query; those of a large one come interleaved, with ``part`` and ``place`` to order them.
 
         Every name is checked before anything is read: UnknownName for one that does not exist. Raises IncompleteRead
-        for a page cut short or a count that does not agree.
+        for a page that cannot be had whole, and after the last page when rows are missing by the service's own count.
         """
         return Reading(self, query).pages()
 

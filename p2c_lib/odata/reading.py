@@ -65,16 +65,10 @@ class Reading:
         return sum(strand.rows for strand in self.strands)
 
     def pages(self) -> Iterator[Page]:
-        """The pages that are still to come; the last one only when all rows are as many as the service counts."""
-        held: Page | None = None
-        for page in self._pages():
-            if held is not None:
-                yield replace(held, server_count=self.server_count)
-            held = page
+        """The pages that are still to come. Raises IncompleteRead after the last one when rows are missing."""
+        yield from self._pages()
         if self._counted:
             self.server_count = self._agreed_count()
-        if held is not None:
-            yield replace(held, server_count=self.server_count)
 
     def _pages(self) -> Iterator[Page]:
         if not self.strands:
