@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +15,13 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.frames import EntityFrame, Origin, key_text
 from p2c_lib.mapping.template import CompareRules
-from p2c_lib.reconcile import Reconciliation, reconcile
+from p2c_lib.reconcile import Reconciliation, Snapshot, reconcile
+from p2c_lib.reconcile.sides import key_sql, opened
 
 
 def frame(table: pa.Table, key: Sequence[str] = ("id",), app: str = "sales") -> EntityFrame:
@@ -313,6 +316,50 @@ def test_classes_hold_whatever_the_frames(expected: pa.Table, actual: pa.Table, 
         for x in (result, shuffled)
     ]
     assert told[0] == told[1]
+
+
+def test_a_snapshot_on_disk_compares_like_a_frame_in_memory(tmp_path: Path) -> None:
+    expected = pa.table({"id": ["A", "b", "é", "d", "d", None], "m": [Decimal("1.5")] * 6, "x": list("abcdef")})
+    actual = pa.table({"id": ["a ", "B", "É", "new"], "m": [Decimal("1.50")] * 4, "x": list("aXcd")})
+    sides = []
+    for name, table in (("expected", expected), ("actual", actual)):
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+        sides.append(Snapshot(tmp_path / f"{name}.parquet", frame(table).origin))
+    on_disk = reconcile(sides[0], sides[1], rules())
+    in_memory = reconcile(frame(expected), frame(actual), rules())
+    assert dict(on_disk.summary) == dict(in_memory.summary) == {
+        "equal": 2, "changed": 1, "missing": 0, "extra": 1, "duplicate": 2, "invalid": 1,
+    }  # fmt: skip
+    for kind in on_disk.summary:
+        assert on_disk.rows(kind).to_pylist() == in_memory.rows(kind).to_pylist()
+    assert on_disk.differences.equals(in_memory.differences)
+    assert sides[0].read().table.equals(expected)
+    assert on_disk._repr_html_()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["actual.parquet", "expected.parquet"]
+
+
+def test_a_snapshot_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FrameError, match="no snapshot"):
+        Snapshot(tmp_path / "none.parquet", frame(pa.table({"id": ["1"]})).origin)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.none() | st.text(st.sampled_from(" \t\n\x1c\u00a0aAßİ|\\\u03a3é1."), max_size=5), min_size=1, max_size=9
+    ),
+    st.lists(st.none() | st.integers(-5, 2**62), min_size=9, max_size=9),
+)
+def test_keys_in_sql_are_the_frames_own(texts: list[str | None], numbers: list[int | None]) -> None:
+    table = pa.table({"t": pa.array(texts, pa.string()), "n": pa.array(numbers[: len(texts)], pa.int64())})
+    money = pa.array([None if n is None else Decimal(n) / 4 for n in numbers[: len(texts)]], pa.decimal128(38, 4))
+    table = table.append_column("m", money)
+    for key in (("t",), ("n",), ("m",), ("t", "n")):
+        side = frame(table, key)
+        with opened(side, side) as database:
+            got = [row[0] for row in database.sql(f'SELECT {key_sql(side)} FROM e ORDER BY "@i"').fetchall()]
+        blank = [t is not None and not t.strip() and "t" in key for t in texts]
+        assert got == [None if b else k for b, k in zip(blank, key_text(table, key).to_pylist(), strict=True)]
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

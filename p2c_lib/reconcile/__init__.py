@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import find
 from p2c_lib.reconcile.result import Reconciliation
+from p2c_lib.reconcile.sides import Side, Snapshot
 
 if TYPE_CHECKING:
-    from p2c_lib.frames import EntityFrame
     from p2c_lib.mapping import Template
 
-__all__ = ["Reconciliation", "reconcile"]
+__all__ = ["Reconciliation", "Snapshot", "reconcile"]
 
 
-def reconcile(expected: EntityFrame, actual: EntityFrame, template: Template) -> Reconciliation:
+def reconcile(expected: Side, actual: Side, template: Template) -> Reconciliation:
     """Compare what should be there with what is, by key, under the template's compare rules.
 
     Keys pair without regard to case and outer white space. Every row lands in one class: equal, changed, missing,
-    extra, duplicate (its key stands more than once on a side; never paired) or invalid (it has no key). Raises
-    FrameError where the frames do not fit together.
+    extra, duplicate (its key stands more than once on a side; never paired) or invalid (it has no key). Either side may
+    be a Snapshot, which stays on disk. Raises FrameError where the frames do not fit together.
     """
     findings = find(expected, actual, compared_columns(expected, actual, template))
     return Reconciliation(expected, actual, template, findings.classes, findings.differences)

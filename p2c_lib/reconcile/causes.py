@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from p2c_lib.reconcile.columns import ComparedColumn, text_literal
+from p2c_lib.reconcile.columns import ComparedColumn
+from p2c_lib.reconcile.sides import text_literal
 
 __all__ = ["CAUSES", "cause_sql", "unmapped_sql"]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.reconcile.sides import Side, arrow_schema, quoted
 
 if TYPE_CHECKING:
-    from p2c_lib.frames import EntityFrame
     from p2c_lib.mapping import Template
 
-__all__ = ["ComparedColumn", "compared_columns", "quoted", "text_literal"]
+__all__ = ["ComparedColumn", "compared_columns"]
 
 FIRST_DAY = "1900-01-01"
 INTEGERS = pa.types.is_integer
@@ -77,7 +77,7 @@ class ComparedColumn:
 WHITE = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 
 
-def compared_columns(expected: EntityFrame, actual: EntityFrame, template: Template) -> tuple[ComparedColumn, ...]:
+def compared_columns(expected: Side, actual: Side, template: Template) -> tuple[ComparedColumn, ...]:
     """The columns to compare: all of the expected side but the key, the system's own and those the template ignores.
 
     Raises FrameError for a column the actual side lacks, UnknownName for a rule about a column there is not.
@@ -85,19 +85,19 @@ def compared_columns(expected: EntityFrame, actual: EntityFrame, template: Templ
     rules = template.compare
     for named in (rules.ignore, rules.tolerance, rules.trim, rules.case):
         for column in named:
-            if column not in expected.table.column_names:
+            if column not in expected.columns:
                 raise UnknownName("column", column, expected.columns, where=f"the compare rules of {template.task}")
     names = [c for c in expected.columns if c not in {*expected.key, *rules.ignore}]
-    missing = [c for c in (*expected.key, *names) if c not in actual.table.column_names]
+    missing = [c for c in (*expected.key, *names) if c not in actual.columns]
     if missing:
         hint = "Read the destination with the template's own query, template.destination."
         raise FrameError(f"The actual side has no column {', '.join(missing)}.", hint=hint)
     return tuple(_column(name, expected, actual, template) for name in names)
 
 
-def _column(name: str, expected: EntityFrame, actual: EntityFrame, template: Template) -> ComparedColumn:
+def _column(name: str, expected: Side, actual: Side, template: Template) -> ComparedColumn:
     rules = template.compare
-    sql, kind = _shared(expected.table.schema.field(name).type, actual.table.schema.field(name).type)
+    sql, kind = _shared(arrow_schema(expected).field(name).type, arrow_schema(actual).field(name).type)
     rule = template.rule(name)
     default = None if rule is None or rule.default is None else str(rule.default)
     known = actual.schema.columns.get(name) if actual.schema is not None else None
@@ -158,13 +158,3 @@ def _shared_moment(a: pa.DataType, b: pa.DataType) -> str:
     zoned = any(pa.types.is_timestamp(t) and t.tz is not None for t in (a, b))
     fine = all(pa.types.is_timestamp(t) and t.unit == "ns" for t in (a, b))
     return "TIMESTAMPTZ" if zoned else "TIMESTAMP_NS" if fine else "TIMESTAMP"
-
-
-def quoted(name: str) -> str:
-    """A column name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_literal(text: str) -> str:
-    """A text as SQL."""
-    return "'" + text.replace("'", "''") + "'"

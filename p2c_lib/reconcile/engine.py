@@ -7,26 +7,21 @@ collision costs a look and never an answer. Only two rows of one key whose 64-bi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from p2c_lib.frames import key_text
 from p2c_lib.reconcile.causes import cause_sql, unmapped_sql
-from p2c_lib.reconcile.columns import ComparedColumn, quoted
+from p2c_lib.reconcile.columns import ComparedColumn
+from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted
 
 if TYPE_CHECKING:
-    from p2c_lib.frames import EntityFrame
+    import duckdb
+    import pyarrow as pa
 
-__all__ = ["CLASSES", "Findings", "find", "keyed"]
+__all__ = ["CLASSES", "Findings", "equal_pairs", "find"]
 
 CLASSES = ("equal", "changed", "missing", "extra", "duplicate", "invalid")
-KEY, AT = "@k", "@i"
 
 
 @dataclass(frozen=True)
@@ -37,47 +32,48 @@ class Findings:
     differences: pa.Table
 
 
-def find(expected: EntityFrame, actual: EntityFrame, columns: Sequence[ComparedColumn]) -> Findings:
-    """Classify the rows of both frames and list every differing value with its cause."""
-    database = duckdb.connect(":memory:")
-    try:
-        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        for name, frame in (("e", expected), ("a", actual)):
-            database.register(name, keyed(frame.table.select(_needed(expected, columns)), expected.key))
-        _flag(database, columns)
-        _pair(database, columns)
+def find(expected: Side, actual: Side, columns: Sequence[ComparedColumn]) -> Findings:
+    """Classify the rows of both sides and list every differing value with its cause."""
+    needed = list(dict.fromkeys([*expected.key, *(c.name for c in columns)]))
+    keys = {"e": key_sql(expected), "a": key_sql(replace_key(actual, expected.key))}
+    with opened(expected, actual, needed) as database:
+        _flag(database, columns, keys)
+        _pair(database, columns, keys)
         _compare(database, columns)
         classes = database.sql(CLASS_QUERY).to_arrow_table()
         differences = database.sql(DIFFERENCE_QUERY).to_arrow_table()
-    finally:
-        database.close()
     return Findings(classes, differences)
 
 
-def keyed(table: pa.Table, key: Sequence[str]) -> pa.Table:
-    """The table with its positions and normalised keys; the key is null where a part of it holds nothing."""
-    text = key_text(table, key)
-    for name in key:
-        column = table.column(name)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            blank = pc.equal(pc.utf8_trim_whitespace(column), "")
-            text = pc.if_else(pc.fill_null(blank, False), pa.scalar(None, pa.string()), text)  # noqa: FBT003
-    positions = pa.array(np.arange(table.num_rows))
-    return table.append_column(KEY, text).append_column(AT, positions)
+def equal_pairs(expected: Side, actual: Side, classes: pa.Table) -> pa.Table:
+    """The pairs that are in none of the classes: ``@expected``, ``@actual``, ``key``."""
+    keys = {"e": key_sql(expected), "a": key_sql(replace_key(actual, expected.key))}
+    with opened(expected, actual, expected.key) as database:
+        database.register("classes", classes)
+        left = {
+            side: f'SELECT "{AT}" AS i, {key} AS k FROM {side} WHERE "{AT}" NOT IN '
+            f'(SELECT "{position}" FROM classes WHERE "{position}" IS NOT NULL)'
+            for (side, key), position in zip(keys.items(), ("@expected", "@actual"), strict=True)
+        }
+        return database.sql(
+            f'SELECT e.i AS "@expected", a.i AS "@actual", k AS key '
+            f"FROM ({left['e']}) e JOIN ({left['a']}) a USING (k) ORDER BY 1"
+        ).to_arrow_table()
 
 
-def _needed(expected: EntityFrame, columns: Sequence[ComparedColumn]) -> list[str]:
-    return list(dict.fromkeys([*expected.key, *(c.name for c in columns)]))
+def replace_key(side: Side, key: tuple[str, ...]) -> Side:
+    """The side with the other side's key, by which both pair."""
+    return side if side.key == key else replace(side, origin=replace(side.origin, key=key))
 
 
-def _flag(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]) -> None:
+def _flag(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], keys: Mapping[str, str]) -> None:
     """The key hashes that are not one row a side with one row hash."""
     sides = []
     for number, side in enumerate(("e", "a")):
         row = ", ".join(c.aligned(side) for c in columns) or "0"
         sides.append(
-            f'SELECT hash({side}."{KEY}") AS k, hash({row}) AS r, {number}::TINYINT AS s '
-            f'FROM {side} WHERE "{KEY}" IS NOT NULL'
+            f"SELECT hash({keys[side]}) AS k, hash({row}) AS r, {number}::TINYINT AS s "
+            f"FROM {side} WHERE {keys[side]} IS NOT NULL"
         )
     database.execute(
         f"CREATE TEMP TABLE flagged AS SELECT k FROM ({' UNION ALL '.join(sides)}) "
@@ -85,14 +81,15 @@ def _flag(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
     )
 
 
-def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]) -> None:
+def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], keys: Mapping[str, str]) -> None:
     """The flagged rows of both sides, how often each real key stands there, and the pairs among them."""
     for side in ("e", "a"):
         values = "".join(f", {c.aligned(side)} AS {quoted(c.name)}" for c in columns)
         database.execute(
-            f'CREATE TEMP TABLE f{side} AS SELECT "{AT}" AS i, "{KEY}" AS k{values} FROM {side} '
-            f'WHERE "{KEY}" IS NOT NULL AND hash("{KEY}") IN (FROM flagged)'
+            f'CREATE TEMP TABLE f{side} AS SELECT "{AT}" AS i, {keys[side]} AS k{values} FROM {side} '
+            f"WHERE {keys[side]} IS NOT NULL AND hash({keys[side]}) IN (FROM flagged)"
         )
+        database.execute(f'CREATE TEMP TABLE n{side} AS SELECT "{AT}" AS i FROM {side} WHERE {keys[side]} IS NULL')
     database.execute(
         "CREATE TEMP TABLE keys AS SELECT k, count(*) FILTER (s = 0) AS ne, count(*) FILTER (s = 1) AS na "
         "FROM (SELECT k, 0 AS s FROM fe UNION ALL SELECT k, 1 FROM fa) GROUP BY k"
@@ -120,15 +117,15 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
     database.execute(unmapped_sql("differences"))
 
 
-CLASS_QUERY = f"""
+CLASS_QUERY = """
     SELECT ie AS "@expected", ia AS "@actual", k AS key, c AS class FROM (
         SELECT DISTINCT ie, ia, k, 'changed' AS c FROM differences
         UNION ALL SELECT i, NULL, k, CASE WHEN ne > 1 OR na > 1 THEN 'duplicate' ELSE 'missing' END
             FROM fe JOIN keys USING (k) WHERE ne > 1 OR na <> 1
         UNION ALL SELECT NULL, i, k, CASE WHEN ne > 1 OR na > 1 THEN 'duplicate' ELSE 'extra' END
             FROM fa JOIN keys USING (k) WHERE na > 1 OR ne <> 1
-        UNION ALL SELECT "{AT}", NULL, NULL, 'invalid' FROM e WHERE "{KEY}" IS NULL
-        UNION ALL SELECT NULL, "{AT}", NULL, 'invalid' FROM a WHERE "{KEY}" IS NULL
+        UNION ALL SELECT i, NULL, NULL, 'invalid' FROM ne
+        UNION ALL SELECT NULL, i, NULL, 'invalid' FROM na
     ) ORDER BY class, key, "@expected", "@actual"
 """
 DIFFERENCE_QUERY = """

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import UnknownName
-from p2c_lib.reconcile.engine import CLASSES, keyed
+from p2c_lib.reconcile.engine import CLASSES, equal_pairs
+from p2c_lib.reconcile.sides import Side, taken
 from p2c_lib.report import Facts, Part, Report, Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from p2c_lib.frames import EntityFrame
     from p2c_lib.mapping import Template
 
 __all__ = ["Reconciliation"]
@@ -36,8 +35,8 @@ class Reconciliation:
     each differing value with the key, ``field``, ``expected``, ``actual`` (as text) and ``cause``.
     """
 
-    expected: EntityFrame
-    actual: EntityFrame
+    expected: Side
+    actual: Side
     template: Template
     classes: pa.Table = field(repr=False)
     differences: pa.Table = field(repr=False)
@@ -84,7 +83,7 @@ class Reconciliation:
         if kind not in CLASSES:
             raise UnknownName("class", kind, CLASSES)
         if kind == "equal":
-            found = self._equal()
+            found = equal_pairs(self.expected, self.actual, self.classes)
         else:
             found = self.classes.filter(pc.equal(self.classes.column("class"), kind)).drop_columns(["class"])
         for name in self.expected.key:
@@ -129,26 +128,13 @@ class Reconciliation:
         top = f" Mostly: {', '.join(most)}." if most else ""
         return f"{len(self.expected):,} rows expected, {len(self.actual):,} there: {', '.join(said) or 'nothing'}.{top}"
 
-    def _equal(self) -> pa.Table:
-        """The pairs in no other class, by their keys."""
-        positions, keys = [], []
-        for side, frame in zip(SIDES, (self.expected, self.actual), strict=True):
-            taken = self.classes.column(f"@{side}").drop_null().to_numpy()
-            left = np.ones(len(frame), np.bool_)
-            left[taken] = False
-            at = pa.array(np.flatnonzero(left))
-            positions.append(at)
-            keys.append(keyed(frame.table.select(list(self.expected.key)).take(at), self.expected.key).column("@k"))
-        partner = pc.index_in(keys[0], keys[1].combine_chunks())
-        return pa.table({"@expected": positions[0], "@actual": positions[1].take(partner), "key": keys[0]})
-
-    def _spelling(self, name: str, found: pa.Table) -> pa.ChunkedArray:
+    def _spelling(self, name: str, found: pa.Table) -> pa.Array:
         """A key column as the side writes it that has the row, the expected one first."""
-        sides = [f.table.column(name).take(found.column(f"@{s}")) for s, f in zip(SIDES, self._frames, strict=True)]
+        sides = [taken(f, name, found.column(f"@{s}")) for s, f in zip(SIDES, self._frames, strict=True)]
         return sides[0] if not sides[0].null_count else pc.coalesce(sides[0], sides[1].cast(sides[0].type))
 
     @property
-    def _frames(self) -> tuple[EntityFrame, EntityFrame]:
+    def _frames(self) -> tuple[Side, Side]:
         return self.expected, self.actual
 
     def _repr_html_(self) -> str:

@@ -1,0 +1,158 @@
+"""The two sides of a comparison as DuckDB reads them: Arrow tables in memory, or Parquet snapshots on disk."""
+# ruff: noqa: S608  # names and values are quoted, and the database is in memory
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from p2c_lib.errors import FrameError
+from p2c_lib.frames import EntityFrame, key_text
+
+if TYPE_CHECKING:
+    from p2c_lib.frames import Origin
+    from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "key_sql", "opened", "quoted", "taken", "text_literal"]
+
+AT = "@i"
+TRIMMED = "chr(9)||chr(10)||chr(11)||chr(12)||chr(13)||chr(28)||chr(29)||chr(30)||chr(31)||' '"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An entity frame that stays in its Parquet file: for what does not fit into memory.
+
+    It has the columns, key and length of the frame it was written from; ``read`` brings it into memory.
+    """
+
+    path: Path
+    origin: Origin
+    schema: EntitySchema | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.path.is_file():
+            raise FrameError(f"There is no snapshot {self.path}.", hint="Extract the set with a snapshot path first.")
+
+    @cached_property
+    def arrow_schema(self) -> pa.Schema:
+        """The columns and types in the file."""
+        from pyarrow import parquet
+
+        return parquet.read_schema(self.path)
+
+    @cached_property
+    def _rows(self) -> int:
+        from pyarrow import parquet
+
+        return int(parquet.read_metadata(self.path).num_rows)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of the integration key."""
+        return self.origin.key
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the service's columns, without the workbench's own."""
+        return tuple(name for name in self.arrow_schema.names if not name.startswith("@"))
+
+    def read(self) -> EntityFrame:
+        """The whole file as a frame in memory."""
+        from pyarrow import parquet
+
+        return EntityFrame(parquet.read_table(self.path), self.origin, self.schema)
+
+
+Side: TypeAlias = EntityFrame | Snapshot
+
+
+def arrow_schema(side: Side) -> pa.Schema:
+    """The columns and types of a side."""
+    return side.arrow_schema if isinstance(side, Snapshot) else side.table.schema
+
+
+@contextmanager
+def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with the views ``e`` and ``a``: the sides' columns and their row positions ``@i``.
+
+    What does not fit into memory spills beside the snapshot; frames in memory never write a file.
+    """
+    database = duckdb.connect(":memory:")
+    try:
+        spill = next((s.path.parent / ".spill" for s in (expected, actual) if isinstance(s, Snapshot)), "")
+        database.execute(f"SET temp_directory = {text_literal(str(spill))}")
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET enable_progress_bar = false")
+        add: Any = database.create_function  # its stubs want enums that move between versions
+        add("key_text", _key_of_text, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
+        for name, side in (("e", expected), ("a", actual)):
+            _register(database, name, side, columns)
+        yield database
+    finally:
+        database.close()
+
+
+def _register(database: duckdb.DuckDBPyConnection, name: str, side: Side, columns: Sequence[str] | None) -> None:
+    if isinstance(side, Snapshot):
+        source = f"read_parquet({text_literal(str(side.path))}, file_row_number = true)"
+        database.execute(f'CREATE VIEW {name} AS SELECT * RENAME (file_row_number AS "{AT}") FROM {source}')
+        return
+    chosen = side.table if columns is None else side.table.select(list(columns))
+    database.register(name, chosen.append_column(AT, pa.array(np.arange(len(side)))))
+
+
+def _key_of_text(values: pa.ChunkedArray) -> pa.Array:
+    return key_text(pa.table({"k": values}), ["k"])
+
+
+def taken(side: Side, column: str, positions: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """The values of a column at row positions, null where the position is."""
+    if isinstance(side, EntityFrame):
+        return side.table.column(column).take(positions)
+    with opened(side, side) as database:
+        database.register("wanted", pa.table({"n": np.arange(len(positions)), "i": positions}))
+        sql = f'SELECT v FROM wanted LEFT JOIN (SELECT "{AT}" AS i, {quoted(column)} AS v FROM e) USING (i) ORDER BY n'
+        return database.sql(sql).to_arrow_table().column("v")
+
+
+def key_sql(side: Side) -> str:
+    """The normalised key of a row as SQL, equal to ``key_text``; null where a part of it holds nothing."""
+    schema = arrow_schema(side)
+    parts = [_part(name, schema.field(name).type) for name in side.key]
+    if len(parts) == 1:
+        return parts[0]
+    escaped = [rf"replace(replace({p}, '\', '\\'), '|', '\|')" for p in parts]
+    return " || '|' || ".join(escaped)
+
+
+def _part(name: str, kind: pa.DataType) -> str:
+    column = quoted(name)
+    if pa.types.is_integer(kind):
+        return f"CAST({column} AS VARCHAR)"
+    if pa.types.is_decimal(kind):
+        return rf"regexp_replace(regexp_replace(CAST({column} AS VARCHAR), '(\.\d*?)0+$', '\1'), '\.$', '')"
+    text = f"CAST({column} AS VARCHAR)"
+    plain = f"lower(trim({text}, {TRIMMED}))"
+    return f"nullif(CASE WHEN strlen({text}) = length({text}) THEN {plain} ELSE key_text({text}) END, '')"
+
+
+def quoted(name: str) -> str:
+    """A column name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"
