@@ -1,0 +1,208 @@
+"""Rows of a CSV file into the store: business keys become ids, what Sales fills in by itself is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from p2c_lib.sandbox.finops.rules import RULES, Related
+from p2c_lib.sandbox.load.table import CsvTable, Reference
+from p2c_lib.sandbox.references import (
+    FOUNDED,
+    OWNED,
+    RATES,
+    UNIT_GROUP,
+    Row,
+    add_references,
+    currency_guid,
+    fixed_guid,
+    price_list_guid,
+)
+from p2c_lib.sandbox.schema import entities
+from p2c_lib.sandbox.store import Store, Value, quoted, sortable_guid, table
+
+_BY_CODE = {"isocurrencycode", "name"}
+
+
+def put_rows(store: Store, csv: CsvTable) -> int:
+    """Insert the file's rows; SandboxError names the line of a dangling reference or of a key that is there twice."""
+    columns = dict(csv.values)
+    count = len(csv.lines)
+    for title, reference, keys in csv.references:
+        _resolve(store, csv, columns, title, reference, keys)
+    _keys_once(store, csv, columns)
+    if csv.entity.system == "finops":
+        _related(store, csv, columns)
+    else:
+        _fill(csv.entity.set_name, columns, count)
+        if csv.entity.key[0] not in columns:
+            columns[csv.entity.key[0]] = [sortable_guid() for _ in range(count)]
+    names = [name for name in columns if name in csv.entity.columns or name.endswith("!type")]
+    return store.insert_many(csv.entity, names, zip(*(columns[name] for name in names), strict=True)) if count else 0
+
+
+# -- references ----------------------------------------------------------------------------------------------------
+
+
+def _resolve(
+    store: Store, csv: CsvTable, columns: dict[str, list[Value]], title: str, reference: Reference, keys: list[str]
+) -> None:
+    name, target = reference.column.name, reference.target
+    _make_missing(store, reference, keys)
+    known = _known(store, reference)
+    ids = columns.setdefault(name, [None] * len(keys))
+    kinds = columns.setdefault(f"{name}!type", [None] * len(keys)) if len(reference.column.targets) > 1 else None
+    for row, key in enumerate(keys):
+        if not key:
+            continue
+        found = known.get(key.casefold(), ())
+        if len(found) != 1:
+            problem = f"no row of '{target.set_name}' has '{key}' in '{reference.key}'"
+            if found:
+                problem = f"{len(found)} rows of '{target.set_name}' have '{key}' in '{reference.key}'"
+            raise csv.fault(row, title, f"{problem}.", f"Name a row that is there, or add it to {target.set_name}.csv.")
+        if ids[row] is not None:
+            raise csv.fault(row, title, f"'{name}' is given twice on this line.", "Leave one of the two empty.")
+        ids[row] = found[0]
+        if kinds is not None:
+            kinds[row] = target.name
+
+
+def _known(store: Store, reference: Reference) -> dict[str, tuple[str, ...]]:
+    target = reference.target
+    sql = f"SELECT {quoted(reference.key)}, {quoted(target.key[0])} FROM {table(target)}"  # noqa: S608 - schema names
+    known: dict[str, tuple[str, ...]] = {}
+    for key, row_id in store.connection.execute(sql):
+        if key is not None:
+            text = str(key).casefold()
+            known[text] = (*known.get(text, ()), row_id)
+    return known
+
+
+def _make_missing(store: Store, reference: Reference, keys: list[str]) -> None:
+    """Currencies (with their price list), units and unit groups that the file names are made when they are missing."""
+    wanted = {key for key in keys if key}
+    if reference.target.name == "transactioncurrency" and reference.key == "isocurrencycode":
+        # A code that no country ever used stays unknown, and so a dangling reference.
+        add_references(store, currencies=sorted(code for code in wanted if code in RATES))
+    elif reference.target.name == "uom" and reference.key == "name":
+        there = _known(store, reference)
+        add_references(store, currencies=(), units=sorted(n for n in wanted if n.casefold() not in there))
+    elif reference.target.name == "uomschedule" and reference.key == "name":
+        there = _known(store, reference)
+        for name in sorted(n for n in wanted if n.casefold() not in there):
+            row: Row = {"uomscheduleid": fixed_guid("uomschedule", name), "name": name, "statecode": 0, "statuscode": 1}
+            store.insert(reference.target, row)
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+def _keys_once(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
+    keys = {"": csv.entity.key} | csv.entity.alternate_keys
+    if csv.entity.set_name == "quotedetails":
+        keys["line"] = ("quoteid", "sequencenumber")
+    for key in keys.values():
+        if not all(name in columns for name in key):
+            continue
+        listed = ", ".join(quoted(name) for name in key)
+        sql = f"SELECT {listed} FROM {table(csv.entity)}"  # noqa: S608 - names of the schema
+        seen = {_folded(row) for row in store.connection.execute(sql)}
+        for row, values in enumerate(zip(*(columns[name] for name in key), strict=True)):
+            if None in values:
+                if csv.entity.system == "finops":
+                    raise csv.fault(row, key[values.index(None)], "a key column is empty.", "Every row needs its key.")
+                continue
+            if _folded(values) in seen:
+                shown = ", ".join(str(value) for value in values)
+                hint = "Keys are unique whatever their case; load with reset to replace what is there."
+                raise csv.fault(row, ", ".join(key), f"'{shown}' is there already.", hint)
+            seen.add(_folded(values))
+
+
+def _folded(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    return tuple(value.casefold() if isinstance(value, str) else value for value in values)
+
+
+def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
+    """What F&O's own rules look up must be there: each distinct value is looked up once."""
+    companies = columns.get("dataAreaId")
+    rules = list(RULES.get(csv.entity.set_name, ()))
+    if companies is not None:
+        rules.append(Related("dataAreaId", "Company", "Legal entities", "LegalEntities", ("LegalEntityId",)))
+    for rule in rules:
+        if rule.column not in columns:
+            continue
+        known = _known_values(store, rule)
+        for row, value in enumerate(columns[rule.column]):
+            company = companies[row] if companies is not None and rule.column != "dataAreaId" else None
+            text = str(value).casefold()
+            if value is not None and (None, text) not in known and (company, text) not in known:
+                problem = f"'{value}' is not found in {rule.set_name} ({', '.join(rule.related)})."
+                raise csv.fault(row, rule.column, problem, f"Add it to {rule.set_name}.csv, or correct it.")
+
+
+def _known_values(store: Store, rule: Related) -> set[tuple[Value, str]]:
+    related = entities("finops")[rule.set_name]
+    company = quoted("dataAreaId") if related.companied else "NULL"
+    known: set[tuple[Value, str]] = set()
+    for column in rule.related:
+        sql = f"SELECT {company}, {quoted(column)} FROM {table(related)}"  # noqa: S608 - names of the schema
+        known |= {(area, str(value).casefold()) for area, value in store.connection.execute(sql) if value is not None}
+    return known
+
+
+# -- what Sales fills in -------------------------------------------------------------------------------------------
+
+
+def _fill(set_name: str, columns: dict[str, list[Value]], count: int) -> None:
+    one = entities("sales")[set_name]
+    if "statecode" in one.columns:
+        state = columns.setdefault("statecode", [_FIRST_STATE.get(set_name, 0)] * count)
+        first = one.columns["statecode"].default_status
+        status = columns.get("statuscode", [None] * count)
+        columns["statuscode"] = [first.get(int(a or 0)) if b is None else b for a, b in zip(state, status, strict=True)]
+    fixed: dict[str, Value] = {"createdon": FOUNDED, "modifiedon": FOUNDED}
+    fixed |= {name: value for name, value in OWNED.items() if name.split("!")[0] in one.columns}
+    for name, column in one.columns.items():
+        if column.default is not None:
+            fixed.setdefault(name, int(column.default))
+    for name, value in {**fixed, **_DEFAULTS.get(set_name, {})}.items():
+        if name.split("!")[0] in one.columns:
+            given = columns.get(name)
+            columns[name] = [value] * count if given is None else [value if v is None else v for v in given]
+    if "exchangerate" in one.columns and "transactioncurrencyid" in columns:
+        rates = {currency_guid(code): rate for code, rate in RATES.items()}
+        columns["exchangerate"] = [rates.get(str(v), 1.0) for v in columns["transactioncurrencyid"]]
+    computed = _COMPUTED.get(set_name)
+    if computed is not None:
+        computed(columns, count)
+
+
+_FIRST_STATE = {"products": 0, "quotes": 0}
+_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
+    "products": {"productstructure": 1, "quantitydecimal": 0, "defaultuomscheduleid": UNIT_GROUP},
+    "quotes": {"revisionnumber": 0},
+    "quotedetails": {"producttypecode": 1, "propertyconfigurationstatus": 2},
+}
+
+
+def _name_contacts(columns: dict[str, list[Value]], count: int) -> None:
+    first, last = columns.get("firstname", [None] * count), columns["lastname"]
+    given = columns.get("fullname", [None] * count)
+    columns["fullname"] = [
+        full or " ".join(str(part) for part in (a, b) if part) or None
+        for full, a, b in zip(given, first, last, strict=True)
+    ]
+
+
+def _price_lists(columns: dict[str, list[Value]], count: int) -> None:
+    lists = {currency_guid(code): price_list_guid(code) for code in RATES}
+    given = columns.get("pricelevelid", [None] * count)
+    currencies = columns["transactioncurrencyid"]
+    columns["pricelevelid"] = [a or lists.get(str(b)) for a, b in zip(given, currencies, strict=True)]
+
+
+_COMPUTED: Mapping[str, Callable[[dict[str, list[Value]], int], None]] = {
+    "contacts": _name_contacts,
+    "quotes": _price_lists,
+}

@@ -1,0 +1,242 @@
+"""CSV files become rows of the sandbox, all of them or none."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from p2c_lib.errors import SandboxError, UnknownName
+from p2c_lib.sandbox.load import load
+from p2c_lib.sandbox.state import reset, status
+
+# The same shape as a real company's files: people at accounts and on their own, a write-in line, a dead currency.
+FILES = {
+    "sales/accounts.csv": """
+accountnumber,name,numberofemployees,transactioncurrencyid.isocurrencycode,statecode,address1_country
+A-1,"Northwind, Inc.",7,USD,0,United States
+A-2,Adventure,,EUR,1,Germany
+""",
+    "sales/contacts.csv": """
+msdynce_contactnumber,firstname,lastname,gendercode,parentcustomerid.account.accountnumber,transactioncurrencyid.isocurrencycode
+C-1,Orlando,Gee,1,A-1,USD
+C-2,Kei,Ito,,,USD
+C-3,Ana,Lopez,2,,USD
+C-4,Bob,Ray,,a-2,USD
+""",
+    "sales/products.csv": """
+productnumber,name,price,currentcost,defaultuomid.name,defaultuomscheduleid.name,transactioncurrencyid.isocurrencycode,msdynce_ismaintainedexternally
+P-1,Helmet,34.99,13.0863,Each,Default unit,USD,true
+P-2,Repair,50,20,Hour,Default unit,USD,false
+""",
+    "quotes.csv": """
+quotenumber,name,customerid.account.accountnumber,customerid.contact.msdynce_contactnumber,transactioncurrencyid.isocurrencycode,requestdeliveryby,statecode,statuscode
+Q-1,One,A-1,,USD,2026-03-31,1,3
+Q-2,Two,,C-2,DEM,,1,3
+Q-3,Written in,,C-2,USD,,1,3
+Q-4,Draft,A-2,,EUR,,0,
+Q-5,Ours,A-1,,USD,,1,3
+""",
+    "quotedetails.csv": """
+quoteid.quotenumber,sequencenumber,productid.productnumber,productdescription,isproductoverridden,quantity,uomid.name,priceperunit,manualdiscountamount
+Q-1,1,P-1,,false,3,Each,2024.994,0.5
+Q-1,2,P-1,,false,1,Each,10,0
+Q-2,1,P-1,,false,1,Each,10,0
+Q-3,1,P-1,,false,1,Each,10,0
+Q-3,2,,Assembly,true,1,Each,99,0
+Q-4,1,P-1,,false,1,Each,10,0
+Q-5,1,P-2,,false,1,Hour,50,0
+""",
+    "finops/SellableReleasedProducts.csv": """
+dataAreaId,ProductNumber,ProductName,ProductType,SalesUnitSymbol,SalesPrice,CurrencyCode,IsStockedProduct
+USMF,P-1,Helmet,Item,ea,34.99,USD,Yes
+USMF,P-3,Glove,Item,ea,12,USD,Yes
+""",
+    "finops/CustomersV2.csv": """
+dataAreaId,CustomerAccount,PartyNumber,PartyType,OrganizationName,CustomerGroupId,SalesCurrencyCode,AddressCountryRegionISOCode
+USMF,A-1,A-1,Organization,Northwind,10,USD,USA
+""",
+}
+
+
+def write(folder: Path, changes: dict[str, str | None] | None = None) -> Path:
+    for name, text in {**FILES, **(changes or {})}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is not None:
+            path.write_text(text.lstrip("\n"), "utf-8")
+        else:
+            path.unlink(missing_ok=True)
+    return folder
+
+
+def ask(state: Path, sql: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(state / "sandbox.db")
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Path:
+    result = load(tmp_path / "state", write(tmp_path / "csv"), reset=True)
+    assert result.rows == {
+        "products": 2,
+        "accounts": 2,
+        "contacts": 4,
+        "quotes": 5,
+        "quotedetails": 7,
+        "SellableReleasedProducts": 2,
+        "CustomersV2": 1,
+    }
+    return tmp_path / "state"
+
+
+def test_the_solution_flags_are_set_as_the_solution_would(loaded: Path):
+    contacts = "SELECT msdynce_contactnumber, msdynce_isactivecustomer, msdynce_iscompanyanaccount FROM sales_contacts"
+    assert ask(loaded, f"{contacts} ORDER BY 1") == [("C-1", 0, 1), ("C-2", 1, 0), ("C-3", 0, 0), ("C-4", 0, 1)]
+    quotes = "SELECT quotenumber, msdynce_hasexternallymaintainedproductsonly FROM sales_quotes ORDER BY 1"
+    assert ask(loaded, quotes) == [("Q-1", 1), ("Q-2", 1), ("Q-3", 0), ("Q-4", 1), ("Q-5", 0)]
+    lines = """SELECT q.quotenumber, sum(d.msdynce_quotehasexternalmaintainedproductsonly) FROM sales_quotedetails d
+               JOIN sales_quotes q USING (quoteid) GROUP BY 1 ORDER BY 1"""
+    assert ask(loaded, lines) == [("Q-1", 2), ("Q-2", 1), ("Q-3", 0), ("Q-4", 1), ("Q-5", 0)]
+
+
+def test_amounts_states_dates_and_owners_are_those_sales_would_have(loaded: Path):
+    sql = "SELECT totalamount, requestdeliveryby, q.statecode, q.statuscode, revisionnumber, fullname"
+    sql += " FROM sales_quotes q LEFT JOIN sales_contacts ON contactid = customerid ORDER BY quotenumber"
+    assert ask(loaded, sql) == [
+        (6084.482, "2026-03-31T00:00:00Z", 1, 3, 0, None),
+        (10.0, None, 1, 3, 0, "Kei Ito"),
+        (109.0, None, 1, 3, 0, "Kei Ito"),
+        (10.0, None, 0, 1, 0, None),
+        (50.0, None, 1, 3, 0, None),
+    ]
+    assert ask(loaded, "SELECT priceperunit FROM sales_quotedetails WHERE sequencenumber = 1 LIMIT 1") == [(2024.994,)]
+    assert ask(loaded, "SELECT statecode, statuscode FROM sales_accounts ORDER BY accountnumber") == [(0, 1), (1, 2)]
+    owners = 'SELECT DISTINCT "ownerid!type" FROM sales_accounts JOIN sales_systemusers ON systemuserid = ownerid'
+    assert ask(loaded, owners) == [("systemuser",)]
+
+
+def test_reference_rows_are_made_on_both_sides_and_dead_currencies_only_in_sales(loaded: Path):
+    assert ask(loaded, "SELECT isocurrencycode FROM sales_transactioncurrencies ORDER BY 1") == [
+        ("DEM",),
+        ("EUR",),
+        ("USD",),
+    ]
+    lists = "SELECT isocurrencycode, name FROM sales_pricelevels JOIN sales_transactioncurrencies"
+    lists += " USING (transactioncurrencyid)"
+    assert ask(loaded, f"{lists} ORDER BY 1") == [("DEM", "Standard DEM"), ("EUR", "Standard EUR"), ("USD", "Standard")]
+    assert ask(loaded, "SELECT count(*) FROM finops_currencies WHERE CurrencyCode IN ('DEM', 'FRF')") == [(0,)]
+    assert ask(loaded, "SELECT count(*) FROM finops_currencies WHERE CurrencyCode IN ('USD', 'EUR', 'AUD')") == [(3,)]
+    assert ask(loaded, "SELECT name FROM sales_uoms ORDER BY 1") == [("Each",), ("Hour",)]
+    assert ask(loaded, "SELECT DISTINCT dataAreaId FROM finops_customersv2") == [("usmf",)]
+    items = "SELECT productnumber, amount FROM sales_productpricelevels"
+    assert ask(loaded, items) == [("P-1", 34.99)]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("sales/accounts.csv", "name,", "nmae,", ["column 'nmae'", "sales/accounts.csv line 1", "Did you mean 'name'"]),
+        ("sales/accounts.csv", "accountnumber,", "description,", ["column 'accountnumber' is missing", "line 1"]),
+        ("sales/accounts.csv", "name,", "accountnumber,", ["'accountnumber' is there twice"]),
+        ("sales/accounts.csv", "7,USD", "seven,USD", ["line 2, column 'numberofemployees'", "'seven'"]),
+        ("sales/accounts.csv", "USD,0", "USD,9", ["line 2, column 'statecode'", "'9'", "0 (Active)"]),
+        ("sales/accounts.csv", "7,USD", "7,XXX", ["line 2", "no row of 'transactioncurrencies' has 'XXX'"]),
+        ("sales/accounts.csv", "A-2,", "a-1,", ["line 3, column 'accountnumber'", "'a-1' is there already"]),
+        ("sales/accounts.csv", "A-2,Adventure", "A-2", ["line 3", "5 values, but the header has 6"]),
+        ("sales/accounts.csv", "A-2,", f"{'A' * 21},", ["line 3", "21 characters; at most 20"]),
+        (
+            "sales/contacts.csv",
+            "C-1,Orlando,Gee,1,A-1",
+            "C-1,Orlando,Gee,1,A-9",
+            ["line 2", "'A-9' in 'accountnumber'"],
+        ),
+        ("sales/contacts.csv", "parentcustomerid.account.", "parentcustomerid.", ["lookup", "account, contact"]),
+        ("sales/contacts.csv", "account.accountnumber", "account.nmae", ["Unknown column 'nmae'"]),
+        ("quotes.csv", "Q-1,One,A-1,,", "Q-1,One,A-1,C-1,", ["line 2", "'customerid' is given twice"]),
+        ("quotes.csv", "2026-03-31", "31.03.2026", ["line 2, column 'requestdeliveryby'", "YYYY-MM-DD"]),
+        ("quotedetails.csv", "Q-5,1", "Q-9,1", ["line 8, column 'quoteid.quotenumber'", "'Q-9'"]),
+        ("quotedetails.csv", "Q-1,2,P-1", "Q-1,1,P-1", ["line 3", "is there already"]),
+        ("quotedetails.csv", "3,Each", "1e99,Each", ["line 2, column 'quantity'", "Allowed:"]),
+        (
+            "finops/CustomersV2.csv",
+            "Organization,Northwind,10",
+            "Organization,Northwind,99",
+            ["line 2", "CustomerGroups"],
+        ),
+        ("finops/CustomersV2.csv", "USD,USA", "DEM,USA", ["line 2, column 'SalesCurrencyCode'", "Currencies"]),
+        ("finops/SellableReleasedProducts.csv", "34.99,USD,Yes", "34.99,USD,true", ["'true'", "No, Yes"]),
+        ("finops/SellableReleasedProducts.csv", "USMF,P-3", "USMF,", ["line 3, column 'ProductNumber'", "empty"]),
+    ],
+)
+def test_what_cannot_be_taken_names_file_line_and_column_and_loads_nothing(
+    loaded: Path, tmp_path: Path, file: str, old: str, new: str, said: list[str]
+):
+    before = status(loaded)
+    assert old in FILES[file]
+    folder = write(tmp_path / "bad", {file: FILES[file].replace(old, new, 1)})
+    with pytest.raises((SandboxError, UnknownName)) as refused:
+        load(loaded, folder, reset=True)
+    for part in said:
+        assert part in str(refused.value)
+    assert status(loaded).sales == before.sales
+    assert status(loaded).finops == before.finops
+
+
+def test_unknown_and_missing_files_are_named(tmp_path: Path):
+    with pytest.raises(UnknownName, match=r"Did you mean 'accounts\.csv'"):
+        load(tmp_path / "state", write(tmp_path / "csv", {"acounts.csv": "name\nx\n"}))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SandboxError, match="no CSV file"):
+        load(tmp_path / "state", tmp_path / "empty")
+    with pytest.raises(SandboxError, match="not a folder"):
+        load(tmp_path / "state", tmp_path / "nowhere")
+
+
+def test_without_reset_rows_are_added_and_known_keys_refused(loaded: Path, tmp_path: Path):
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "accounts.csv").write_text("accountnumber,name\nA-3,Third\n", "utf-8")
+    assert load(loaded, more).rows == {"accounts": 1}
+    assert status(loaded).sales["accounts"] == 3
+    with pytest.raises(SandboxError, match="there already"):
+        load(loaded, more)
+    reset(loaded)
+    assert status(loaded).sales == {}
+
+
+def adventureworks() -> Path | None:
+    """The folder named by P2C_ADVENTUREWORKS, or the one beside the checkout."""
+    named = os.environ.get("P2C_ADVENTUREWORKS")
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "adventureworks"
+    return Path(named) if named else beside if beside.is_dir() else None
+
+
+@pytest.mark.skipif(adventureworks() is None, reason="the AdventureWorks files are not on this machine")
+def test_adventureworks_loads_in_time_and_has_the_known_counts(tmp_path: Path):
+    folder = adventureworks()
+    assert folder is not None
+    result = load(tmp_path, folder, reset=True)
+    assert result.rows == {
+        "accounts": 701,
+        "contacts": 18_995,
+        "products": 293,
+        "quotes": 27_171,
+        "quotedetails": 59_601,
+        "SellableReleasedProducts": 304,
+        "CustomersV2": 350,
+    }
+    assert result.seconds < 20
+    of = "SELECT count(*) FROM sales_contacts WHERE msdynce_isactivecustomer"
+    assert ask(tmp_path, f"{of} = 0 AND msdynce_iscompanyanaccount = 1") == [(843,)]
+    assert ask(tmp_path, f"{of} = 1") == [(18_148,)]
+    quotes = "SELECT count(*) FROM sales_quotes WHERE statecode = 1 AND msdynce_hasexternallymaintainedproductsonly = 1"
+    assert ask(tmp_path, quotes) == [(15_892,)]
+    lines = """SELECT count(*) FROM sales_quotedetails d JOIN sales_quotes q USING (quoteid)
+               WHERE q.statecode = 1 AND d.msdynce_quotehasexternalmaintainedproductsonly = 1"""
+    assert ask(tmp_path, lines) == [(29_091,)]
