@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - names come from the schema and are quoted, values are bound
 """The "Prospect to cash solution for Sales": number sequences, flags on contacts and quotes, and the price-list rule.
 
-Each rule has two forms: one row at a time, run around every write through the API, and all rows at once
-(`recompute`), run after rows were loaded or seeded without the API. The effects are inferred from the solution's
+The rules here run around every write through the API, one row at a time; `settle` has the same rules for all rows at
+once, for rows that were loaded or seeded. The effects are inferred from the solution's
 plug-in steps and the published behaviour; what is only inferred is said at the rule.
 """
 
@@ -166,74 +166,3 @@ def _set_item(store: Store, product: Mapping[str, Value], level: Value) -> None:
     elif item.get("amount") != product.get("price"):
         store.update(items, int(item["_id"] or 0), {"amount": product.get("price")})
 
-
-def recompute(store: Store) -> None:
-    """Apply every rule to every row at once; run it inside ``store.write()`` after rows were loaded without the API."""
-    for name in _NUMBERS:
-        _number_all(store, name)
-    version = store.next_version()
-    contacts = table(entity("sales", "contact"))
-    flag = "(parentcustomerid IS NOT NULL AND \"parentcustomerid!type\" = 'account')"
-    store.connection.execute(
-        f"UPDATE {contacts} SET msdynce_iscompanyanaccount = {flag}, _version = ? "
-        f"WHERE msdynce_iscompanyanaccount IS NOT {flag}",
-        [version],
-    )
-    documents = " UNION ".join(
-        f"SELECT customerid FROM {table(entity('sales', d))} WHERE \"customerid!type\" = 'contact'"
-        for d in ("quote", "salesorder", "invoice")
-    )
-    store.connection.execute(
-        f"UPDATE {contacts} SET msdynce_isactivecustomer = 1, _version = ? "
-        f"WHERE msdynce_isactivecustomer IS NOT 1 AND contactid IN ({documents})",
-        [version],
-    )
-    for document in _DOCUMENTS:
-        _stamp_all(store, document, version)
-    _price_all(store)
-
-
-def _number_all(store: Store, name: str) -> None:
-    one = entity("sales", name)
-    column, prefix = _NUMBERS[name]
-    sql = f"SELECT _id FROM {table(one)} WHERE {column} IS NULL ORDER BY _id"
-    blank = [row[0] for row in store.connection.execute(sql)]
-    if not blank:
-        return
-    first = store.next_number(f"sales:{name}", FIRST_NUMBER, len(blank))
-    version = store.next_version(len(blank))
-    numbered = ((number_text(prefix, first + at), version + at, record) for at, record in enumerate(blank))
-    store.connection.executemany(f"UPDATE {table(one)} SET {column} = ?, _version = ? WHERE _id = ?", numbered)
-
-
-def _stamp_all(store: Store, document: str, version: int) -> None:
-    header = entity("sales", document)
-    line_name, lookup, column = _DOCUMENTS[document]
-    line = entity("sales", line_name)
-    foreign = (
-        f"SELECT DISTINCT l.{lookup} FROM {table(line)} AS l LEFT JOIN {table(entity('sales', 'product'))} AS p "
-        "ON p.productid = l.productid "
-        f"WHERE ifnull(p.msdynce_ismaintainedexternally, 0) <> 1 AND l.{lookup} IS NOT NULL"
-    )
-    store.connection.execute(
-        f"UPDATE {table(header)} SET {_HEADER_FLAG} = ({header.key[0]} NOT IN ({foreign})), _version = ? "
-        f"WHERE {_HEADER_FLAG} IS NOT ({header.key[0]} NOT IN ({foreign}))",
-        [version],
-    )
-    store.connection.execute(
-        f"UPDATE {table(line)} SET {column} = ({lookup} NOT IN ({foreign})), _version = ? "
-        f"WHERE {column} IS NOT ({lookup} NOT IN ({foreign}))",
-        [version],
-    )
-
-
-def _price_all(store: Store) -> None:
-    products = entity("sales", "product")
-    sql = (
-        f"SELECT _id FROM {table(products)} AS p WHERE msdynce_ismaintainedexternally = 1 AND price IS NOT NULL "
-        f"AND NOT EXISTS (SELECT 1 FROM {table(entity('sales', 'productpricelevel'))} WHERE productid = p.productid)"
-    )
-    for (record,) in store.connection.execute(sql).fetchall():
-        row = store.find(products, {"_id": record}) or {}
-        if row.get("pricelevelid") or _first_list(store, row.get("transactioncurrencyid")):
-            _price(store, row)

@@ -90,6 +90,8 @@ class Store:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._opening = threading.Lock()
+        self._version = 0
+        self.connection.executescript(_LEDGER)
         with self.write():
             self._create()
         self._version = self._counter("version")
@@ -108,7 +110,7 @@ class Store:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=60, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA mmap_size=4294967296")
         connection.execute("PRAGMA temp_store=MEMORY")
         register(connection)
@@ -126,11 +128,12 @@ class Store:
                     yield connection
                 return
             connection.execute("BEGIN IMMEDIATE")
-            before = getattr(self, "_version", 0)
             self._depth = 1
             try:
+                # Another process may have written: a load while the server runs.
+                before = self._version = self._counter("version")
                 yield connection
-                if getattr(self, "_version", 0) != before:
+                if self._version != before:
                     self._keep("version", self._version)
                 connection.execute("COMMIT")
             except BaseException:
@@ -179,9 +182,6 @@ class Store:
     # -- tables ----------------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        connection = self.connection
-        for statement in _LEDGER.split(";"):
-            connection.execute(statement)
         for entity in self.entities:
             self._create_table(entity)
             self.create_indexes(entity)

@@ -76,41 +76,26 @@ def _listed_price(
 def _amounts(line: Mapping[str, Value], values: dict[str, Value]) -> None:
     price, quantity = float(line.get("priceperunit") or 0), float(line.get("quantity") or 0)
     discount, tax = float(line.get("manualdiscountamount") or 0), float(line.get("tax") or 0)
-    base = rounded(price * quantity, 2)
+    base = rounded(price * quantity, 4)
     values["baseamount"] = base
-    values["extendedamount"] = rounded(base - discount + tax, 2)
+    values["extendedamount"] = rounded(base - discount + tax, 4)
 
 
-def total(store: Store, document: str, key: str | None = None) -> None:
-    """Set the totals of one document from its lines, or of all when ``key`` is None."""
+def total(store: Store, document: str, key: str) -> None:
+    """Set the totals of one document from its lines."""
     entity = by_name(document)
     lines, lookup = next((by_name(line), look) for line, (doc, look, _) in LINES.items() if doc == document)
-    where = f"d.{entity.key[0]} = :key" if key is not None else "1"
     sums = (
-        f"SELECT {lookup} AS document, sum(ifnull(baseamount, 0)) AS base, "
-        f"sum(ifnull(manualdiscountamount, 0)) AS discount, sum(ifnull(tax, 0)) AS tax "
-        f"FROM {table(lines)} {f'WHERE {lookup} = :key' if key else ''} GROUP BY {lookup}"
+        "SELECT ifnull(sum(baseamount), 0) AS base, ifnull(sum(manualdiscountamount), 0) AS discount, "
+        f"ifnull(sum(tax), 0) AS tax FROM {table(lines)} WHERE {quoted(lookup)} = :key"
     )
     net = "(l.base - l.discount)"
     header = f"(ifnull(d.discountamount, 0) + {net} * ifnull(d.discountpercentage, 0) / 100)"
     sql = f"""
-UPDATE {table(entity)} AS d SET _version = {":version" if key else "d._version"},
+UPDATE {table(entity)} AS d SET _version = :version,
   totallineitemamount = round({net}, 4), totallineitemdiscountamount = round(l.discount, 4),
   totaltax = round(l.tax, 4), totaldiscountamount = round(l.discount + {header}, 4),
   totalamountlessfreight = round({net} - {header}, 4),
   totalamount = round({net} - {header} + l.tax + ifnull(d.freightamount, 0), 4)
-FROM (SELECT * FROM ({sums}) UNION ALL SELECT :key, 0, 0, 0 WHERE :key IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM {table(lines)} WHERE {lookup} = :key)) AS l
-WHERE d.{entity.key[0]} = l.document AND {where}"""
-    version = store.next_version() if key else store.version
-    store.connection.execute(sql, {"key": key, "version": version})
-
-
-def line_amounts(store: Store) -> None:
-    """Set the amounts of every line that has none, after rows were loaded without the business rules."""
-    for name in LINES:
-        base = "round(ifnull(priceperunit, 0) * ifnull(quantity, 0), 2)"
-        store.connection.execute(
-            f"UPDATE {table(by_name(name))} SET baseamount = {base}, "
-            f"extendedamount = round({base} - ifnull(manualdiscountamount, 0) + ifnull(tax, 0), 2)"
-        )
+FROM ({sums}) AS l WHERE d.{quoted(entity.key[0])} = :key"""
+    store.connection.execute(sql, {"key": key, "version": store.next_version()})

@@ -71,9 +71,9 @@ def _number(value: object, column: Column, entity: Entity) -> Value:
 
 
 def places(column: Column) -> int:
-    """Decimal places that are kept; money follows the currency unless the column has its own precision."""
+    """Decimal places that are kept; money that follows the organisation or the currency keeps four, the most it can."""
     if column.kind == "money" and column.precision_source:
-        return 4 if column.precision is not None and column.precision > 2 else 2
+        return 4
     return column.precision if column.precision is not None else 2
 
 

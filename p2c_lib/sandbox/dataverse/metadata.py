@@ -1,0 +1,231 @@
+"""Metadata requests: the service document, ``EntityDefinitions`` and its relatives, the choices, ``$metadata``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib.sandbox.dataverse import csdl, definitions
+from p2c_lib.sandbox.dataverse.model import sets
+from p2c_lib.sandbox.dataverse.options import Expand, Options, read_options
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_query, not_allowed, unknown_segment
+from p2c_lib.sandbox.expression import (
+    And,
+    Compare,
+    EnumLiteral,
+    Function,
+    Literal,
+    Malformed,
+    Node,
+    Not,
+    Or,
+    Path,
+    parse_key,
+)
+from p2c_lib.sandbox.wire import Answer, Refusal
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.dataverse.segments import Segment
+    from p2c_lib.sandbox.dataverse.service import Request
+
+_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "gt": lambda a, b: a > b,
+    "ge": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "le": lambda a, b: a <= b,
+}
+_EXPANDED = frozenset({*definitions.PARTS, "ManyToManyRelationships", "OptionSet", "GlobalOptionSet"})
+
+
+def service_document(request: Request) -> Answer:
+    """The names of all entity sets."""
+    listed = [{"name": name, "kind": "EntitySet", "url": name} for name in sets()]
+    return _json({"@odata.context": f"{request.root}$metadata", "value": listed})
+
+
+def find(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
+    """The answer to a path that begins with this segment."""
+    return _ROOTS.get(name)
+
+
+def _json(body: Mapping[str, Any], status: int = 200) -> Answer:
+    headers = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
+    return Answer(status, headers, json.dumps(body, ensure_ascii=False).encode())
+
+
+def _document(request: Request, _path: list[Segment]) -> Answer:
+    annotated = request.raw.get("annotations") == "true" or bool(request.annotations().patterns)
+    body = csdl.document(annotated=annotated)
+    return Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], body)
+
+
+def _entities(request: Request, path: list[Segment]) -> Answer:
+    every = [definitions.definition(one.name) for one in sets().values()]
+    return _walked(request, "EntityDefinitions", every, path)
+
+
+def _relationships(request: Request, path: list[Segment]) -> Answer:
+    every = [r for one in sets().values() for r in definitions.many_to_one(one.name)]
+    return _walked(request, "RelationshipDefinitions", every, path)
+
+
+def _global_choices(request: Request, path: list[Segment]) -> Answer:
+    if "$filter" in request.raw:
+        raise Refusal(405, "0x8006088a", "The $filter query option is not supported on GlobalOptionSetDefinitions.")
+    return _walked(request, "GlobalOptionSetDefinitions", [], path)
+
+
+_ROOTS = {
+    "$metadata": _document,
+    "EntityDefinitions": _entities,
+    "RelationshipDefinitions": _relationships,
+    "GlobalOptionSetDefinitions": _global_choices,
+}
+
+
+def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequence[Segment]) -> Answer:
+    if request.call.method != "GET":
+        raise not_allowed(request.call.method, request.path)
+    node: Any = every
+    cast: str | None = None
+    for at, segment in enumerate(path):
+        if segment.name.startswith(f"{NAMESPACE}."):
+            cast = segment.name.removeprefix(f"{NAMESPACE}.")
+            node = _cast(node, cast)
+        elif at:
+            node, cast = _part(node, segment.name), None
+        if segment.key is not None:
+            node = _keyed(node, segment.key, name)
+    options = read_options(request.raw)
+    context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
+    if isinstance(node, list):
+        rows = [one for one in node if options.filter is None or holds(options.filter, one)]
+        shown = [_shown(one, options, cast) for one in rows]
+        count = {"@odata.count": len(shown)} if options.count else {}
+        return _json({"@odata.context": context, **count, "value": shown[: options.top]})
+    if isinstance(node, dict):
+        return _json({"@odata.context": f"{context}/$entity", **_shown(node, options, cast)})
+    return _json({"@odata.context": context, "value": node})
+
+
+def _cast(node: Any, cast: str) -> Any:
+    known = {"AttributeMetadata", "OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata", *_cast_names()}
+    if cast not in known:
+        raise unknown_segment(f"{NAMESPACE}.{cast}")
+    wanted = f"#{NAMESPACE}.{cast}"
+    if isinstance(node, list):
+        return [one for one in node if one.get("@odata.type") == wanted]
+    if isinstance(node, dict) and node.get("@odata.type") == wanted:
+        return node
+    raise Refusal(404, "0x80060888", f"The column is not of the type '{NAMESPACE}.{cast}'.")
+
+
+def _cast_names() -> set[str]:
+    kinds = ("String", "Memo", "Integer", "BigInt", "Decimal", "Double", "Money", "Boolean", "DateTime")
+    others = ("UniqueIdentifier", "Lookup", "Picklist", "State", "Status", "MultiSelectPicklist", "Image", "File")
+    return {f"{kind}AttributeMetadata" for kind in (*kinds, *others)}
+
+
+def _part(node: Any, name: str) -> Any:
+    if isinstance(node, dict):
+        if "EntitySetName" in node and name in definitions.PARTS:
+            return definitions.PARTS[name](node["LogicalName"])
+        if "EntitySetName" in node and name == "ManyToManyRelationships":
+            return []
+        if name in node:
+            return node[name]
+    raise unknown_segment(name)
+
+
+def _keyed(node: Any, text: str, name: str) -> dict[str, Any]:
+    try:
+        parts = parse_key(text)
+    except Malformed as error:
+        raise bad_query(f"The key cannot be read: {error}") from error
+    wanted = {(key or "MetadataId"): part.value for key, part in parts.items() if isinstance(part, Literal)}
+    allowed = {"MetadataId", "LogicalName", "Name", "SchemaName"}
+    if not isinstance(node, list) or not wanted.keys() <= allowed:
+        raise bad_query(f"The key '{text}' does not fit {name}.")
+    for one in node:
+        if all(str(one.get(key)).lower() == str(value).lower() for key, value in wanted.items()):
+            return dict(one)
+    shown = next(iter(wanted.values()))
+    raise Refusal(404, "0x80060888", f"Could not find an entity with the specified key: {name} '{shown}'.")
+
+
+def _shown(node: Mapping[str, Any], options: Options, cast: str | None) -> dict[str, Any]:
+    is_attribute = "AttributeType" in node
+    inside = {"OptionSet", "GlobalOptionSet"} if is_attribute else set()
+    if options.select:
+        known = definitions.BASE_ATTRIBUTE if is_attribute and cast is None else node.keys()
+        for name in options.select:
+            if name not in known or name in inside:
+                raise bad_query(f"Could not find a property named '{name}' on type '{_type_of(node, cast)}'.")
+        kept = ("@odata.type",) if is_attribute else ()
+        found = {name: node[name] for name in (*kept, *options.select, "MetadataId") if name in node}
+    else:
+        found = {name: value for name, value in node.items() if name not in inside}
+    for one in options.expand:
+        found[one.name] = _expanded(node, one, cast)
+    return found
+
+
+def _type_of(node: Mapping[str, Any], cast: str | None) -> str:
+    if "AttributeType" in node:
+        return f"{NAMESPACE}.{cast or 'AttributeMetadata'}"
+    return f"{NAMESPACE}.{'EntityMetadata' if 'EntitySetName' in node else 'MetadataBase'}"
+
+
+def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None) -> Any:
+    if one.name in {"OptionSet", "GlobalOptionSet"} and "AttributeType" in node and cast is None:
+        raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
+    if one.name not in _EXPANDED:
+        raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
+    value = _part(node, one.name)
+    if isinstance(value, list):
+        rows = [row for row in value if one.options.filter is None or holds(one.options.filter, row)]
+        return [_shown(row, one.options, None) for row in rows]
+    return None if value is None else _shown(value, one.options, None)
+
+
+# -- $filter over metadata --------------------------------------------------------------------------------------------
+
+
+def holds(node: Node, row: Mapping[str, Any]) -> bool:
+    """Whether a metadata row fits a filter; string functions are not offered (501)."""
+    if isinstance(node, And):
+        return all(holds(part, row) for part in node.parts)
+    if isinstance(node, Or):
+        return any(holds(part, row) for part in node.parts)
+    if isinstance(node, Not):
+        return not holds(node.part, row)
+    if isinstance(node, Function):
+        raise Refusal(501, "0x8006088a", f"The function '{node.name}' is not supported for metadata.")
+    if isinstance(node, Compare):
+        left, right = _value(node.left, row), _value(node.right, row)
+        if node.op in {"eq", "ne"}:
+            return bool(left == right) is (node.op == "eq")
+        try:
+            return _ORDER[node.op](left, right)
+        except TypeError as error:
+            raise bad_query("A binary operator with incompatible types was detected.") from error
+    value = _value(node, row)
+    if not isinstance(value, bool):
+        raise bad_query("The $filter expression must evaluate to a single boolean value.")
+    return value
+
+
+def _value(node: Node, row: Mapping[str, Any]) -> Any:
+    if isinstance(node, Literal):
+        return node.value
+    if isinstance(node, EnumLiteral):
+        return node.member
+    if isinstance(node, Path):
+        value: Any = row
+        for name in node.names:
+            if not isinstance(value, Mapping) or name not in value:
+                raise bad_query(f"Could not find a property named '{name}'.")
+            value = value[name]
+        return value
+    raise bad_query("This expression is not supported for metadata.")

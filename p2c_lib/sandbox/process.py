@@ -1,0 +1,154 @@
+"""A sandbox as a process of its own: find one that runs, start one, stop it. Light: standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from p2c_lib.errors import SandboxError
+
+RECORD = "server.json"
+_PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that answers: its two URLs (no slash at the end), its token, its process and its state directory."""
+
+    sales_url: str
+    finops_url: str
+    token: str = field(repr=False)
+    pid: int
+    state: Path
+
+
+def find(home: Path) -> Running | None:
+    """The sandbox that runs for a home directory, or None; a record without a server behind it counts as none."""
+    try:
+        facts = json.loads((home / RECORD).read_text("utf-8"))
+        state = Path(facts["state"])
+        found = Running(facts["sales_url"], facts["finops_url"], facts["token"], int(facts["pid"]), state)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    answers = _answers(found.sales_url, "/api/data/v9.2/WhoAmI", found.token)
+    return found if answers and _answers(found.finops_url, "/data/", found.token) else None
+
+
+def start(
+    home: Path,
+    *,
+    sales_port: int = 0,
+    finops_port: int = 0,
+    state: Path | None = None,
+    token: str | None = None,
+) -> Running:
+    """Start a sandbox for a home directory and wait until it answers; it ends with this process at the latest.
+
+    `SandboxError` when it cannot start: a port in use, or the state in use by another sandbox.
+    """
+    command = [sys.executable, "-m", "p2c_lib.sandbox", "serve", "--attached", "--home", str(home)]
+    command += ["--sales-port", str(sales_port), "--finops-port", str(finops_port)]
+    command += ["--state", str(state)] if state else []
+    environment = {**os.environ, "P2C_SANDBOX_TOKEN": token} if token else None
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "server.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        )
+    _CHILDREN[process.pid] = process
+    return _awaited(process, home, log)
+
+
+# Kept so that their input stays open: its end tells them to stop.
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _awaited(process: subprocess.Popen[bytes], home: Path, log: Path) -> Running:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            _forget(process.pid)
+            said = log.read_text("utf-8", "replace").strip().splitlines()
+            reason = said[-1] if said else f"it ended with status {process.returncode}"
+            raise SandboxError(f"The sandbox did not start: {reason}", hint=f"Its messages are in {log}.")
+        found = find(home)
+        if found is not None and found.pid == process.pid:
+            return found
+        time.sleep(0.03)
+    process.kill()
+    process.wait()
+    _forget(process.pid)
+    raise SandboxError(f"The sandbox did not answer within {_PATIENCE:.0f} s.", hint=f"Its messages are in {log}.")
+
+
+def stop(running: Running) -> None:
+    """Stop a sandbox and wait until it has ended; one that has ended already is no error."""
+    process = _CHILDREN.get(running.pid)
+    if process is not None:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _forget(running.pid)
+        return
+    if not _answers(running.sales_url, "/api/data/v9.2/WhoAmI", running.token):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGTERM)
+    until = time.monotonic() + 15
+    while _answers(running.sales_url, "/api/data/v9.2/WhoAmI", running.token):
+        if time.monotonic() > until:
+            raise SandboxError(f"The sandbox (process {running.pid}) did not stop.", hint="End the process by hand.")
+        time.sleep(0.05)
+
+
+def _forget(pid: int) -> None:
+    process = _CHILDREN.pop(pid, None)
+    if process is not None and process.stdin is not None:
+        process.stdin.close()
+
+
+def _answers(url: str, path: str, token: str) -> bool:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold a state directory for one process; `SandboxError` when another has it."""
+    with (state / "sandbox.lock").open("a+b") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SandboxError(
+                f"The sandbox state in {state} is in use by another process.",
+                hint="Stop that sandbox (p2c sandbox status tells where it runs), or give another --state.",
+            ) from error
+        yield

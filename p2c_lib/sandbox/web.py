@@ -1,0 +1,121 @@
+"""HTTP around the two services: the token endpoint, the bearer check, and threads for the work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.service import answer as sales_answer
+from p2c_lib.sandbox.dataverse.service import refused as sales_refused
+from p2c_lib.sandbox.finops import FinOps
+from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens, challenge
+from p2c_lib.sandbox.wire import Answer, Call, Refusal
+
+LARGEST_BODY = 128 * 1024 * 1024
+_TOKEN_PATH = re.compile(r"/(?:[^/]+/)+(?:v2\.0/)?token")
+_THREADS = 16
+_log = logging.getLogger("p2c_lib.sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One system behind one port: how it answers and how it refuses."""
+
+    answer: Callable[[Call], Answer]
+    refused: Callable[[Refusal], Answer]
+    tokens: Tokens
+    threads: ThreadPoolExecutor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI has it."""
+        try:
+            call = await _call(Request(scope, receive))
+        except ClientDisconnect:
+            return
+        except Refusal as refusal:
+            await _response(self.refused(refusal))(scope, receive, send)
+            return
+        answer = await asyncio.get_running_loop().run_in_executor(self.threads, self._answered, call)
+        await _response(answer)(scope, receive, send)
+
+    def _answered(self, call: Call) -> Answer:
+        if _TOKEN_PATH.fullmatch(call.path) and "oauth2" in call.path:
+            return self.tokens.answer(call)
+        if not self.tokens.accepts(call.headers.get("authorization", "")):
+            message = "The bearer token is missing, expired or not issued by this sandbox."
+            return self.refused(Refusal(401, "", message, headers=challenge(call)))
+        try:
+            return self.answer(call)
+        except Refusal as refusal:
+            return self.refused(refusal)
+        except Exception:
+            number = str(uuid.uuid4())
+            _log.exception("Request %s %s failed (%s).", call.method, call.path, number)
+            return self.refused(Refusal(500, "0x80040216", f"An unexpected error occurred. ({number})"))
+
+
+async def _call(request: Request) -> Call:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in request.scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    pieces, size = [], 0
+    async for piece in request.stream():
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_BODY:
+            raise Refusal(413, "0x80040203", f"The request is larger than {LARGEST_BODY} bytes.")
+    scope = request.scope
+    base = f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"
+    query = scope["query_string"].decode("latin-1")
+    return Call(request.method, scope["path"], query, headers, b"".join(pieces), base)
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, status_code=answer.status)
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    if not (answer.status < 200 or answer.status in {204, 304}):
+        pairs.append((b"content-length", str(len(answer.body)).encode()))
+    response.raw_headers = pairs
+    return response
+
+
+def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
+    """The Sales system as an ASGI app, under ``/api/data/v9.2/``."""
+
+    def answer(call: Call) -> Answer:
+        return sales_answer(organisation, call)
+
+    def refused(refusal: Refusal) -> Answer:
+        return sales_refused(refusal, annotated=False)
+
+    return _app(Endpoint(answer, refused, tokens, _threads()))
+
+
+def finops_app(store: Store, tokens: Tokens) -> ASGIApp:
+    """The Finance and Operations system as an ASGI app, under ``/data/`` and ``/metadata/``."""
+    service = FinOps(store)
+    return _app(Endpoint(service.answer, finops_refused, tokens, _threads()))
+
+
+def _threads() -> ThreadPoolExecutor:
+    # Threads that stay: each keeps its own connection to the store.
+    return ThreadPoolExecutor(_THREADS, "sandbox")
+
+
+def _app(endpoint: Endpoint) -> ASGIApp:
+    return Starlette(routes=[Mount("/", app=endpoint)])
