@@ -19,7 +19,7 @@ from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 from p2c_lib.mapping.transforms.combine import coalesce
 from p2c_lib.mapping.transforms.text import as_text, is_blank
 
-__all__ = ["Outcome", "distinct_rows", "filled", "run", "settled"]
+__all__ = ["Outcome", "converted_by", "decided", "distinct_rows", "filled", "rejected", "run"]
 
 SAMPLE = 2_000
 MOST_DISTINCT = 0.25
@@ -65,7 +65,7 @@ class Chain:
         if self.rule.default is not None:
             outcome = replace(outcome, values=filled(outcome.values, self.rule.default))
         converted = cast(outcome.values, self.kind)
-        return _reject(replace(outcome, values=converted.values), converted, outcome.values)
+        return rejected(replace(outcome, values=converted.values), converted, outcome.values)
 
 
 def _constant(chain: Chain, rows: int) -> Outcome:
@@ -132,18 +132,28 @@ def _on_distinct(values: pa.Array, chain: Chain, steps: Sequence[Step]) -> Outco
 
 def settled(outcome: Outcome, step: Step, given: pa.Array | Sequence[pa.Array], context: Context) -> Outcome:
     """The outcome after one step, its policy applied to what the transform refused."""
+    return decided(outcome, step, converted_by(step, given, context))
+
+
+def converted_by(step: Step, given: pa.Array | Sequence[pa.Array], context: Context) -> Converted:
+    """What a step's transform makes of values, before its policy."""
     known = {"context": context} if step.transform.needs_context else {}
     converted: Converted = step.transform.function(given, **step.arguments, **known)
+    return converted
+
+
+def decided(outcome: Outcome, step: Step, converted: Converted) -> Outcome:
+    """The outcome once the step's policy has dealt with what was refused."""
     after = replace(outcome, values=converted.values)
     if converted.refused is None or step.otherwise == "null":
         return after
     if step.otherwise == "keep":
         kept = pc.if_else(converted.refused, as_text(outcome.values), as_text(converted.values))
         return replace(after, values=kept)
-    return _reject(after, converted, outcome.values)
+    return rejected(after, converted, outcome.values)
 
 
-def _reject(outcome: Outcome, converted: Converted, before: pa.Array) -> Outcome:
+def rejected(outcome: Outcome, converted: Converted, before: pa.Array) -> Outcome:
     """Refused values become null and get their reason, unless an earlier step gave one."""
     if converted.refused is None or not pc.any(converted.refused).as_py():
         return outcome

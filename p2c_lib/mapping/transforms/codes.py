@@ -93,7 +93,7 @@ UNITS = {
     "Gram": "g",
     "Gallon": "gal",
     "Litre": "l",
-    "Metre": "m",
+    "Meter": "m",
 }
 
 

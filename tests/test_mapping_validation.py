@@ -1,0 +1,155 @@
+"""A template against both systems' metadata: each mistake found under its code, before any data moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from p2c_lib.config import workspace
+from p2c_lib.mapping import packaged_tasks, parse, template
+from p2c_lib.mapping.filters import columns_in_filter
+from p2c_lib.mapping.validation import CODES, validate
+from p2c_lib.session import Session, connect
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    place: Path = tmp_path_factory.mktemp("validation")
+    with connect("sandbox", workspace=workspace(place)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("task", packaged_tasks())
+def test_the_packaged_templates_have_no_errors(session: Session, task: str) -> None:
+    made = template(task)
+    assert [str(f) for f in validate(made, session).findings if f.level == "error"] == []
+    for name, option in made.options.items():
+        for choice in option.choices:
+            found = validate(made.choose(**{name: choice}), session)
+            assert (name, choice, found.ok) == (name, choice, True), str(found)
+
+
+GOOD = """\
+version: 1
+task: own
+title: Own
+source: {app: sales, entity: contacts, filter: statecode eq 0}
+destination: {app: finops, entity: CustomersV2}
+key: {msdynce_contactnumber: CustomerAccount}
+fields:
+  - {from: msdynce_contactnumber, to: CustomerAccount}
+  - {from: lastname, to: PersonLastName}
+  - {to: IsExternallyMaintained, default: "Yes"}
+  - {from: creditlimit, to: CreditLimit}
+"""
+
+BACK = """\
+version: 1
+task: back
+title: Back
+source: {app: finops, entity: SellableReleasedProducts}
+destination: {app: sales, entity: products}
+key: {ProductNumber: productnumber}
+fields:
+  - {from: ProductNumber, to: productnumber}
+  - {from: ProductName, to: name}
+  - {to: quantitydecimal, default: 0}
+  - {to: defaultuomid.name, default: Each}
+  - {to: defaultuomscheduleid.name, default: Default unit}
+"""
+
+# What is changed in GOOD or BACK, the code and the path of the finding, and a word that must be in it.
+MISTAKES = [
+    (GOOD, "entity: contacts,", "entity: contact,", "DIPV1018", "source.entity", "Did you mean 'contacts'?"),
+    (GOOD, "entity: CustomersV2", "entity: CustomersV", "DIPV1020", "destination.entity", "CustomersV2"),
+    (GOOD, "from: lastname", "from: lastnam", "DIPV1022", "fields[1].from", "Did you mean 'lastname'?"),
+    (GOOD, "from: lastname", "from: transactioncurrencyid.isocode", "DIPV1022", "fields[1].from", "isocode"),
+    (
+        GOOD,
+        "from: lastname",
+        "from: parentcustomerid.lead.name",
+        "DIPV1022",
+        "fields[1].from",
+        "parentcustomerid.account",
+    ),
+    (GOOD, "to: PersonLastName", "to: PersonLastname_", "DIPV1025", "fields[1].to", "PersonLastName"),
+    (GOOD, "statecode eq 0", "statecode == 0", "DIPV1012", "source.filter", "character 10"),
+    (GOOD, "statecode eq 0", "statecode eq 0 and", "DIPV1012", "source.filter", "at the end"),
+    (GOOD, "statecode eq 0", "stateCode eq 0", "DIPV1022", "source.filter", "'statecode'"),
+    (GOOD, 'default: "Yes"', "default: Yup", "DIPV1030", "fields[2]", "Allowed: No, Yes"),
+    (GOOD, "from: creditlimit", "from: createdon", "DIPV1030", "fields[3]", "date"),
+    (GOOD, "from: creditlimit", "from: lastname", "DIPV1030", "fields[3]", "text"),
+    (
+        GOOD,
+        "CreditLimit}",
+        "CreditLimit, exists_in: Currencies.Code}",
+        "REFERENCE",
+        "fields[3].exists_in",
+        "CurrencyCode",
+    ),
+    (
+        GOOD,
+        "key:",
+        "parents: [{column: PersonLastName, tasks: [accounts], says: x}]\nkey:",
+        "PARENT",
+        "parents[0]",
+        "accounts",
+    ),
+    (GOOD, "CustomersV2", "CDSContactPersons", "DIPV1014", "key", "ContactPersonPartyNumber"),
+    (BACK, "key: {ProductNumber: productnumber}", "key: {ProductName: name}", "DIPV1003", "key", "productnumber"),
+    (BACK, "to: name}", "to: createdon}", "DIPV1011", "fields[1].to", "read-only"),
+    (BACK, "  - {from: ProductName, to: name}\n", "", "DIPV1010", "fields", "name is mandatory"),
+    (BACK, "from: ProductName, to: name", "from: ProductName, to: name", "DIPV1031", "fields[1]", "name is mandatory"),
+    (BACK, "to: defaultuomid.name", "to: defaultuomid", "DIPV1027", "fields[3].to", "defaultuomid.<key column>"),
+    (BACK, "to: defaultuomid.name", "to: defaultuomid.quantity", "DIPV1027", "fields[3].to", "no key"),
+    (BACK, "to: name}", "to: name, apply: [{truncate: 200}]}", "LENGTH", "fields[1]", "holds 100"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "code", "path", "word"), MISTAKES, ids=[f"{m[3]} {m[2]}" for m in MISTAKES]
+)
+def test_a_mistake_is_found_under_its_code(
+    session: Session, text: str, old: str, new: str, code: str, path: str, word: str
+) -> None:
+    assert old in text
+    found = validate(parse(text.replace(old, new, 1)), session).findings
+    matching = [f for f in found if (f.code, f.path) == (code, path)]
+    assert matching, [str(f) for f in found]
+    assert word in f"{matching[0].message} {matching[0].hint}"
+
+
+def test_every_code_has_a_mistake_that_shows_it() -> None:
+    assert {code for *_, code, _, _ in MISTAKES} == set(CODES)
+
+
+def test_findings_show_as_text_html_and_plain_values(session: Session) -> None:
+    found = validate(parse(GOOD.replace("lastname", "lastnam")), session)
+    assert str(found).startswith("error DIPV1022 fields[1].from: Unknown column 'lastnam'")
+    assert found.to_dict()["findings"][0]["meaning"] == "a source column is not known"
+    assert "lastnam" in found._repr_html_()
+
+
+FILTERS = [
+    ("name eq 'O''Neil' or not (revenue gt 5.5)", ("name", "revenue")),
+    ("contains(name, 'x') and endswith(name, 'y') eq true", ("name",)),
+    ("PartyType eq Microsoft.Dynamics.DataEntities.NoYes'Yes'", ("PartyType",)),
+    ("createdon ge 2020-01-01T00:00:00Z and id ne 00000000-0000-0000-0000-000000000001", ("createdon", "id")),
+    ("statecode in (0, 1)", ("statecode",)),
+    ("tolower(name) eq 'x'", ("name",)),
+]
+
+
+@pytest.mark.parametrize(("text", "columns"), FILTERS)
+def test_a_filter_is_read_and_its_columns_are_named(text: str, columns: tuple[str, ...]) -> None:
+    assert columns_in_filter(text) == columns
+
+
+@pytest.mark.parametrize(
+    "text", ["", "name", "name eq", "eq 1", "(name eq 1", "name eq 1)", "a eq 1 b eq 2", "a = 1", "a eq 'x"]
+)
+def test_a_filter_that_does_not_parse_says_where(text: str) -> None:
+    with pytest.raises(ValueError, match=r"character|at the end"):
+        columns_in_filter(text)
