@@ -48,17 +48,17 @@ class Bodies:
         names = tuple(write.body)
         plan = self._plans.get(names)
         if plan is None:
-            plan = self._plans[names] = [self._place(name) for name in names]
+            plan = self._plans[names] = [self.place(name) for name in names]
         drop_nulls = write.op == "create" and self._dialect.empty_is_null
         parts = []
         for (property_name, column), value in zip(plan, write.body.values(), strict=True):
             if value is None:
                 if not drop_nulls:
-                    parts.append(property_name + self._nothing(column))
+                    parts.append(property_name + self.nothing(column))
             elif column is None:
                 parts.append(property_name + quoted(str(value)))
             elif column.targets and isinstance(value, str) and value.startswith("/"):
-                parts.append(self._bound(column, value))
+                parts.append(self.bound(column, value))
             else:
                 parts.append(property_name + render(self._timed(value), column))
         return "{" + ",".join(parts) + "}"
@@ -69,7 +69,8 @@ class Bodies:
             return datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
         return value
 
-    def _place(self, name: str) -> tuple[str, Column | None]:
+    def place(self, name: str) -> tuple[str, Column | None]:
+        """The JSON property a column is written as, and the column; None where the property is a binding by itself."""
         if name.endswith(BIND):
             return f"{quoted(name)}:", None
         if "." in name:
@@ -82,14 +83,15 @@ class Bodies:
             return f"{quoted(way.navigation)}:", column
         return f"{quoted(column.wire)}:", column
 
-    def _nothing(self, column: Column | None) -> str:
+    def nothing(self, column: Column | None) -> str:
+        """What a column holds when it holds nothing, as JSON."""
         if not self._dialect.empty_is_null or column is None:
             return "null"
         if column.choices is not None:
             return quoted(column.choices[min(column.choices)]) if column.choices else '""'
         return NOTHING_BY_EDM.get(column.edm, "null")
 
-    def _bound(self, column: Column, path: str) -> str:
+    def bound(self, column: Column, path: str) -> str:
         """A lookup set to the row at ``path``: of several navigations the one whose table's set the path names."""
         entity_set = path.strip("/").partition("(")[0]
         ways = [way for way in self._schema.lookups if way.column == column.name]

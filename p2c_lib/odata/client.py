@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound, Rejected
+from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter, literal
 from p2c_lib.odata.metadata import Metadata, json_object
+from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
 from p2c_lib.odata.reading import Reading
@@ -27,10 +29,11 @@ from p2c_lib.odata.send import Patience, Sender
 from p2c_lib.odata.settle import as_written
 from p2c_lib.odata.urls import first_url
 from p2c_lib.odata.write import Writer
-from p2c_lib.odata.writes import Write, WriteResult
+from p2c_lib.odata.writes import Operation, Write, WriteResult
 
 __all__ = ["Client", "Identity"]
 
+Progress = Callable[[int, int], None]
 WIRE_THREADS = 32
 IN_FILTER = 150
 WHOLE_SET = 600
@@ -68,6 +71,8 @@ class Client:
         threads = max(2, min(4, os.cpu_count() or 2))
         self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
         self._identity: Identity | None = None
+        self._preparer = Preparer(self.dialect, self.metadata, self._find_id)
+        self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._as_written)
 
     def __enter__(self) -> Self:
         return self
@@ -110,15 +115,33 @@ class Client:
         return first_url(query, self.schema(query.entity_set), self.dialect)
 
     def write(
-        self, writes: Sequence[Write], *, progress: Callable[[int, int], None] | None = None
+        self, writes: Sequence[Write], *, together: bool = False, progress: Progress | None = None
     ) -> list[WriteResult]:
         """Carries out writes in batches and tells the outcome of each, in order; one that fails stops no other.
 
-        ``progress`` is called with how many are done and how many there are. Raises FrameError for a row that is
-        written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
+        With ``together`` all happen or none. ``progress`` is called with how many are done and how many there are.
+        Raises FrameError for a row that is written twice in one call and UnknownName for a column that does not exist,
+        both before anything is sent.
         """
-        writer = Writer(self.sender, self.dialect, self.metadata, self._as_written, self._find_id)
-        return writer.write(writes, progress)
+        ready = self._preparer.writes(writes)
+        return self._writer.write_together(ready) if together else self._writer.write(ready, progress)
+
+    def write_table(
+        self,
+        op: Operation,
+        entity_set: str,
+        table: pa.Table,
+        *,
+        key: Sequence[str] = (),
+        etag: str | None = None,
+        progress: Progress | None = None,
+    ) -> list[WriteResult]:
+        """Like ``write``, for every row of a table: its columns become JSON in Arrow, never Python values a row.
+
+        ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
+        whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
+        """
+        return self._writer.write(self._preparer.table(op, entity_set, table, key, etag), progress)
 
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -91,29 +92,31 @@ class _Parts:
         self._snapshot = snapshot
         self._folder = snapshot.with_name(snapshot.name + ".parts")
         self._mark = sha256(query.encode()).hexdigest()
+        self._token = uuid4().hex[:8]
 
     def state(self) -> dict[str, Any] | None:
         """How far an earlier read of the same query came, if it was within the hour; else the folder is made empty."""
         kept = self._kept()
         if kept is not None:
-            return kept
+            self._token = str(kept["token"])
+            return dict(kept["reading"])
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         return None
 
     def add(self, page: Page, state: dict[str, Any]) -> None:
         """Keep a page, then say that it is kept: in this order, so that a cut between the two loses nothing."""
-        path = self._folder / f"{page.part:05}-{page.place:06}.arrow"
+        path = self._folder / f"{self._token}-{page.part:05}-{page.place:06}.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, page.table.schema) as writer:
             writer.write_table(page.table)
-        whole = {"mark": self._mark, "at": time.time(), "reading": state}
+        whole = {"mark": self._mark, "token": self._token, "at": time.time(), "reading": state}
         draft = self._folder / "state.tmp"
         draft.write_text(json.dumps(whole), "utf-8")
         os.replace(draft, self._folder / STATE)
 
     def finish(self) -> pa.Table:
         """The Parquet file in the place of the parts, and its rows as a table."""
-        files = sorted(self._folder.glob("*.arrow"))
+        files = sorted(self._folder.glob(f"{self._token}-*.arrow"))
         schema = pa.unify_schemas([_schema(file) for file in files], promote_options=PROMOTE)
         self._to_parquet(files, schema)
         if sum(file.stat().st_size for file in files) <= IN_MEMORY_BYTES:
@@ -131,7 +134,7 @@ class _Parts:
         except (OSError, ValueError):
             return None
         fresh = whole.get("mark") == self._mark and time.time() - whole.get("at", 0) < RESUME_SECONDS
-        return dict(whole["reading"]) if fresh else None
+        return dict(whole) if fresh else None
 
     def _to_parquet(self, files: list[Path], schema: pa.Schema) -> None:
         import pyarrow.parquet as pq

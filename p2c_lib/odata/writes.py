@@ -10,12 +10,12 @@ from p2c_lib.errors import ServiceError
 
 __all__ = ["Operation", "Write", "WriteResult"]
 
-Operation = Literal["create", "update", "delete"]
+Operation = Literal["create", "update", "upsert", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One row to create, update or delete.
+    """One row to create, update, upsert (Sales only) or delete.
 
     ``key`` names the row: in Sales its primary id or the columns of one alternate key, in F&O every key field with
     ``dataAreaId``; a create needs none. ``body`` holds plain Python values by column; a value of None is empty.

@@ -1,0 +1,199 @@
+"""Columns straight to JSON: whole rows of a table as request bodies, made by Arrow, never a Python value a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import FrameError
+from p2c_lib.odata.bodies import Bodies
+from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.literals import BARE
+from p2c_lib.odata.schema import Column, EntitySchema
+
+__all__ = ["bodies_of", "keys_of", "slices"]
+
+NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
+NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
+ROWS_AT_ONCE = 50_000
+
+
+def bodies_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool, lead: str = "") -> pa.ChunkedArray:
+    """Every row's columns as one JSON object, in the service's way; ``lead`` is JSON that begins each object.
+
+    Columns of the workbench (``@...``) are left out. Decimals keep every digit. Raises UnknownName for a column that
+    is none and FrameError for a number that is not finite.
+    """
+    names = [name for name in table.column_names if not name.startswith("@")]
+    places = [bodies.place(name) for name in names]
+    chunks = []
+    for start in range(0, max(table.num_rows, 1), ROWS_AT_ONCE):
+        piece = table.slice(start, ROWS_AT_ONCE)
+        columns = [piece.column(name).combine_chunks() for name in names]
+        fragments = [
+            _fragment(values, key, column, dialect, bodies, creating=creating)
+            for values, (key, column) in zip(columns, places, strict=True)
+        ]
+        chunks.append(_objects(fragments, lead, piece.num_rows))
+    return pa.chunked_array(chunks, pa.string())
+
+
+def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.ChunkedArray:
+    """Every row's ``(key)`` as it stands in a URL, percent-encoded. Raises FrameError where a key is null."""
+    for name in key:
+        if table.column(name).null_count:
+            raise FrameError(f"{table.column(name).null_count} rows of {schema.entity_set} lack the key {name}.")
+    if schema.app == "sales" and tuple(key) == schema.key:
+        return pc.binary_join_element_wise("(", _plain(table.column(key[0])), ")", "")
+    pieces: list[Any] = []
+    for name in key:
+        column = schema.column(name)
+        text = _plain(table.column(name))
+        literal = text if column.edm in BARE or column.edm.startswith("Edm.Date") else _quoted_literal(text, column)
+        pieces += [f"{',' if pieces else '('}{column.wire}=", literal]
+    return pc.binary_join_element_wise(*pieces, ")", "")
+
+
+def slices(texts: pa.ChunkedArray, size: int) -> list[bytes]:
+    """The texts of ``size`` rows after one another as bytes, straight from Arrow's buffers."""
+    found = []
+    whole = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
+    large = whole.cast(pa.large_string())
+    offsets, data = large.buffers()[1], large.buffers()[2]
+    bounds = memoryview(offsets).cast("q")
+    for start in range(0, len(large), size):
+        end = min(start + size, len(large))
+        found.append(bytes(memoryview(data)[bounds[large.offset + start] : bounds[large.offset + end]]))
+    return found
+
+
+def _objects(fragments: list[Any], lead: str, rows: int) -> pa.Array:
+    """Fragments that each begin with a comma, as objects."""
+    if lead:
+        fragments = [pa.scalar(f",{lead}"), *fragments]
+    if not any(isinstance(each, pa.Array) for each in fragments):
+        return pa.array(["{" + "".join(f.as_py() for f in fragments)[1:] + "}"] * rows, pa.string())
+    joined = pc.binary_join_element_wise(*fragments, "")
+    return pc.binary_join_element_wise(pc.binary_replace_slice(joined, 0, 1, "{"), "}", "")
+
+
+def _fragment(
+    values: pa.Array, key: str, column: Column | None, dialect: Dialect, bodies: Bodies, *, creating: bool
+) -> Any:
+    """One column as ``,"name":value`` in every row, with what stands there for null."""
+    if column is not None and column.targets:
+        return _lookup(values, column, bodies)
+    text = _json(values, column, dialect)
+    made = pc.binary_join_element_wise(f",{key}", text, "")
+    if values.null_count == 0:
+        return made
+    if creating and dialect.empty_is_null:
+        return pc.fill_null(made, "")
+    return pc.fill_null(made, f",{key}{bodies.nothing(column)}")
+
+
+def _lookup(values: pa.Array, column: Column, bodies: Bodies) -> pa.Array:
+    """A column of bind paths; each path's set says which navigation it takes."""
+    made = {path: f",{bodies.bound(column, path)}" for path in pc.unique(values).to_pylist() if path is not None}
+    nothing = f",{bodies.place(column.name)[0]}null"
+    encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
+    words = pa.array([made[path] for path in encoded.dictionary.to_pylist()], pa.string())
+    return pc.fill_null(pc.take(words, encoded.indices), nothing)
+
+
+def _json(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _json(values.cast(kind.value_type), column, dialect)
+    for fits, write in _WRITERS:
+        if fits(kind):
+            return write(values, column, dialect)
+    raise FrameError(f"{column.name if column else 'A column'} is {kind}, which has no JSON form.")
+
+
+def _text(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:
+    text = values.cast(pa.string())
+    odd = pc.fill_null(pc.match_substring_regex(text, NEEDS_ESCAPE), fill_value=False)
+    plain = pc.binary_join_element_wise('"', text, '"', "")
+    if not pc.any(odd).as_py():
+        return plain
+    return pc.replace_with_mask(plain, odd, pa.array([quoted(value) for value in text.filter(odd).to_pylist()]))
+
+
+def _number(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
+    if (
+        pa.types.is_floating(values.type)
+        and not pc.all(pc.is_finite(values)).as_py()
+        and pc.any(pc.is_valid(values)).as_py()
+    ):
+        raise FrameError(f"{column.name if column else 'A column'} holds numbers that are not finite.")
+    return values.cast(pa.string())
+
+
+def _flag(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
+    yes_no = column is not None and column.edm.startswith("Microsoft.")
+    return pc.if_else(values, '"Yes"' if yes_no else "true", '"No"' if yes_no else "false")
+
+
+def _moment(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
+    zoned = values.cast(pa.timestamp("us", "UTC")) if values.type.tz else values.cast(pa.timestamp("us"))
+    text = pc.replace_substring(zoned.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    if column is not None and column.edm == "Edm.Date":
+        return pc.binary_join_element_wise('"', pc.utf8_slice_codeunits(text, 0, 10), '"', "")
+    return pc.binary_join_element_wise('"', text, 'Z"', "")
+
+
+def _day(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array:
+    hour = "T12:00:00Z" if dialect.days_at_noon else "T00:00:00Z"
+    tail = '"' if column is not None and column.edm == "Edm.Date" else f'{hour}"'
+    return pc.binary_join_element_wise('"', values.cast(pa.string()), tail, "")
+
+
+def _nothing(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:
+    return values.cast(pa.string())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+_WRITERS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Column | None, Dialect], pa.Array]]] = (
+    (_is_text, _text),
+    (_is_number, _number),
+    (pa.types.is_boolean, _flag),
+    (pa.types.is_timestamp, _moment),
+    (pa.types.is_date, _day),
+    (pa.types.is_null, _nothing),
+)
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_timestamp(values.type):
+        text = pc.replace_substring(values.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+        return pc.binary_join_element_wise(pc.replace_substring(text, ".000000", ""), "Z", "")
+    return values.cast(pa.string())
+
+
+def _quoted_literal(text: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Text as an OData literal inside a URL: quotes doubled, everything else that needs it percent-encoded."""
+    kind = "" if column.edm == "Edm.String" else column.edm
+    odd = pc.match_substring_regex(text, NEEDS_QUOTING)
+    safe = pc.binary_join_element_wise(f"{kind}'", pc.replace_substring(text, " ", "%20"), "'", "")
+    if not pc.any(odd).as_py():
+        return safe
+    made = [
+        f"{kind}'" + quote(value.replace("'", "''"), safe="'(),=-._~@!$") + "'"
+        for value in text.filter(odd).to_pylist()
+    ]
+    return pa.chunked_array([pc.replace_with_mask(safe.combine_chunks(), odd.combine_chunks(), pa.array(made))])
