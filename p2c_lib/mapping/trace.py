@@ -52,9 +52,11 @@ def trace(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows:
         touched = untouched if converted.refused is None else converted.refused
         stages.append(Stage(step.words, as_text(outcome.values), touched))
     if rule.default is not None:
-        blank = is_blank(outcome.values)
-        outcome = replace(outcome, values=filled(outcome.values, rule.default))
-        stages.append(Stage(f"default {scalar_text(rule.default)}", as_text(outcome.values), blank))
+        lost = pc.is_valid(outcome.reasons) if outcome.reasons is not None else untouched
+        blank = pc.and_not(is_blank(outcome.values), lost)
+        values = pc.if_else(lost, pa.scalar(None, pa.string()), as_text(filled(outcome.values, rule.default)))
+        outcome = replace(outcome, values=values)
+        stages.append(Stage(f"default {scalar_text(rule.default)}", values, blank))
     converted = cast(outcome.values, kind)
     outcome = rejected(replace(outcome, values=converted.values), converted, outcome.values)
     reasons = pa.nulls(rows, pa.string()) if outcome.reasons is None else outcome.reasons
