@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapping_frames import desk_for, frame, small
 
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping import FieldRule, map_frame
 from p2c_lib.mapping.coverage import coverage, preview, rule_change
+from tests.mapping_frames import desk_for, frame, small
 
 COUNTRY = "{from: country, to: Country, apply: [trim, {country_code: iso3}], default: USA}"
 

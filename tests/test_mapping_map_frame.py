@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapping_frames import MONEY, desk_for, frame, small
 
 from p2c_lib.errors import TemplateError
 from p2c_lib.mapping import map_frame, template
+from tests.mapping_frames import MONEY, desk_for, frame, small
 
 
 def mapped_values(fields: str, rows: dict[str, Any], types: dict[str, pa.DataType] | None = None) -> dict[str, Any]:
