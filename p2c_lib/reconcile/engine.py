@@ -67,17 +67,14 @@ def replace_key(side: Side, key: tuple[str, ...]) -> Side:
 
 
 def _flag(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], keys: Mapping[str, str]) -> None:
-    """The key hashes that are not one row a side with one row hash."""
+    """The key hashes that are not one row a side with one row hash, and that of rows without a key."""
     sides = []
     for number, side in enumerate(("e", "a")):
         row = ", ".join(c.aligned(side) for c in columns) or "0"
-        sides.append(
-            f"SELECT hash({keys[side]}) AS k, hash({row}) AS r, {number}::TINYINT AS s "
-            f"FROM {side} WHERE {keys[side]} IS NOT NULL"
-        )
+        sides.append(f"SELECT hash({keys[side]}) AS k, hash({row}) AS r, {number}::TINYINT AS s FROM {side}")
     database.execute(
         f"CREATE TEMP TABLE flagged AS SELECT k FROM ({' UNION ALL '.join(sides)}) "
-        "GROUP BY k HAVING count(*) <> 2 OR sum(s) <> 1 OR min(r) <> max(r)"
+        "GROUP BY k HAVING count(*) <> 2 OR sum(s) <> 1 OR min(r) <> max(r) UNION SELECT hash(NULL::VARCHAR)"
     )
 
 
@@ -86,13 +83,12 @@ def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
     for side in ("e", "a"):
         values = "".join(f", {c.aligned(side)} AS {quoted(c.name)}" for c in columns)
         database.execute(
-            f'CREATE TEMP TABLE f{side} AS SELECT "{AT}" AS i, {keys[side]} AS k{values} FROM {side} '
-            f"WHERE {keys[side]} IS NOT NULL AND hash({keys[side]}) IN (FROM flagged)"
+            f'CREATE TEMP TABLE f{side} AS SELECT * FROM (SELECT "{AT}" AS i, {keys[side]} AS k{values} FROM {side}) '
+            "WHERE hash(k) IN (FROM flagged)"
         )
-        database.execute(f'CREATE TEMP TABLE n{side} AS SELECT "{AT}" AS i FROM {side} WHERE {keys[side]} IS NULL')
     database.execute(
         "CREATE TEMP TABLE keys AS SELECT k, count(*) FILTER (s = 0) AS ne, count(*) FILTER (s = 1) AS na "
-        "FROM (SELECT k, 0 AS s FROM fe UNION ALL SELECT k, 1 FROM fa) GROUP BY k"
+        "FROM (SELECT k, 0 AS s FROM fe UNION ALL SELECT k, 1 FROM fa) WHERE k IS NOT NULL GROUP BY k"
     )
     values = "".join(f", fe.{quoted(c.name)} AS e{n}, fa.{quoted(c.name)} AS a{n}" for n, c in enumerate(columns))
     database.execute(
@@ -107,7 +103,7 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
         "CREATE TEMP TABLE differences (ie BIGINT, ia BIGINT, k VARCHAR, n INTEGER, field VARCHAR, kind VARCHAR, "
         "expected VARCHAR, actual VARCHAR, cause VARCHAR)"
     )
-    for n, column in enumerate(columns):
+    for n, column in _differing(database, columns):
         e, a = f"e{n}", f"a{n}"
         database.execute(
             f"INSERT INTO differences SELECT ie, ia, k, {n}, ?, ?, {column.text(e)}, {column.text(a)}, "
@@ -117,6 +113,17 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
     database.execute(unmapped_sql("differences"))
 
 
+def _differing(
+    database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
+) -> list[tuple[int, ComparedColumn]]:
+    """The columns in which any pair differs, with their numbers."""
+    if not columns:
+        return []
+    some = ", ".join(f"coalesce(bool_or({c.differs(f'e{n}', f'a{n}')}), FALSE)" for n, c in enumerate(columns))
+    found = database.sql(f"SELECT {some} FROM pairs").fetchall()[0]
+    return [(n, c) for n, c in enumerate(columns) if found[n]]
+
+
 CLASS_QUERY = """
     SELECT ie AS "@expected", ia AS "@actual", k AS key, c AS class FROM (
         SELECT DISTINCT ie, ia, k, 'changed' AS c FROM differences
@@ -124,8 +131,8 @@ CLASS_QUERY = """
             FROM fe JOIN keys USING (k) WHERE ne > 1 OR na <> 1
         UNION ALL SELECT NULL, i, k, CASE WHEN ne > 1 OR na > 1 THEN 'duplicate' ELSE 'extra' END
             FROM fa JOIN keys USING (k) WHERE na > 1 OR ne <> 1
-        UNION ALL SELECT i, NULL, NULL, 'invalid' FROM ne
-        UNION ALL SELECT NULL, i, NULL, 'invalid' FROM na
+        UNION ALL SELECT i, NULL, NULL, 'invalid' FROM fe WHERE k IS NULL
+        UNION ALL SELECT NULL, i, NULL, 'invalid' FROM fa WHERE k IS NULL
     ) ORDER BY class, key, "@expected", "@actual"
 """
 DIFFERENCE_QUERY = """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AT", "Side", "Snapshot", "arrow_schema", "key_sql", "opened", "quoted", "taken", "text_literal"]
 
 AT = "@i"
-TRIMMED = "chr(9)||chr(10)||chr(11)||chr(12)||chr(13)||chr(28)||chr(29)||chr(30)||chr(31)||' '"
+TIDY = "[!-~](?:[ -~]*[!-~])?"  # printable ASCII that trimming leaves as it is
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,8 @@ def _part(name: str, kind: pa.DataType) -> str:
         return f"CAST({column} AS VARCHAR)"
     if pa.types.is_decimal(kind):
         return rf"regexp_replace(regexp_replace(CAST({column} AS VARCHAR), '(\.\d*?)0+$', '\1'), '\.$', '')"
-    text = f"CAST({column} AS VARCHAR)"
-    plain = f"lower(trim({text}, {TRIMMED}))"
-    return f"nullif(CASE WHEN strlen({text}) = length({text}) THEN {plain} ELSE key_text({text}) END, '')"
+    text = column if pa.types.is_string(kind) else f"CAST({column} AS VARCHAR)"
+    return f"CASE WHEN regexp_full_match({text}, '{TIDY}') THEN lower({text}) ELSE nullif(key_text({text}), '') END"
 
 
 def quoted(name: str) -> str:
