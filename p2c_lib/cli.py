@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,12 +118,10 @@ def seed(
     state: StateOption = None,
 ) -> None:
     """Replace the sandbox's rows by a made-up company with planted defects; truth.json lists them."""
-    from p2c_lib.sandbox.load import reset
     from p2c_lib.sandbox.seed import seed as plant
 
     place = _state(state)
-    reset(place)
-    _report(plant(place, accounts=accounts, random_seed=random_seed))
+    _report(plant(place, accounts=accounts, random_seed=random_seed).to_dict())
 
 
 @sandbox.command()
@@ -136,13 +134,13 @@ def load(
     """Load CSV files into the sandbox: all of them, or none when one does not fit."""
     from p2c_lib.sandbox.load import load as load_files
 
-    _report(load_files(_state(state), folder, reset=reset))
+    _report(load_files(_state(state), folder, reset=reset).to_dict())
 
 
 @sandbox.command(name="reset")
 def reset_state(*, state: StateOption = None) -> None:
     """Empty the sandbox; the next start seeds it again."""
-    from p2c_lib.sandbox.load import reset
+    from p2c_lib.sandbox.state import reset
 
     reset(_state(state))
     typer.echo(f"{_state(state)} is empty; the next start seeds it.")
@@ -152,14 +150,14 @@ def reset_state(*, state: StateOption = None) -> None:
 def status(*, state: StateOption = None) -> None:
     """Say whether the sandbox runs, and what it holds."""
     from p2c_lib.sandbox import process
-    from p2c_lib.sandbox.load import status as held
+    from p2c_lib.sandbox.state import status as held
 
     found = process.find(workspace().sandbox_home)
     where = (
         f"up: Sales {found.sales_url}, F&O {found.finops_url}" if found else "not running; p2c sandbox serve starts it"
     )
     typer.echo(f"The sandbox is {where}.")
-    _report(held(state or (found.state if found else _state(None))))
+    _report(held(state or (found.state if found else _state(None))).to_dict())
 
 
 @contextmanager
@@ -194,9 +192,15 @@ def _show(result: RunResult, *, as_json: bool) -> None:
         _say(f"{task}: {what}")
 
 
-def _report(facts: Any) -> None:
+def _report(facts: Mapping[str, Any], inside: str = "") -> None:
+    """One line a fact; a group of facts has its name before each."""
     for name, value in facts.items():
-        typer.echo(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+        if isinstance(value, dict):
+            _report(value, f"{inside}{name} ")
+        elif isinstance(value, list):
+            typer.echo(f"{inside}{name}: {', '.join(map(str, value))}")
+        else:
+            typer.echo(f"{inside}{name}: {value:,}" if type(value) is int else f"{inside}{name}: {value}")
 
 
 def _say(line: str) -> None:

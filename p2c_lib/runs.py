@@ -222,10 +222,19 @@ def execute(workspace: Workspace, notebook: Path, output: Path, parameters: Mapp
                 progress_bar=False,
                 cwd=str(workspace.root),
                 request_save_on_cell_execute=False,
+                config=_quiet_local_kernels(),
+                extra_arguments=["--log-level=CRITICAL"],
             )
     except PapermillExecutionError as error:
         return f"{error.ename}: {error.evalue}".splitlines()[0]
     return None
+
+
+def _quiet_local_kernels() -> Any:
+    """Kernels are spoken to over sockets of the file system where there are such: nothing listens on a port."""
+    from traitlets.config import Config
+
+    return Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
 
 
 @contextmanager
