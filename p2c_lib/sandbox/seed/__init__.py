@@ -23,6 +23,7 @@ from p2c_lib.sandbox.store import Store, Value
 __all__ = ["Defect", "Seeded", "seed"]
 
 RANDOM_SEED = 20240108
+FIRST = 1000
 # Rows that are held in memory and may carry defects; what is asked for beyond them is clean and streamed.
 CORE = 3000
 
@@ -69,6 +70,9 @@ def seed(
         add_references(store, currencies=RATES, units=[name for name, *_ in UNITS])
         _write(store, company, range(core.accounts, sizes.accounts))
         settle(store)
+        # The solution's own numbers go on where the made ones end.
+        store.next_number("sales:account", FIRST, sizes.accounts)
+        store.next_number("sales:contact", FIRST, sizes.contacts or 1)
         rows = {one.set_name: store.count(one) for one in store.entities if store.count(one)}
     (state / TRUTH).write_text(json.dumps([asdict(one) for one in defects], indent=1), "utf-8")
     kinds: dict[str, int] = {}

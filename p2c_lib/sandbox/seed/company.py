@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from p2c_lib.sandbox.references import Row
 from p2c_lib.sandbox.seed.finops import (
@@ -100,9 +101,10 @@ def _quotes(company: Company, count: int) -> None:
     buyers = _buyers(company)
     products = [row for row in company.products if row["msdynce_ismaintainedexternally"]]
     own = [row for row in company.products if not row["msdynce_ismaintainedexternally"]]
+    turns = {True: cycle(buyers), False: cycle(company.accounts[::2] or company.accounts)}
     for index in range(count):
-        people = buyers if index % 5 < 2 and buyers else company.accounts
-        quote = maker.quote(index, people[index * 3 % len(people)], _STATES[index % len(_STATES)])
+        customer = next(turns[bool(buyers) and index % 5 < 2])
+        quote = maker.quote(index, customer, _STATES[index * 7 % len(_STATES)])
         company.quotes.append(quote)
         for sequence in range(1, rng.choice((1, 2, 3, 3, 4, 5)) + 1):
             company.lines.append(maker.line(len(company.lines), quote, sequence, rng.choice(products)))
@@ -117,7 +119,7 @@ def _already_there(company: Company) -> None:
     bought = {quote["@customer"] for quote in company.quotes}
     for index, row in enumerate(company.contacts):
         if row["msdynce_contactnumber"] in bought:
-            if index % 2:
+            if index % 8 < 4:
                 company.customers.append(customer_of_contact(row, pools))
         elif row["@account"] in customers and index % 3:
             company.persons.append(contact_person(row, pools))
