@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,7 +13,7 @@ from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_ke
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
 from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
 from p2c_lib.sandbox.finops.switches import Switches
-from p2c_lib.sandbox.finops.values import NAMESPACE, as_json_text, edm, etag, page_text
+from p2c_lib.sandbox.finops.values import NAMESPACE, Written, as_json_text, edm, etag, page_text, row_text, written
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, Value, quoted, table
 from p2c_lib.sandbox.wire import Answer, Call
@@ -123,7 +124,9 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
     if total is not None:
         body.append(f'"@odata.count":{total}')
     shown = rows[:room]
-    body.append(f'"value":[{",".join(page_text(columns, shown, _head(call, entity)))}]')
+    head = _head(call, entity)
+    texts = page_text(_forms(entity, columns), [row[2:] for row in shown], [head(row[0], row[1]) for row in shown])
+    body.append(f'"value":[{",".join(texts)}]')
     if len(rows) > room and (top is None or gone + room < top):
         body.append(f'"@odata.nextLink":{as_json_text(_next(call, options, len(shown), gone))}')
     if metadata_level(call) == "none":
@@ -142,14 +145,17 @@ def _total(connection: Any, entity: Entity, condition: str, values: list[Value])
     return int(connection.execute(f"SELECT count(*) FROM {table(entity)} WHERE {condition}", values).fetchone()[0])  # noqa: S608
 
 
-def _head(call: Call, entity: Entity) -> Any:
+def _forms(entity: Entity, columns: list[Column]) -> list[Written]:
+    forms = written(entity.set_name)
+    return [forms[column.name] for column in columns]
+
+
+def _head(call: Call, entity: Entity) -> Callable[[int, int], str]:
     level = metadata_level(call)
     if level == "none":
-        return lambda _row: ""
-    if level == "full":
-        kind = as_json_text(f"#{NAMESPACE}.{entity.name}")
-        return lambda row: f'"@odata.type":{kind},"@odata.etag":{as_json_text(etag(row[0], row[1]))}'
-    return lambda row: f'"@odata.etag":{as_json_text(etag(row[0], row[1]))}'
+        return lambda _version, _record: ""
+    kind = f'"@odata.type":{as_json_text(f"#{NAMESPACE}.{entity.name}")},' if level == "full" else ""
+    return lambda version, record: f'{kind}"@odata.etag":{as_json_text(etag(version, record))}'
 
 
 def _skiptoken(options: Options) -> int:
@@ -234,12 +240,13 @@ def row_answer(
     call: Call, entity: Entity, options: Options, columns: list[Column], found: dict[str, Value], status: int = 200
 ) -> Answer:
     """A row as the whole body, with its context and etag."""
-    mark = f'"@odata.context":{as_json_text(context(call, entity, options, single=True))},'
-    head = _head(call, entity)
-    row = [found["_version"], found["_id"], *(found[c.name] for c in columns)]
-    text = page_text(columns, [row], lambda r: ("" if metadata_level(call) == "none" else mark) + head(r))[0]
+    version, record = int(found["_version"] or 0), int(found["_id"] or 0)
+    head = _head(call, entity)(version, record)
+    if head:
+        head = f'"@odata.context":{as_json_text(context(call, entity, options, single=True))},{head}'
+    text = row_text(_forms(entity, columns), [found[c.name] for c in columns], head)
     pairs = headers(call)
-    pairs.append(("ETag", etag(int(found["_version"] or 0), int(found["_id"] or 0))))
+    pairs.append(("ETag", etag(version, record)))
     return Answer(status, pairs, text.encode())
 
 

@@ -169,7 +169,13 @@ class Rules:
         if rule.related == ("ISOcode", "CountryRegion") and self.switches.country_codes != "both":
             columns = rule.related[:1] if self.switches.country_codes == "iso2" else rule.related[1:]
         company = {"dataAreaId": row.get("dataAreaId")} if related.companied else {}
-        return any(self.store.find(related, {**company, column: value}) is not None for column in columns)
+        return any(self.exists(related, {**company, column: value}) for column in columns)
+
+    def exists(self, entity: Entity, key: Row) -> bool:
+        """Whether a row has these values."""
+        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+        sql = f"SELECT 1 FROM {table(entity)} WHERE {where} LIMIT 1"  # noqa: S608 - names of the schema
+        return self.store.connection.execute(sql, list(key.values())).fetchone() is not None
 
     def find(self, set_name: str, **key: Value) -> Row | None:
         """A row of another set, if it is there."""
@@ -225,7 +231,7 @@ class Rules:
         """Refuse the delete of a row that others name."""
         for set_name, column, own in RESTRICTED.get(entity.set_name, ()):
             company = {"dataAreaId": row["dataAreaId"]} if entity.companied else {}
-            if row[own] is not None and self.find(set_name, **{**company, column: row[own]}) is not None:
+            if row[own] is not None and self.exists(self.sets[set_name], {**company, column: row[own]}):
                 raise write_refused(
                     entity,
                     f"Error: The record cannot be deleted; rows of {self.sets[set_name].label} depend on it.",

@@ -9,13 +9,15 @@ import base64
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.finops.refusals import bad_body, write_refused
 from p2c_lib.sandbox.finops.switches import Switches
-from p2c_lib.sandbox.schema import Column, Entity, enums
+from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.store import Value
 
 as_json_text = encode_basestring_ascii
@@ -73,13 +75,23 @@ def etag(version: int, record: int) -> str:
 # -- out -----------------------------------------------------------------------------------------------------------
 
 
-def _texts(column: Column) -> Callable[[Any], str]:
-    nothing = json.dumps(empty(column))
-    if column.kind in {"int", "bigint"}:
-        return lambda value: nothing if value is None else str(value)
-    if column.kind == "decimal":
-        return lambda value: nothing if value is None else _decimal(value)
-    return lambda value: nothing if value is None else as_json_text(value)
+@dataclass(frozen=True)
+class Written:
+    """How a column is written: its name with the colon, the text of an empty value, the text of any other."""
+
+    name: str
+    nothing: str
+    text: Callable[[Any], str]
+
+
+@cache
+def written(set_name: str) -> dict[str, Written]:
+    """How the columns of an entity set are written, by name."""
+    columns = entities("finops")[set_name].columns.values()
+    return {
+        c.name: Written(f"{as_json_text(c.name)}:", json.dumps(empty(c)), _TEXTS.get(c.kind, as_json_text))
+        for c in columns
+    }
 
 
 def _decimal(value: float) -> str:
@@ -89,26 +101,35 @@ def _decimal(value: float) -> str:
     return f"{value:.16f}".rstrip("0").rstrip(".") if "e" in text else text
 
 
-def page_text(columns: Sequence[Column], rows: Sequence[Sequence[Any]], extra: Callable[[Any], str]) -> list[str]:
-    """The rows as JSON objects; a row is (version, record, \\*columns), ``extra`` gives the members before them.
+_TEXTS: dict[str, Callable[[Any], str]] = {"int": str, "bigint": str, "decimal": _decimal}
+
+
+def page_text(columns: Sequence[Written], rows: Sequence[Sequence[Any]], heads: Sequence[str]) -> list[str]:
+    """The rows as JSON objects; ``heads`` are the members before the columns, one text a row (may be empty).
 
     A column without any value on the page is written into the form of the row once, not into every row.
     """
-    if not rows:
-        return []
-    form, varying = ["{%s"], []
-    for place, column in enumerate(columns, start=2):
-        name = as_json_text(column.name).replace("%", "%%")
+    form, varying = [], []
+    for place, column in enumerate(columns):
+        name = column.name.replace("%", "%%")
         if all(row[place] is None for row in rows):
-            form.append(f",{name}:{json.dumps(empty(column))}")
+            form.append(f"{name}{column.nothing}")
         else:
-            form.append(f",{name}:%s")
-            text = _texts(column)
-            varying.append([text(row[place]) for row in rows])
-    row_form = "".join(form) + "}"
-    heads = [extra(row) for row in rows]
-    texts = [row_form % values for values in zip(heads, *varying, strict=True)]
-    return texts if heads[0] else [text.replace("{,", "{", 1) for text in texts]
+            form.append(f"{name}%s")
+            text, nothing = column.text, column.nothing
+            varying.append([nothing if row[place] is None else text(row[place]) for row in rows])
+    row_form = ",".join(form) + "}"
+    bodies = [row_form % values for values in zip(*varying, strict=True)] if varying else [row_form % ()] * len(rows)
+    return [f"{{{head},{body}" if head else f"{{{body}" for head, body in zip(heads, bodies, strict=True)]
+
+
+def row_text(columns: Sequence[Written], row: Sequence[Any], head: str) -> str:
+    """One row as a JSON object."""
+    parts = [
+        f"{column.name}{column.nothing if value is None else column.text(value)}"
+        for column, value in zip(columns, row, strict=True)
+    ]
+    return "{" + ",".join([head, *parts] if head else parts) + "}"
 
 
 # -- in ------------------------------------------------------------------------------------------------------------
