@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text"]
+__all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text", "plain_number"]
 
 SYSTEM = "@"
 SHOWN_ROWS = 8
@@ -162,6 +162,16 @@ def key_text(table: pa.Table, key: Sequence[str]) -> pa.Array:
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
+def plain_number(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Fractional numbers as text without the zeros that only fill a scale.
+
+    >>> plain_number(pa.array(["-2.0000", "10.50", "100"]).cast(pa.decimal128(9, 4))).to_pylist()
+    ['-2', '10.5', '100']
+    """
+    text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
+    return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
+
+
 def _normal_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -169,8 +179,7 @@ def _normal_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
-        return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
+        return plain_number(column)
     text = column.cast(pa.string()) if not pa.types.is_string(kind) else column
     return _casefold(pc.utf8_trim_whitespace(text))
 

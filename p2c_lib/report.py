@@ -20,6 +20,8 @@ from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["Chart", "Facts", "Links", "Part", "Prose", "Report", "Table", "fragment", "stacked_bars"]
 
+# The drawer and the browser measure letters differently: labels need room on both sides.
+ROOM = {"left": 30, "right": 40, "top": 5, "bottom": 5}
 VERDICTS = {"pass": "ok", "warn": "warning", "blocked": "stop", "failed": "stop", "planned": "info"}
 
 
@@ -233,7 +235,7 @@ def stacked_bars(title: str, rows: Sequence[tuple[str, str, int]], colours: Mapp
             ),
             order=alt.Order("order:Q"),
         )
-        .properties(width=560, height=alt.Step(26), background="transparent")
+        .properties(width=560, height=alt.Step(26), background="transparent", padding=ROOM)
     )
     svg = vl_convert.vegalite_to_svg(chart.to_json(validate=False))
     return Chart(title, svg, "; ".join(f"{n} {k} {c:,}" for n, k, c in rows if c))

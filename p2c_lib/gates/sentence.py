@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.frames import plain_number
+
 __all__ = ["placeholders", "sentences"]
 
 PLACE = re.compile(r"\{([^{}]+)\}")
@@ -39,7 +41,7 @@ def sentences(words: str, columns: Mapping[str, pa.Array], count: int) -> pa.Arr
 def as_text(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Values as a person writes them: text as it is, decimals without the zeros that only fill a scale."""
     if pa.types.is_decimal(values.type):
-        return _one(pc.replace_substring_regex(values.cast(pa.string()), r"(\.\d*?)0+$|\.$", r"\1")).cast(pa.string())
+        return _one(plain_number(values))
     if pa.types.is_dictionary(values.type):
         return as_text(values.cast(values.type.value_type))
     return _one(values if pa.types.is_string(values.type) else values.cast(pa.string()))
