@@ -116,11 +116,11 @@ def source_columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.
         if name not in source.table.column_names:
             unknown = UnknownName("column", name, source.columns, where=f"the frame of {source.origin.entity_set}")
             raise TemplateError(unknown.message, path=f"fields[{place}].from", hint=unknown.hint)
-        columns.append(_plain(source.table.column(name)))
+        columns.append(plain(source.table.column(name)))
     return columns
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
+def plain(column: pa.ChunkedArray) -> pa.Array:
     one = column.combine_chunks()
     if isinstance(one, pa.ChunkedArray):
         one = pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
