@@ -50,6 +50,7 @@ SHORTEST_CUT = 10
 SHORTEST_PHONE = 7
 COUNTRY_CODE = 3
 AGAIN = 3
+TOGETHER = 0.9
 
 
 def cause_sql(column: ComparedColumn, expected: str, actual: str) -> str:
@@ -139,13 +140,17 @@ def _shifted(column: ComparedColumn, e: str, a: str) -> str:
 
 
 def unmapped_sql(differences: str) -> str:
-    """An update: pairs of texts that come again and again, and nearly always together, lack an entry in a value map."""
+    """The pairs of texts that come again and again and nearly always together: a value map lacks their entry.
+
+    A query for (n, expected, actual), n being the column's number.
+    """
     return f"""
-        UPDATE {differences} AS d SET cause = 'unmapped-value' FROM (
-            SELECT field, expected, actual, count(*) AS n,
-                   sum(count(*)) OVER (PARTITION BY field, expected) AS of_expected
-            FROM {differences} WHERE cause = 'value' AND kind = 'text' GROUP BY field, expected, actual
-        ) AS pair
-        WHERE d.cause = 'value' AND d.field = pair.field AND d.expected = pair.expected AND d.actual = pair.actual
-          AND pair.n >= {AGAIN} AND pair.n >= 0.9 * pair.of_expected
+        SELECT n, expected, actual FROM (
+            SELECT n, expected, actual, count(*) AS times FROM {differences}
+            WHERE cause = 'value' AND kind = 'text' GROUP BY ALL HAVING times >= {AGAIN}
+        ) AS pair SEMI JOIN (
+            SELECT n, expected, count(*) AS times FROM {differences}
+            WHERE cause = 'value' AND kind = 'text' GROUP BY ALL
+        ) AS spelling
+        ON pair.n = spelling.n AND pair.expected = spelling.expected AND pair.times >= {TOGETHER} * spelling.times
     """  # noqa: S608  # the name of a table of our own

@@ -110,7 +110,7 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
             f"{cause_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)}",
             [column.name, column.kind],
         )
-    database.execute(unmapped_sql("differences"))
+    database.execute(f"CREATE TEMP TABLE unmapped AS {unmapped_sql('differences')}")
 
 
 def _differing(
@@ -136,6 +136,8 @@ CLASS_QUERY = """
     ) ORDER BY class, key, "@expected", "@actual"
 """
 DIFFERENCE_QUERY = """
-    SELECT ie AS "@expected", ia AS "@actual", k AS key, field, expected, actual, cause
-    FROM differences ORDER BY ie, n
+    SELECT ie AS "@expected", ia AS "@actual", k AS key, field, d.expected AS expected, d.actual AS actual,
+           CASE WHEN cause = 'value' AND u.n IS NOT NULL THEN 'unmapped-value' ELSE cause END AS cause
+    FROM differences d LEFT JOIN unmapped u ON d.n = u.n AND d.expected = u.expected AND d.actual = u.actual
+    ORDER BY ie, d.n
 """
