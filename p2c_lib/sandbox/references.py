@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store, Value, table
@@ -79,6 +80,7 @@ DELIVERY = {"FOB": "Free on board", "CIF": "Cost, insurance and freight", "EXW":
 MODES = {"10": "Ground", "20": "Air", "30": "Pick-up"}
 
 
+@cache
 def fixed_guid(kind: str, name: str) -> str:
     """The id of a row that has the same id in every sandbox."""
     return str(uuid.uuid5(_SPACE, f"{kind}:{name}"))

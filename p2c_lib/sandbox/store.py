@@ -40,6 +40,12 @@ _DECLARED = {
     "money": "REAL",
 }
 
+# Lookups that most rows share: an index of them would not narrow a search.
+_SHARED = {
+    "createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "ownerid", "owninguser", "owningteam",
+    "owningbusinessunit", "organizationid", "transactioncurrencyid",
+}  # fmt: skip
+
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deletions (
@@ -199,7 +205,7 @@ class Store:
 
     def create_indexes(self, entity: Entity) -> None:
         """Indexes of the keys (unique), lookups, primary name and version; those that exist already are left."""
-        plain = [c.name for c in entity.columns.values() if c.kind == "lookup"]
+        plain = [c.name for c in entity.columns.values() if c.kind == "lookup" and c.name not in _SHARED]
         if entity.primary_name and (entity.primary_name,) not in self.keys(entity).values():
             plain.append(entity.primary_name)
         for columns in {entity.key, *entity.alternate_keys.values()}:
@@ -221,7 +227,10 @@ class Store:
         name = quoted(f"{entity.system}_{entity.set_name.lower()}_by_{'_'.join(columns)}")
         kind = "UNIQUE INDEX" if unique else "INDEX"
         listed = ", ".join(quoted(c) for c in columns)
-        self.connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table(entity)} ({listed})")
+        # Most lookups are empty on most rows; a condition on one always means rows that have it.
+        lookup = entity.columns[columns[0]].kind == "lookup" if columns[0] in entity.columns else False
+        filled = f" WHERE {listed} IS NOT NULL" if lookup and len(columns) == 1 and not unique else ""
+        self.connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table(entity)} ({listed}){filled}")
 
     def keys(self, entity: Entity) -> dict[str, tuple[str, ...]]:
         """Primary (named ``""``) and alternate keys."""

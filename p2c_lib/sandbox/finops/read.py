@@ -112,7 +112,8 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
     top, skip = options.number("$top"), options.number("$skip") or 0
     gone = _skiptoken(options)
     room = size if top is None else min(size, max(top - gone, 0))
-    sort = order(entity, options.given["$orderby"]) if "$orderby" in options.given else "_id"
+    keyed = ", ".join(quoted(name) for name in entity.key)
+    sort = order(entity, options.given["$orderby"]) if "$orderby" in options.given else keyed
     sql = (
         f"SELECT _version, _id, {', '.join(quoted(c.name) for c in columns)} FROM {table(entity)} "  # noqa: S608
         f"WHERE {condition} ORDER BY {sort} LIMIT {room + 1} OFFSET {skip + gone}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -47,7 +47,7 @@ class Sizes:
 
 @dataclass
 class Company:
-    """Rows by what they are; ``there`` are the numbers of accounts, contacts and quotes that F&O has too."""
+    """Rows by what they are: five sets of Sales, then five of F&O; ``by_quote`` are the lines of each quote."""
 
     maker: Maker
     pools: Pools
@@ -61,6 +61,12 @@ class Company:
     released: list[Row] = field(default_factory=list)
     quotations: list[Row] = field(default_factory=list)
     quotation_lines: list[Row] = field(default_factory=list)
+    by_quote: dict[Value, list[Row]] = field(default_factory=dict)
+
+    def add_line(self, line: Row) -> None:
+        """Add a line of a quote."""
+        self.lines.append(line)
+        self.by_quote.setdefault(line["quoteid"], []).append(line)
 
 
 def build(maker: Maker, pools: Pools, sizes: Sizes) -> Company:
@@ -107,9 +113,9 @@ def _quotes(company: Company, count: int) -> None:
         quote = maker.quote(index, customer, _STATES[index * 7 % len(_STATES)])
         company.quotes.append(quote)
         for sequence in range(1, rng.choice((1, 2, 3, 3, 4, 5)) + 1):
-            company.lines.append(maker.line(len(company.lines), quote, sequence, rng.choice(products)))
+            company.add_line(maker.line(len(company.lines), quote, sequence, rng.choice(products)))
         if index % 9 == 4 and own:
-            company.lines.append(maker.line(len(company.lines), quote, 9, rng.choice(own)))
+            company.add_line(maker.line(len(company.lines), quote, 9, rng.choice(own)))
 
 
 def _already_there(company: Company) -> None:
@@ -129,13 +135,13 @@ def _already_there(company: Company) -> None:
 
 
 def _write_quotation(company: Company, quote: Row, released: Mapping[Value, Row]) -> None:
-    lines = list(lines_of(company, quote))
+    lines = lines_of(company, quote)
     if all(line.get("@product") in released for line in lines):
         made = [quotation_line(line, quote, released[line["@product"]]) for line in lines]
         company.quotations.append(quotation(quote, made, company.pools))
         company.quotation_lines += made
 
 
-def lines_of(company: Company, quote: Row) -> Iterator[Row]:
+def lines_of(company: Company, quote: Row) -> list[Row]:
     """The lines of a quote."""
-    return (line for line in company.lines if line["quoteid"] == quote["quoteid"])
+    return company.by_quote.get(quote["quoteid"], [])

@@ -174,7 +174,7 @@ def _quotes(planter: Planter) -> None:
     _change(planter, "too-long", "quotes", planter.pick(rows, 1, sent), "name", lambda name: f"{name} ".ljust(90, "n"))
     for quote in planter.pick(rows, 4, sent):
         line = company.maker.line(len(company.lines), quote, 8, None)
-        company.lines.append(line)
+        company.add_line(line)
         planter.note("write-in-line", "quotedetails", line, "productid", "the quote is not F&O's alone: left out")
     _inactive(planter, rows, sent)
     for state, name in ((0, "draft"), (2, "won"), (3, "closed")):

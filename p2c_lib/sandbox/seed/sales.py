@@ -40,7 +40,7 @@ class Maker:
     def stamps(self) -> Row:
         made = _BEGINNING + timedelta(minutes=self.rng.randrange(900_000))
         moved = made + timedelta(minutes=self.rng.randrange(100_000))
-        return {"createdon": f"{made:%Y-%m-%dT%H:%M:%SZ}", "modifiedon": f"{moved:%Y-%m-%dT%H:%M:%SZ}"}
+        return {"createdon": f"{made.isoformat()[:19]}Z", "modifiedon": f"{moved.isoformat()[:19]}Z"}
 
     def address(self, land: Land, which: str) -> Row:
         rng = self.rng
