@@ -61,6 +61,15 @@ def test_the_first_run_writes_and_the_second_finds_nothing_left(walked: Walked) 
     assert [line["passed"] for line in walked.second["tasks"]] == [line["unchanged"] for line in walked.second["tasks"]]
 
 
+def test_the_readme_shows_the_table_of_a_first_run(walked: Walked) -> None:
+    shown = re.search(r"```text\n(task .*?)report:", (ROOT / "README.md").read_text("utf-8"), re.S)
+    assert shown is not None
+    lines = [line.split() for line in shown[1].splitlines()]
+    assert lines[0] == list(walked.first["tasks"][0])
+    counts = [[str(value) for name, value in line.items() if name != "seconds"] for line in walked.first["tasks"]]
+    assert [line[:-1] for line in lines[1:]] == counts
+
+
 def test_a_plan_says_what_the_apply_then_does(walked: Walked) -> None:
     planned, applied = walked.plan_only["tasks"][0], walked.first["tasks"][0]
     assert (planned["created"], planned["updated"]) == (applied["created"], applied["updated"])
