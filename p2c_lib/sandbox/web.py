@@ -17,8 +17,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.request import refused as sales_refused
 from p2c_lib.sandbox.dataverse.service import answer as sales_answer
-from p2c_lib.sandbox.dataverse.service import refused as sales_refused
 from p2c_lib.sandbox.finops import FinOps
 from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused
 from p2c_lib.sandbox.store import Store

@@ -108,10 +108,11 @@ def _values(name: str, arguments: dict[str, Node], left: Operand, scope: Scope) 
         raise Unfit(f"The function '{name}' takes at most 10,000 values.")
     if name in {"Between", "NotBetween"} and len(node.value) != 2:
         raise Unfit(f"The function '{name}' needs exactly two values; {len(node.value)} came.")
-    return [scope.binder.bind(_converted(value, left)) for value in node.value]
+    return [scope.binder.bind(converted(value, left)) for value in node.value]
 
 
-def _converted(value: object, left: Operand) -> str | int | float:
+def converted(value: object, left: Operand) -> str | int | float:
+    """A value that came as text, in the stored form of the column it is compared with; raises `Unfit`."""
     if isinstance(value, list | dict) or value is None:
         raise Unfit(f"'{value}' is not a value for '{_name(left)}'.")
     text = str(value)

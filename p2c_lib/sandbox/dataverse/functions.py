@@ -12,8 +12,8 @@ from p2c_lib.sandbox.expression import Literal, Malformed, Node, parse_filter
 from p2c_lib.sandbox.wire import Answer
 
 if TYPE_CHECKING:
+    from p2c_lib.sandbox.dataverse.request import Request
     from p2c_lib.sandbox.dataverse.segments import Segment
-    from p2c_lib.sandbox.dataverse.service import Request
 
 
 def find(name: str) -> Callable[[Request, list[Segment]], Answer] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import csdl, definitions
@@ -26,8 +27,8 @@ from p2c_lib.sandbox.expression import (
 from p2c_lib.sandbox.wire import Answer, Refusal
 
 if TYPE_CHECKING:
+    from p2c_lib.sandbox.dataverse.request import Request
     from p2c_lib.sandbox.dataverse.segments import Segment
-    from p2c_lib.sandbox.dataverse.service import Request
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda a, b: a > b,
@@ -100,13 +101,30 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
     options = read_options(request.raw)
     context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
     if isinstance(node, list):
-        rows = [one for one in node if options.filter is None or holds(options.filter, one)]
+        rows = [one for one in node if options.filter is None or holds(options.filter, one, options.parameters)]
         shown = [_shown(one, options, cast) for one in rows]
         count = {"@odata.count": len(shown)} if options.count else {}
         return _json({"@odata.context": context, **count, "value": shown[: options.top]})
     if isinstance(node, dict):
         return _json({"@odata.context": f"{context}/$entity", **_shown(node, options, cast)})
     return _json({"@odata.context": context, "value": node})
+
+
+def rows_answer(request: Request, name: str, rows: list[dict[str, Any]]) -> Answer:
+    """Rows that no table holds, with ``$select``, ``$filter`` and ``$top``."""
+    options = read_options(request.raw)
+    kept = [row for row in rows if options.filter is None or holds(options.filter, row, options.parameters)]
+    shown = [_chosen(row, options.select) for row in kept]
+    count = {"@odata.count": len(shown)} if options.count else {}
+    context = f"{request.root}$metadata#{name}"
+    return _json({"@odata.context": context, **count, "value": shown[: options.top]})
+
+
+def _chosen(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    for name in names:
+        if name not in row:
+            raise bad_query(f"Could not find a property named '{name}'.")
+    return {k: v for k, v in row.items() if k.startswith("@") or k in names or (not names and not isinstance(v, dict))}
 
 
 def _cast(node: Any, cast: str) -> Any:
@@ -184,7 +202,9 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None) -> Any:
         raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
     value = _part(node, one.name)
     if isinstance(value, list):
-        rows = [row for row in value if one.options.filter is None or holds(one.options.filter, row)]
+        rows = [
+            row for row in value if one.options.filter is None or holds(one.options.filter, row, one.options.parameters)
+        ]
         return [_shown(row, one.options, None) for row in rows]
     return None if value is None else _shown(value, one.options, None)
 
@@ -192,31 +212,33 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None) -> Any:
 # -- $filter over metadata --------------------------------------------------------------------------------------------
 
 
-def holds(node: Node, row: Mapping[str, Any]) -> bool:
+def holds(node: Node, row: Mapping[str, Any], parameters: Mapping[str, Node] = MappingProxyType({})) -> bool:
     """Whether a metadata row fits a filter; string functions are not offered (501)."""
     if isinstance(node, And):
-        return all(holds(part, row) for part in node.parts)
+        return all(holds(part, row, parameters) for part in node.parts)
     if isinstance(node, Or):
-        return any(holds(part, row) for part in node.parts)
+        return any(holds(part, row, parameters) for part in node.parts)
     if isinstance(node, Not):
-        return not holds(node.part, row)
+        return not holds(node.part, row, parameters)
     if isinstance(node, Function):
         raise Refusal(501, "0x8006088a", f"The function '{node.name}' is not supported for metadata.")
     if isinstance(node, Compare):
-        left, right = _value(node.left, row), _value(node.right, row)
+        left, right = _value(node.left, row, parameters), _value(node.right, row, parameters)
         if node.op in {"eq", "ne"}:
             return bool(left == right) is (node.op == "eq")
         try:
             return _ORDER[node.op](left, right)
         except TypeError as error:
             raise bad_query("A binary operator with incompatible types was detected.") from error
-    value = _value(node, row)
+    value = _value(node, row, parameters)
     if not isinstance(value, bool):
         raise bad_query("The $filter expression must evaluate to a single boolean value.")
     return value
 
 
-def _value(node: Node, row: Mapping[str, Any]) -> Any:
+def _value(node: Node, row: Mapping[str, Any], parameters: Mapping[str, Node]) -> Any:
+    if isinstance(node, Path) and node.names[0].startswith("@"):
+        node = parameters.get(node.names[0], Literal("null", None))
     if isinstance(node, Literal):
         return node.value
     if isinstance(node, EnumLiteral):

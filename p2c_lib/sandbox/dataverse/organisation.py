@@ -16,10 +16,11 @@ _SPACE = uuid.UUID("6d1f5f0e-0f4b-5b4e-9c55-0d1a5c1e9a10")
 
 @dataclass(slots=True)
 class Organisation:
-    """One Sales organisation over a store."""
+    """One Sales organisation over a store; ``jobs`` are the bulk deletions of this run of the server."""
 
     store: Store
     switches: SalesSwitches = field(default_factory=SalesSwitches)
+    jobs: dict[str, dict[str, Value]] = field(default_factory=dict)
     _caller: Caller | None = None
 
     def caller(self) -> Caller:

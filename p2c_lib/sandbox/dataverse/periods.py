@@ -64,7 +64,9 @@ def _counted(name: str, count: int, now: datetime) -> tuple[str | None, str | No
     other = _shifted(now, unit, sign * count)
     if side == "OlderThan":
         return None, _text(other)
-    return (_text(other), _text(now)) if side == "Last" else (_text(now), _text(other))
+    # Stored moments are whole seconds; the present one belongs to what has been.
+    present = now + timedelta(seconds=1)
+    return (_text(other), _text(present)) if side == "Last" else (_text(now), _text(other))
 
 
 def _shifted(now: datetime, unit: str, count: int) -> datetime:

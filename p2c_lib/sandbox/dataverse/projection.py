@@ -60,7 +60,7 @@ class Projection:
         alias = scope.alias
         members = [("@odata.etag", f"'\"W/\\\"' || {alias}._version || '\\\"\"'")]
         for name, column in self._selected(entity, options.select):
-            members += self._column(entity, column, name, alias)
+            members += self.column(entity, column, name, alias)
         for one in options.expand:
             members += self._expanded(entity, one, scope)
         # A last member with a name, as ready text before it ends with a comma.
@@ -83,7 +83,8 @@ class Projection:
 
     # -- columns ---------------------------------------------------------------------------------------------------
 
-    def _column(self, entity: Entity, column: Column, name: str, alias: str) -> list[tuple[str, str]]:
+    def column(self, entity: Entity, column: Column, name: str, alias: str) -> list[tuple[str, str]]:
+        """The member of a column under a name, its annotations before it."""
         value = expression(entity, column, alias)
         members: list[tuple[str, str]] = []
         if self.annotations.patterns:

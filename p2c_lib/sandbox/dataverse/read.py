@@ -13,10 +13,11 @@ from p2c_lib.sandbox.dataverse.filter import SalesPredicate
 from p2c_lib.sandbox.dataverse.options import Expand, Options
 from p2c_lib.sandbox.dataverse.projection import Annotations, Projection
 from p2c_lib.sandbox.dataverse.refusals import bad_query
+from p2c_lib.sandbox.dataverse.tracking import delta_link
 from p2c_lib.sandbox.keyset import Sort, after, order_by
 from p2c_lib.sandbox.predicate import Binder, Scope
 from p2c_lib.sandbox.schema import Entity
-from p2c_lib.sandbox.store import Store, Value, quoted
+from p2c_lib.sandbox.store import Store, quoted
 
 LARGEST_PAGE = 5000
 LARGEST_COUNT = 5000
@@ -54,16 +55,27 @@ def read_row(store: Store, entity: Entity, record: int, options: Options, asked:
     return str(text)
 
 
-def read_page(store: Store, entity: Entity, options: Options, asked: Asked, within: Within | None = None) -> str:
-    """One page of a collection as the members of the answer's JSON after its context."""
+def read_page(
+    store: Store, entity: Entity, options: Options, asked: Asked, within: Within | None = None, *, tracking: int = 0
+) -> str:
+    """One page of a collection as the members of the answer's JSON after its context.
+
+    ``tracking`` is the version from which a delta link on the last page leads on; 0 for none.
+    """
     projection = _projection(options, asked)
     scope = projection.scope(entity, "t")
     conditions = [projection.condition(options, scope)] if options.filter is not None else []
     if within is not None:
         conditions.append(f"t.{quoted(within.column)} = {projection.binder.bind(within.key)}")
     counted = _counted(store, scope, conditions, options, asked)
-    rows, cookie = _rows(store, projection, scope, conditions, options, asked)
-    return f'{counted}"value":[{",".join(rows)}]{_next_link(cookie, asked)}'
+    sorts = projection.sorts(options, scope)
+    cookie = read_cookie(options.skiptoken, len(sorts)) if options.skiptoken is not None else None
+    tracking = cookie.tracking if cookie else tracking
+    rows, following = _rows(store, projection, scope, conditions, sorts, options, asked, cookie, tracking)
+    link = _next_link(following, asked)
+    if tracking and not link:
+        link = delta_link(asked.url, options, tracking)
+    return f'{counted}"value":[{",".join(rows)}]{link}'
 
 
 def count_rows(store: Store, entity: Entity, options: Options, asked: Asked, within: Within | None = None) -> int:
@@ -92,13 +104,19 @@ def _projection(options: Options, asked: Asked) -> Projection:
 
 
 def _rows(
-    store: Store, projection: Projection, scope: Scope, conditions: Sequence[str], options: Options, asked: Asked
+    store: Store,
+    projection: Projection,
+    scope: Scope,
+    conditions: Sequence[str],
+    sorts: Sequence[Sort],
+    options: Options,
+    asked: Asked,
+    cookie: Cookie | None,
+    tracking: int,
 ) -> tuple[list[str], str | None]:
     size = min(asked.page_size or LARGEST_PAGE, LARGEST_PAGE)
     paged = options.top is None or asked.page_size is not None
     limit = size + 1 if paged else min(options.top or 0, LARGEST_PAGE)
-    sorts = projection.sorts(options, scope)
-    cookie = read_cookie(options.skiptoken, len(sorts)) if options.skiptoken is not None else None
     where = [*conditions, *([after(sorts, cookie.last, projection.binder)] if cookie else [])]
     sql = _two_steps(projection, scope, where, sorts, options, limit)
     found = store.connection.execute(sql, projection.binder.values).fetchall()
@@ -106,7 +124,7 @@ def _rows(
     if not paged or len(found) <= size:
         return rows, None
     names = [*("/".join(term.path.names) for term in options.order), scope.entity.key[0]]
-    following = Cookie((cookie.page if cookie else 1) + 1, tuple(found[size - 1][1:]))
+    following = Cookie((cookie.page if cookie else 1) + 1, tuple(found[size - 1][1:]), tracking)
     return rows, following.skiptoken(names, found[0][1:])
 
 
@@ -151,8 +169,3 @@ def _next_link(cookie: str | None, asked: Asked) -> str:
     kept.append(f"$skiptoken={quote(cookie, safe='')}")
     link = f"{path}?{'&'.join(kept)}".replace("\\", "%5C").replace('"', "%22")
     return f',"@odata.nextLink":"{link}"'
-
-
-def key_of(record: dict[str, Value], entity: Entity) -> str:
-    """The primary key of a found row."""
-    return str(record[entity.key[0]])

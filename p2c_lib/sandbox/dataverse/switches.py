@@ -13,7 +13,10 @@ class SalesSwitches:
     ``products_locked``: an Active product may be changed only when it is maintained externally.
     ``quotes_locked``: header and lines of a quote that is not Draft cannot be changed.
     ``solution``: the Prospect to cash solution is installed and its rules run.
-    ``protection``: the service protection limits are on, with the three numbers after it.
+    ``without_bulk``: tables without bulk messages (the present list is not published).
+    ``servers``: web servers behind the address, each with its own limits; a client that sends the affinity cookie
+    stays on one.
+    ``protection``: the service protection limits are on, with the numbers after it.
     ``tracking_days``: a delta token older than this has expired.
     ``expired_status``: the HTTP status of an expired delta token (not published).
     """
@@ -22,6 +25,8 @@ class SalesSwitches:
     products_locked: bool = True
     quotes_locked: bool = True
     solution: bool = True
+    without_bulk: tuple[str, ...] = ("organization",)
+    servers: int = 8
     protection: bool = True
     most_requests: int = 6000
     most_seconds: float = 1200.0

@@ -1,0 +1,191 @@
+"""Unbound and bound actions of the Sales app: close and revise quotes, publish and revert products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib.sandbox.dataverse import bulk
+from p2c_lib.sandbox.dataverse.keys import Key, bound, find
+from p2c_lib.sandbox.dataverse.model import by_name
+from p2c_lib.sandbox.dataverse.options import Options
+from p2c_lib.sandbox.dataverse.organisation import now
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, not_allowed, plugin
+from p2c_lib.sandbox.dataverse.states import (
+    PRODUCT_ACTIVE,
+    PRODUCT_RETIRED,
+    PRODUCT_REVISED,
+    QUOTE_ACTIVE,
+    QUOTE_CLOSED,
+    QUOTE_DRAFT,
+    QUOTE_WON,
+)
+from p2c_lib.sandbox.store import Value, quoted, sortable_guid, table
+from p2c_lib.sandbox.wire import Answer, Refusal
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.dataverse.request import Request
+    from p2c_lib.sandbox.dataverse.segments import Segment
+
+_WON, _LOST, _CANCELED, _REVISED = 4, 5, 6, 7
+_NO_CONTENT = [("OData-Version", "4.0")]
+_COMPUTED = {"createdon", "modifiedon", "statecode", "statuscode", "revisionnumber", "quoteid", "closedon"}
+
+
+def find_action(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
+    """The unbound action of that name, or a set that no table holds."""
+    return _UNBOUND.get(name)
+
+
+def bound_to_row(name: str) -> Callable[[Request, Key], Answer] | None:
+    """The action of a qualified name that is bound to one row."""
+    return _BOUND.get(name.removeprefix(f"{NAMESPACE}.")) if name.startswith(f"{NAMESPACE}.") else None
+
+
+def _arguments(request: Request, path: list[Segment]) -> Mapping[str, Any]:
+    if request.call.method != "POST" or len(path) > 1:
+        raise not_allowed(request.call.method, request.path)
+    body = request.body()
+    if not isinstance(body, dict):
+        raise bad_argument("The action's parameters must be a JSON object.")
+    return body
+
+
+# -- quotes -----------------------------------------------------------------------------------------------------------
+
+
+def _win_quote(request: Request, path: list[Segment]) -> Answer:
+    return _close(request, path, QUOTE_WON, {_WON}, _WON)
+
+
+def _close_quote(request: Request, path: list[Segment]) -> Answer:
+    return _close(request, path, QUOTE_CLOSED, {_LOST, _CANCELED, _REVISED}, _LOST)
+
+
+def _close(request: Request, path: list[Segment], state: int, allowed: set[int], default: int) -> Answer:
+    arguments = _arguments(request, path)
+    closing = arguments.get("QuoteClose")
+    if not isinstance(closing, dict) or "quoteid@odata.bind" not in closing:
+        raise bad_argument(f"{path[0].name} needs QuoteClose with 'quoteid@odata.bind'.")
+    status = arguments.get("Status", -1)
+    status = default if status == -1 else status
+    if status not in allowed:
+        raise bad_argument(f"{status} is not a valid Status for {path[0].name}; allowed: -1, {sorted(allowed)}.")
+    with request.store.write():
+        row = _quote(request, closing["quoteid@odata.bind"])
+        if row["statecode"] != QUOTE_ACTIVE:
+            raise plugin("The quote cannot be closed because it is not in the Active state.")
+        _finish(request, row, state, status)
+    return Answer(204, list(_NO_CONTENT))
+
+
+def _finish(request: Request, row: Mapping[str, Value], state: int, status: int) -> None:
+    quotes = by_name("quote")
+    values: dict[str, Value] = {"statecode": state, "statuscode": status, "modifiedon": now()}
+    if "closedon" in quotes.columns:
+        values["closedon"] = now()[: 10 if quotes.columns["closedon"].kind == "date" else 20]
+    request.store.update(quotes, int(row["_id"] or 0), values)
+    lines = table(by_name("quotedetail"))
+    sql = f"UPDATE {lines} SET quotestatecode = ? WHERE quoteid = ?"  # noqa: S608 - a name of the schema
+    request.store.connection.execute(sql, [state, row["quoteid"]])
+
+
+def _quote(request: Request, url: object) -> dict[str, Value]:
+    quotes = by_name("quote")
+    entity, key = bound(request.store, url, request.contents)
+    if entity.name != "quote":
+        raise bad_argument(f"A quote is expected; '{entity.name}' came.")
+    return find(request.store, Key(quotes, {"quoteid": key}, None, key)) or {}
+
+
+def _revise_quote(request: Request, path: list[Segment]) -> Answer:
+    arguments = _arguments(request, path)
+    if "QuoteId" not in arguments or "ColumnSet" not in arguments:
+        raise bad_argument("ReviseQuote needs QuoteId and ColumnSet.")
+    with request.store.write():
+        row = _quote(request, f"/quotes({arguments['QuoteId']})")
+        if row["statecode"] not in {QUOTE_ACTIVE, QUOTE_CLOSED}:
+            raise plugin("Only an active or closed quote can be revised.")
+        _no_other(request, row)
+        if row["statecode"] == QUOTE_ACTIVE:
+            _finish(request, row, QUOTE_CLOSED, _REVISED)
+        return request.row_answer(by_name("quote"), _copied(request, row), Options(), 200)
+
+
+def _no_other(request: Request, row: Mapping[str, Value]) -> None:
+    quotes = table(by_name("quote"))
+    same = "substr(quotenumber, 1, ifnull(nullif(instr(quotenumber, '~'), 0), 999) - 1) = ? COLLATE NOCASE"
+    sql = f"SELECT 1 FROM {quotes} WHERE quoteid <> ? AND statecode IN (?, ?) AND {same}"  # noqa: S608 - schema name
+    given = [row["quoteid"], QUOTE_DRAFT, QUOTE_ACTIVE, str(row["quotenumber"]).partition("~")[0]]
+    if request.store.connection.execute(sql, given).fetchone():
+        message = "The quote cannot be revised: another draft or active quote has the same quote number."
+        raise Refusal(400, "0x80048d00", message)
+
+
+def _copied(request: Request, row: Mapping[str, Value]) -> int:
+    quotes, lines = by_name("quote"), by_name("quotedetail")
+    key = sortable_guid()
+    revision = int(row.get("revisionnumber") or 0) + 1
+    stamp: dict[str, Value] = {"createdon": now(), "modifiedon": now(), "statecode": QUOTE_DRAFT, "statuscode": 1}
+    kept = {name: value for name, value in row.items() if not name.startswith("_") and name not in _COMPUTED}
+    # Quote numbers are unique here, so the revision takes a suffix of its own.
+    number = f"{str(row['quotenumber']).partition('~')[0]}~{revision}"
+    own: dict[str, Value] = {"quoteid": key, "revisionnumber": revision, "quotenumber": number}
+    record = request.store.insert(quotes, {**kept, **stamp, **own})
+    sql = f"SELECT _id FROM {table(lines)} WHERE quoteid = ? ORDER BY _id"  # noqa: S608 - a name of the schema
+    for (line,) in request.store.connection.execute(sql, [row["quoteid"]]).fetchall():
+        found = request.store.find(lines, {"_id": line}) or {}
+        values = {name: value for name, value in found.items() if not name.startswith("_")}
+        changed: dict[str, Value] = {"quoteid": key, "quotedetailid": sortable_guid(), "quotestatecode": QUOTE_DRAFT}
+        request.store.insert(lines, {**values, **changed})
+    return record
+
+
+# -- products ---------------------------------------------------------------------------------------------------------
+
+
+def _publish(request: Request, key: Key) -> Answer:
+    if request.call.method != "POST":
+        raise not_allowed(request.call.method, request.path)
+    with request.store.write():
+        row = find(request.store, key)
+        if row is None:
+            raise key.missing()
+        if row["statecode"] == PRODUCT_RETIRED:
+            raise Refusal(400, "0x8004F977", "You can't publish a retired product.")
+        for record in [int(row["_id"] or 0), *_descendants(request, str(row["productid"]))]:
+            request.store.update(by_name("product"), record, {"statecode": PRODUCT_ACTIVE, "statuscode": 1})
+    return Answer(204, list(_NO_CONTENT))
+
+
+def _descendants(request: Request, parent: str) -> list[int]:
+    products, parents = table(by_name("product")), quoted("parentproductid")
+    sql = (
+        f"WITH RECURSIVE tree(id, record) AS (SELECT productid, _id FROM {products} WHERE {parents} = ? UNION "  # noqa: S608
+        f"SELECT p.productid, p._id FROM {products} AS p, tree WHERE p.{parents} = tree.id) SELECT record FROM tree"
+    )
+    return [int(row[0]) for row in request.store.connection.execute(sql, [parent])]
+
+
+def _revert(request: Request, key: Key) -> Answer:
+    if request.call.method != "POST":
+        raise not_allowed(request.call.method, request.path)
+    with request.store.write():
+        row = find(request.store, key)
+        if row is None:
+            raise key.missing()
+        if row["statecode"] != PRODUCT_REVISED:
+            raise plugin("Only a product under revision can be reverted.")
+        request.store.update(by_name("product"), int(row["_id"] or 0), {"statecode": PRODUCT_ACTIVE, "statuscode": 1})
+    return Answer(204, list(_NO_CONTENT))
+
+
+_UNBOUND = {
+    "WinQuote": _win_quote,
+    "CloseQuote": _close_quote,
+    "ReviseQuote": _revise_quote,
+    "BulkDelete": bulk.bulk_delete,
+    "sdkmessagefilters": bulk.message_filters,
+    "asyncoperations": bulk.jobs,
+}
+_BOUND = {"PublishProductHierarchy": _publish, "RevertProduct": _revert}

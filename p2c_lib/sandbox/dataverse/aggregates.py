@@ -1,0 +1,173 @@
+# ruff: noqa: S608 - names come from the schema and are quoted, values are bound
+"""``$apply``: ``filter(...)/groupby((a,b),aggregate(revenue with sum as total,$count as n))``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from p2c_lib.sandbox.dataverse.filter import SalesPredicate
+from p2c_lib.sandbox.dataverse.model import expression, navigations
+from p2c_lib.sandbox.dataverse.options import Options, split_outside
+from p2c_lib.sandbox.dataverse.projection import column_json
+from p2c_lib.sandbox.dataverse.read import Asked
+from p2c_lib.sandbox.dataverse.refusals import bad_query
+from p2c_lib.sandbox.expression import Malformed, Path, parse_filter
+from p2c_lib.sandbox.predicate import Binder, Operand, Scope, Unfit
+from p2c_lib.sandbox.rows import json_number, json_object, json_text, json_whole
+from p2c_lib.sandbox.schema import Entity
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.wire import Refusal
+
+MOST_ROWS = 50_000
+_AGGREGATE = re.compile(r"\s*(\S+)\s+with\s+(\w+)\s+as\s+(\w+)\s*")
+_COUNT = re.compile(r"\s*\$count\s+as\s+(\w+)\s*")
+_STEP = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
+_SQL = {
+    "sum": "sum({})",
+    "average": "avg({})",
+    "min": "min({})",
+    "max": "max({})",
+    "countdistinct": "count(DISTINCT {})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One member of a result row: its name, SQL for its value, SQL for its JSON."""
+
+    name: str
+    sql: str
+    json: str
+
+
+def too_many_rows() -> Refusal:
+    """More rows than an aggregate may read."""
+    message = f"AggregateQueryRecordLimit exceeded. Cannot perform this operation. The limit is {MOST_ROWS} rows."
+    return Refusal(400, "0x8004E023", message)
+
+
+def aggregate(store: Store, entity: Entity, options: Options, asked: Asked) -> str:
+    """The members of the answer after its context."""
+    if options.order or options.expand or options.select or options.filter is not None:
+        raise bad_query("$apply cannot be used together with $select, $filter, $orderby or $expand.")
+    predicate = SalesPredicate(options.parameters, asked.caller)
+    scope = Scope(entity, "t", Binder(), expression)
+    conditions: list[str] = []
+    groups: list[Output] = []
+    outputs: list[Output] = []
+    for step in split_outside(options.apply or "", "/"):
+        if outputs or groups:
+            raise bad_query(f"$apply cannot be read: nothing may follow groupby or aggregate in '{options.apply}'.")
+        name, inside = _step(step)
+        if name == "filter":
+            conditions.append(_condition(predicate, inside, scope))
+        elif name == "aggregate":
+            outputs = _outputs(predicate, inside, scope)
+        elif name == "groupby":
+            groups, outputs = _grouped(predicate, inside, scope)
+        else:
+            raise bad_query(f"The transformation '{name}' in $apply is not supported.")
+    if not groups and not outputs:
+        raise bad_query("$apply needs groupby or aggregate.")
+    rows = _rows(store, scope, conditions, groups, outputs)
+    return f'"value":[{",".join(rows)}]'
+
+
+def _step(text: str) -> tuple[str, str]:
+    match = _STEP.fullmatch(text)
+    if match is None:
+        raise bad_query(f"$apply cannot be read: '{text[:200]}'.")
+    return match.group(1), match.group(2)
+
+
+def _condition(predicate: SalesPredicate, text: str, scope: Scope) -> str:
+    try:
+        return predicate.condition(parse_filter(text), scope)
+    except (Malformed, Unfit) as error:
+        raise bad_query(f"$apply cannot be read: {error}") from error
+
+
+def _grouped(predicate: SalesPredicate, inside: str, scope: Scope) -> tuple[list[Output], list[Output]]:
+    parts = [part.strip() for part in split_outside(inside, ",")]
+    if not parts or len(parts) > 2 or not (parts[0].startswith("(") and parts[0].endswith(")")):
+        raise bad_query(f"groupby needs columns in parentheses; '{inside[:200]}' came.")
+    groups = [_group(predicate, name.strip(), scope) for name in split_outside(parts[0][1:-1], ",")]
+    if len(parts) == 1:
+        return groups, []
+    name, aggregates = _step(parts[1])
+    if name != "aggregate":
+        raise bad_query(f"The transformation '{name}' inside groupby is not supported.")
+    return groups, _outputs(predicate, aggregates, scope)
+
+
+def _operand(predicate: SalesPredicate, name: str, scope: Scope) -> Operand:
+    try:
+        return predicate.resolve(Path(tuple(name.split("/"))), scope)
+    except Unfit as problem:
+        raise bad_query(str(problem)) from problem
+
+
+def _group(predicate: SalesPredicate, name: str, scope: Scope) -> Output:
+    operand = _operand(predicate, name, scope)
+    if operand.family in {"datetime", "date"}:
+        raise bad_query(f"'{name}' is a date: grouping by dates is not supported.")
+    assert operand.column is not None
+    shown = name
+    if "/" in name:
+        *steps, last = name.split("/")
+        target = navigations(scope.entity)[steps[0]].target
+        for step in steps[1:]:
+            target = navigations(target)[step].target
+        shown = f"{target.name}_{last}"
+    return Output(shown, operand.sql, column_json(operand.column, operand.sql))
+
+
+def _outputs(predicate: SalesPredicate, text: str, scope: Scope) -> list[Output]:
+    found = [_output(predicate, part, scope) for part in split_outside(text, ",")]
+    if len({one.name for one in found}) != len(found):
+        raise bad_query("$apply gives two results the same name.")
+    return found
+
+
+def _output(predicate: SalesPredicate, text: str, scope: Scope) -> Output:
+    counted = _COUNT.fullmatch(text)
+    if counted is not None:
+        return Output(counted.group(1), "count(*)", json_whole("count(*)"))
+    match = _AGGREGATE.fullmatch(text)
+    if match is None or match.group(2) not in _SQL:
+        raise bad_query(f"aggregate cannot be read: '{text.strip()[:200]}'.")
+    name, method, alias = match.groups()
+    operand = _operand(predicate, name, scope)
+    if method in {"sum", "average"} and operand.family != "number":
+        raise bad_query(f"'{name}' is not a number: '{method}' does not apply.")
+    return output(alias, method, operand)
+
+
+def output(alias: str, method: str, operand: Operand) -> Output:
+    """An aggregate of a column under a name."""
+    sql = _SQL[method].format(operand.sql)
+    if method == "countdistinct":
+        return Output(alias, sql, json_whole(sql))
+    return Output(alias, sql, json_number(sql) if operand.family == "number" else json_text(sql))
+
+
+def _rows(
+    store: Store, scope: Scope, conditions: Sequence[str], groups: Sequence[Output], outputs: Sequence[Output]
+) -> list[str]:
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    origin = scope.from_sql()
+    read = f"SELECT count(*) FROM (SELECT 1 FROM {origin}{where} LIMIT {MOST_ROWS + 1})"
+    if store.connection.execute(read, scope.binder.values).fetchone()[0] > MOST_ROWS:
+        raise too_many_rows()
+    row = json_object([(one.name, one.json) for one in (*groups, *outputs)])
+    grouping = f" GROUP BY {', '.join(one.sql for one in groups)}" if groups else ""
+    found = store.connection.execute(f"SELECT {row} FROM {origin}{where}{grouping}", scope.binder.values)
+    # Groups leave out what is null.
+    return [text if not groups else _without_nulls(text) for (text,) in found]
+
+
+def _without_nulls(text: str) -> str:
+    return json.dumps({k: v for k, v in json.loads(text).items() if v is not None}) if "null" in text else text

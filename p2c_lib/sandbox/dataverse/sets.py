@@ -1,0 +1,88 @@
+"""What is asked of an entity set: a page, a count, a new row, a bulk message."""
+
+from __future__ import annotations
+
+import json
+
+from p2c_lib.sandbox.dataverse import bulk, changes
+from p2c_lib.sandbox.dataverse.aggregates import aggregate
+from p2c_lib.sandbox.dataverse.fetchxml import fetch
+from p2c_lib.sandbox.dataverse.read import Within, context_of, count_rows, read_page
+from p2c_lib.sandbox.dataverse.refusals import not_allowed, unknown_segment
+from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
+from p2c_lib.sandbox.dataverse.segments import Segment
+from p2c_lib.sandbox.dataverse.tracking import check_options, latest_version
+from p2c_lib.sandbox.schema import Entity
+from p2c_lib.sandbox.wire import Answer
+
+
+def answer_set(request: Request, entity: Entity, rest: list[Segment]) -> Answer:
+    """The answer to a path that ends at the set, or at a count or message of it."""
+    method = request.call.method
+    if rest and rest[0].name == "$count":
+        return count_of(request, entity)
+    if rest:
+        message = bulk.bound_to_set(rest[0].name) if len(rest) == 1 and rest[0].key is None else None
+        if message is None:
+            raise unknown_segment(rest[0].name)
+        return message(request, entity)
+    if method == "GET":
+        return page_of(request, entity, None)
+    if method == "POST":
+        return _create(request, entity)
+    raise not_allowed(method, request.path)
+
+
+def count_of(request: Request, entity: Entity, within: Within | None = None) -> Answer:
+    """The count as text."""
+    if request.call.method != "GET":
+        raise not_allowed(request.call.method, request.path)
+    options = request.options()
+    if options.deltatoken is not None:
+        total = changes.count_changes(request.organisation, entity, options.deltatoken)
+    else:
+        total = count_rows(request.store, entity, options, request.asked(), within)
+    return Answer(200, [("Content-Type", "text/plain"), VERSION], str(total).encode())
+
+
+def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
+    """A page of rows, of an aggregate or of changes."""
+    options, asked = request.options(), request.asked()
+    applied: list[str] = []
+    context = f"{entity.set_name}{context_of(options)}"
+    if "fetchXml" in request.raw:
+        text = fetch(request.store, entity, request.raw["fetchXml"], asked)
+    elif options.apply is not None:
+        text = aggregate(request.store, entity, options, asked)
+    elif options.deltatoken is not None:
+        text = changes.changes(request.organisation, entity, options, asked)
+        context = changes.delta_context(entity, options)
+    else:
+        tracking = 0
+        if "odata.track-changes" in request.preferences:
+            check_options(options)
+            applied.append("odata.track-changes")
+            tracking = latest_version(request.organisation)
+        text = read_page(request.store, entity, options, asked, within, tracking=tracking)
+    if asked.page_size is not None:
+        applied.append(f"odata.maxpagesize={asked.page_size}")
+    return _rows_answer(request, context, text, applied)
+
+
+def _rows_answer(request: Request, context: str, members: str, applied: list[str]) -> Answer:
+    if request.annotations().patterns:
+        applied.append(f'odata.include-annotations="{request.preferences["odata.include-annotations"]}"')
+    headers = [("Preference-Applied", ",".join(applied))] if applied else []
+    url = json.dumps(f"{request.root}$metadata#{context}")
+    return json_answer(200, f'{{"@odata.context":{url},{members}}}', *headers)
+
+
+def _create(request: Request, entity: Entity) -> Answer:
+    options = request.options()
+    body = request.body()
+    with request.store.write():
+        made = request.records.create(entity, body)
+        if request.wants_row:
+            return request.row_answer(entity, made.record, options, 201)
+    url = f"{request.root}{entity.set_name}({made.key})"
+    return Answer(204, [VERSION, ("Location", url), ("OData-EntityId", url)])
