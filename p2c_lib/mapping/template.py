@@ -99,22 +99,41 @@ class FieldRule(Strict):
         return "transform" if self.apply or self.default is not None else "copy"
 
 
+Tolerable = Literal[
+    "case",
+    "day-shift",
+    "default",
+    "empty-vs-null",
+    "leading-zeros",
+    "not-filled",
+    "phone-format",
+    "rounding",
+    "truncated",
+    "unicode",
+    "whitespace",
+]
+
+
 class CompareRules(Strict):
     """What counts as equal when the mapped row meets the row at the destination.
 
     ``ignore`` gives the reason for each column left out; ``tolerance`` is the largest difference of a number that does
     not count; columns under ``trim`` and ``case`` are compared without outer white space and without regard to case.
+    ``same`` names causes of differences that do not count in a column (``day-shift``, ``phone-format``);
+    ``spellings`` pairs an expected text with another that means the same at the destination.
     """
 
     ignore: Mapping[str, str] = {}
     tolerance: Mapping[str, Decimal] = {}
     trim: tuple[str, ...] = ()
     case: tuple[str, ...] = ()
+    same: Mapping[str, tuple[Tolerable, ...]] = {}
+    spellings: Mapping[str, Mapping[str, str]] = {}
 
     @property
     def columns(self) -> frozenset[str]:
         """Every column a rule names."""
-        return frozenset([*self.ignore, *self.tolerance, *self.trim, *self.case])
+        return frozenset([*self.ignore, *self.tolerance, *self.trim, *self.case, *self.same, *self.spellings])
 
     def only(self, columns: frozenset[str]) -> CompareRules:
         """The rules about these columns."""
@@ -123,6 +142,8 @@ class CompareRules(Strict):
             tolerance={column: most for column, most in self.tolerance.items() if column in columns},
             trim=tuple(column for column in self.trim if column in columns),
             case=tuple(column for column in self.case if column in columns),
+            same={column: causes for column, causes in self.same.items() if column in columns},
+            spellings={column: pairs for column, pairs in self.spellings.items() if column in columns},
         )
 
 
