@@ -49,7 +49,8 @@ def import_map(
 
     ``direction`` ``back`` reads a two-way map from its destination to its source. ``key`` pairs the sides' rows (source
     column to destination column); without it the first mapping is taken, and a note says so. ``entities`` names source
-    and destination of the map where it does not, as a bare list of field mappings. With a session, names are brought to the spelling of the two systems. Raises ``TemplateError`` for text that is no such map.
+    and destination where the map does not, as a bare list of field mappings. With a session, names are brought to the
+    spelling of the two systems. Raises ``TemplateError`` for text that is no such map.
     """
     chosen = _leg(text, leg, entities)
     notes: list[str] = []
