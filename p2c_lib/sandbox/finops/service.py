@@ -6,6 +6,7 @@ import re
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
+from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
 from p2c_lib.sandbox.finops.refusals import WriteRefused, error_answer, no_resource
@@ -44,6 +45,7 @@ class FinOps:
             return error_answer(refusal)
 
     def _route(self, call: Call) -> Answer:
+        refuse_if_failing(call.path)
         area, _, path = call.path.strip("/").partition("/")
         if area == "metadata" and call.method == "GET":
             return metadata_service(call, path)

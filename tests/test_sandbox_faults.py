@@ -1,0 +1,192 @@
+"""Trouble on purpose: what a profile does to requests, over real sockets, the same for the same seed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from p2c_lib.errors import SandboxError, UnknownName
+from p2c_lib.sandbox.faults import PROFILES, Box, Faults, FaultyApp, profile
+from p2c_lib.sandbox.finops.refusals import error_answer
+from p2c_lib.sandbox.references import add_references
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import finops_app
+
+TOKEN = "the-token"
+
+
+@contextmanager
+def served(store: Store, faults: Faults, *, admin: bool = False) -> Iterator[tuple[httpx.Client, Box, Tokens]]:
+    """The F&O side with a profile around it, on a socket of its own."""
+    tokens, box = Tokens(TOKEN), Box(faults)
+    app = FaultyApp(finops_app(store, tokens), box, error_answer, TOKEN, admin=admin)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/data/", headers=headers, trust_env=False) as client:
+            yield client, box, tokens
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def company(store: Store) -> Store:
+    with store.write():
+        add_references(store, currencies=())
+    return store
+
+
+def outcome(client: httpx.Client) -> str:
+    try:
+        answer = client.get("Currencies")
+    except httpx.RemoteProtocolError as error:
+        return "truncated" if "incomplete" in str(error) or "without sending complete" in str(error) else "reset"
+    except httpx.ReadError:
+        return "reset"
+    return str(answer.status_code)
+
+
+def test_each_fault_is_what_it_says(company: Store):
+    seen = {}
+    for name in ("throttled", "unavailable", "failed", "reset", "truncated"):
+        with served(company, Faults(**{name: 1.0})) as (client, box, _):
+            seen[name] = outcome(client)
+            assert box.done == {name: 1}
+    assert seen == {
+        "throttled": "429",
+        "unavailable": "503",
+        "failed": "500",
+        "reset": "reset",
+        "truncated": "truncated",
+    }
+
+
+def test_a_429_says_how_long_to_wait_and_a_503_is_a_gateway_page(company: Store):
+    with served(company, Faults(throttled=1.0, retry_after=7)) as (client, _, _):
+        answer = client.get("Currencies")
+        assert answer.headers["retry-after"] == "7"
+        assert "high resource utilization" in answer.json()["error"]["innererror"]["message"]
+    with served(company, Faults(unavailable=1.0, retry_after=0)) as (client, _, _):
+        answer = client.get("Currencies")
+        assert "retry-after" not in answer.headers
+        assert answer.text.startswith("<html>")
+
+
+def test_the_same_seed_repeats_the_same_faults(company: Store):
+    mixed = Faults(seed=3, throttled=0.2, unavailable=0.2, failed=0.2)
+    runs = []
+    for _ in range(2):
+        with served(company, mixed) as (client, _, _):
+            runs.append([client.get("Currencies").status_code for _ in range(60)])
+    assert runs[0] == runs[1]
+    assert set(Counter(runs[0])) == {200, 429, 503, 500}
+    with served(company, Faults(seed=4, throttled=0.2, unavailable=0.2, failed=0.2)) as (client, _, _):
+        assert [client.get("Currencies").status_code for _ in range(60)] != runs[0]
+
+
+def test_a_dropped_write_may_have_been_done(company: Store):
+    done = 0
+    with served(company, Faults(seed=5, reset=1.0)) as (client, _, _):
+        for number in range(12):
+            with pytest.raises(httpx.TransportError):
+                client.post("CustomerGroups", json={"CustomerGroupId": f"G{number}"})
+    with served(company, Faults()) as (client, _, _):
+        done = len([g for g in client.get("CustomerGroups").json()["value"] if g["CustomerGroupId"].startswith("G")])
+    assert 0 < done < 12
+
+
+def test_slow_requests_wait(company: Store):
+    with served(company, Faults(slow=1.0, slow_seconds=0.3)) as (client, box, _):
+        began = time.perf_counter()
+        assert client.get("Currencies").status_code == 200
+        assert time.perf_counter() - began >= 0.3
+        assert box.done == {"slow": 1}
+
+
+def test_tokens_are_refused_some_time_after_their_first_use(company: Store):
+    with served(company, Faults(token_seconds=0.2)) as (client, _, tokens):
+        headers = {"Authorization": f"Bearer {tokens.issue()}"}
+        assert client.get("Currencies", headers=headers).status_code == 200
+        time.sleep(0.3)
+        assert client.get("Currencies", headers=headers).status_code == 401
+        fresh = {"Authorization": f"Bearer {tokens.issue()}"}
+        assert client.get("Currencies", headers=fresh).status_code == 200
+        assert client.get("Currencies").status_code == 200
+
+
+def test_some_operations_of_a_batch_fail_and_the_others_are_done(company: Store):
+    operations = [
+        "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        "POST /data/CustomerGroups HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
+        f'{{"CustomerGroupId":"H{number}"}}\r\n'
+        for number in range(40)
+    ]
+    body = "".join(operations) + "--b--\r\n"
+    with served(company, Faults(parts=0.3)) as (client, box, _):
+        answer = client.post("$batch", content=body, headers={"Content-Type": "multipart/mixed; boundary=b"})
+        box.use(Faults())
+        made = [g for g in client.get("CustomerGroups").json()["value"] if g["CustomerGroupId"].startswith("H")]
+    found = [int(line.split()[1]) for line in answer.text.splitlines() if line.startswith("HTTP/1.1")]
+    assert answer.status_code == 200
+    assert len(found) == 40
+    assert len(made) == found.count(201)
+    assert set(found) == {201, 429, 500, 503}
+
+
+def test_delta_tokens_expire(company: Store):
+    with served(company, Faults(deltas=1.0)) as (client, _, _):
+        assert client.get("Currencies?$deltatoken=1").status_code == 410
+        assert client.get("Currencies").status_code == 200
+
+
+def test_the_admin_route_is_off_unless_asked_for_and_wants_the_token(company: Store):
+    with served(company, Faults()) as (client, _, _):
+        assert client.get(client.base_url.join("/sandbox/faults")).status_code == 404
+    with served(company, Faults(failed=1.0), admin=True) as (client, _, tokens):
+        assert client.get("Currencies").status_code == 500
+        told = client.get(client.base_url.join("/sandbox/faults")).json()
+        assert told["done"] == {"failed": 1}
+        assert told["faults"]["failed"] == 1.0
+        assert client.put(client.base_url.join("/sandbox/faults"), json="none").json()["faults"]["failed"] == 0.0
+        assert client.get("Currencies").status_code == 200
+        assert client.put(client.base_url.join("/sandbox/faults"), json={"throttled": 1}).status_code == 200
+        assert client.get("Currencies").status_code == 429
+        for wrong in ({"throtled": 1}, {"failed": 2}, {"failed": "1"}, "nonsense", 5):
+            assert client.put(client.base_url.join("/sandbox/faults"), json=wrong).status_code == 400
+        other = {"Authorization": f"Bearer {tokens.issue()}"}
+        assert client.put(client.base_url.join("/sandbox/faults"), json="none", headers=other).status_code == 401
+
+
+def test_a_profile_comes_from_its_name_or_from_a_file(tmp_path: Path):
+    assert profile("busy") is PROFILES["busy"]
+    (tmp_path / "mine.yml").write_text("seed: 9\nthrottled: 0.25\n", "utf-8")
+    assert profile(tmp_path / "mine.yml") == Faults(seed=9, throttled=0.25)
+    with pytest.raises(UnknownName, match="Did you mean 'flaky'"):
+        profile("flakey")
+    for text, said in (
+        ("throtled: 1", "Did you mean 'throttled'"),
+        ("throttled: 2", "from 0 to 1"),
+        ("throttled: 0.6\nfailed: 0.6", "add up to 1.2"),
+        ("throttled: yes", "takes a number"),
+        ("slow_seconds: -1", "from 0 to 3600"),
+        ("- a", "no list of faults"),
+        ("a: [", "is not YAML"),
+    ):
+        (tmp_path / "mine.yml").write_text(text, "utf-8")
+        with pytest.raises((SandboxError, UnknownName), match=said):
+            profile(tmp_path / "mine.yml")
