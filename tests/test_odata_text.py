@@ -25,10 +25,10 @@ from p2c_lib.odata.batch import Part, frame, replies
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import FINOPS, SALES
 from p2c_lib.odata.failures import clean_infolog, failure, is_transient
+from p2c_lib.odata.links import own_link
 from p2c_lib.odata.literals import and_filter, key_path, literal
 from p2c_lib.odata.schema import Column, EntitySchema, Lookup
 from p2c_lib.odata.send import retry_after
-from p2c_lib.odata.urls import own_link
 from p2c_lib.odata.writes import Write
 
 TEXT = Column("name", "Edm.String", pa.string())

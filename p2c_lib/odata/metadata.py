@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,8 +35,18 @@ class Metadata:
             found = self._schemas.get(entity_set)
             if found is None:
                 read = self._sales if self._dialect.app == "sales" else self._finops
-                found = self._schemas[entity_set] = read(entity_set)
+                found = self._schemas[entity_set] = self._understood(read, entity_set)
             return found
+
+    def _understood(self, read: Callable[[str], EntitySchema], entity_set: str) -> EntitySchema:
+        try:
+            return read(entity_set)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise IncompleteRead(
+                f"{entity_set}: the service's metadata cannot be understood ({type(error).__name__}: {error}).",
+                target=entity_set,
+                hint="Look at its metadata in a browser: something between here and the service may change answers.",
+            ) from error
 
     def set_of(self, logical_name: str) -> str:
         """The entity set of a table or entity by its logical name."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.links import own_link
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.send import Sender
-from p2c_lib.odata.urls import own_link
 
 __all__ = ["Chain", "Crew", "peek_next"]
 

@@ -20,6 +20,7 @@ from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.errors import IncompleteRead, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.auth import TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient
+from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 
 __all__ = ["Answer", "Patience", "Sender"]
@@ -125,6 +126,7 @@ class Sender:
         One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
         Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget.
         """
+        url = own_link(url, self.connection.url, target or url)
         began, attempt, resent, renewed = time.monotonic(), 0, False, False
         while True:
             user = self._user()

@@ -1,16 +1,13 @@
-"""A query as the URL of its first page, in either dialect; which links may be followed."""
+"""A query as the URL of its first page, in either dialect."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import and_filter, literal, query_string
 from p2c_lib.odata.query import Expand, Query
 from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["filter_text", "first_url", "own_link", "prefer"]
+__all__ = ["filter_text", "first_url", "prefer"]
 
 
 def first_url(query: Query, schema: EntitySchema, dialect: Dialect, *, count: bool = False) -> str:
@@ -44,24 +41,6 @@ def filter_text(query: Query, schema: EntitySchema) -> str | None:
 def prefer(query: Query) -> dict[str, str]:
     """The header that asks for a page size, to be sent with every page of a query."""
     return {} if query.page_size is None else {"Prefer": f"odata.maxpagesize={query.page_size}"}
-
-
-def own_link(link: str, base: str, target: str) -> str:
-    """A next or delta link, if it leads to the service itself. Raises IncompleteRead where it leads elsewhere.
-
-    A token must never be sent to another host. Dataverse's ``org.crm`` and ``org.api.crm`` are one service.
-    """
-    there, here = urlsplit(link), urlsplit(base)
-    if not there.netloc and link.startswith("/"):
-        return link
-    same_scheme = there.scheme == here.scheme
-    if same_scheme and there.netloc.replace(".api.crm", ".crm") == here.netloc.replace(".api.crm", ".crm"):
-        return link
-    raise IncompleteRead(
-        f"{target}: the next page is said to be at {there.scheme}://{there.netloc}, not at {base}.",
-        target=target,
-        hint="Nothing was sent there. Check what stands between here and the service.",
-    )
 
 
 def _select(query: Query, schema: EntitySchema) -> str:
