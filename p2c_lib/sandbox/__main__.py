@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     serving.add_argument("--home", type=Path, default=Path(".p2c/sandbox"), help="where server.json is written")
     serving.add_argument("--state", type=Path, default=None, help="where the rows are kept (default: home)")
     serving.add_argument("--token", default=os.environ.get("P2C_SANDBOX_TOKEN"), help="or P2C_SANDBOX_TOKEN")
+    serving.add_argument("--tls", action="store_true", help="https with a certificate of its own making")
+    serving.add_argument("--no-limits", action="store_true", help="without the service protection limits of Sales")
     serving.add_argument("--attached", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(arguments)
     from p2c_lib.sandbox.server import serve
@@ -31,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             finops_port=given.finops_port,
             state=given.state,
             token=given.token,
+            tls=given.tls,
+            limits=not given.no_limits,
             attached=given.attached,
         )
     except P2CError as error:

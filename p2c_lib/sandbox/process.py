@@ -23,13 +23,17 @@ _PATIENCE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A sandbox that answers: its two URLs (no slash at the end), its token, its process and its state directory."""
+    """A sandbox that answers: its two URLs (no slash at the end), its token, its process and its state directory.
+
+    ``certificate`` is what a client must trust when the URLs are https.
+    """
 
     sales_url: str
     finops_url: str
     token: str = field(repr=False)
     pid: int
     state: Path
+    certificate: Path | None = None
 
 
 def find(home: Path) -> Running | None:
@@ -37,11 +41,11 @@ def find(home: Path) -> Running | None:
     try:
         facts = json.loads((home / RECORD).read_text("utf-8"))
         state = Path(facts["state"])
-        found = Running(facts["sales_url"], facts["finops_url"], facts["token"], int(facts["pid"]), state)
+        trusted = Path(facts["certificate"]) if facts.get("certificate") else None
+        found = Running(facts["sales_url"], facts["finops_url"], facts["token"], int(facts["pid"]), state, trusted)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    answers = _answers(found.sales_url, "/api/data/v9.2/WhoAmI", found.token)
-    return found if answers and _answers(found.finops_url, "/data/", found.token) else None
+    return found if _sales_answers(found) and _answers(found, found.finops_url, "/data/") else None
 
 
 def start(
@@ -51,6 +55,8 @@ def start(
     finops_port: int = 0,
     state: Path | None = None,
     token: str | None = None,
+    tls: bool = False,
+    limits: bool = True,
 ) -> Running:
     """Start a sandbox for a home directory and wait until it answers; it ends with this process at the latest.
 
@@ -59,6 +65,8 @@ def start(
     command = [sys.executable, "-m", "p2c_lib.sandbox", "serve", "--attached", "--home", str(home)]
     command += ["--sales-port", str(sales_port), "--finops-port", str(finops_port)]
     command += ["--state", str(state)] if state else []
+    command += ["--tls"] if tls else []
+    command += [] if limits else ["--no-limits"]
     environment = {**os.environ, "P2C_SANDBOX_TOKEN": token} if token else None
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
@@ -104,12 +112,12 @@ def stop(running: Running) -> None:
             process.wait()
         _forget(running.pid)
         return
-    if not _answers(running.sales_url, "/api/data/v9.2/WhoAmI", running.token):
+    if not _sales_answers(running):
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
     until = time.monotonic() + 15
-    while _answers(running.sales_url, "/api/data/v9.2/WhoAmI", running.token):
+    while _sales_answers(running):
         if time.monotonic() > until:
             raise SandboxError(f"The sandbox (process {running.pid}) did not stop.", hint="End the process by hand.")
         time.sleep(0.05)
@@ -121,16 +129,30 @@ def _forget(pid: int) -> None:
         process.stdin.close()
 
 
-def _answers(url: str, path: str, token: str) -> bool:
+def _sales_answers(running: Running) -> bool:
+    return _answers(running, running.sales_url, "/api/data/v9.2/WhoAmI")
+
+
+def _answers(running: Running, url: str, path: str) -> bool:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=10)
+    connection = _connection(parts.hostname or "127.0.0.1", parts.port, running.certificate)
+    headers = {"Authorization": f"Bearer {running.token}", "Accept": "application/json"}
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        connection.request("GET", path, headers=headers)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _connection(host: str, port: int | None, certificate: Path | None) -> http.client.HTTPConnection:
+    if certificate is None:
+        return http.client.HTTPConnection(host, port, timeout=10)
+    import ssl
+
+    trust = ssl.create_default_context(cafile=certificate)
+    return http.client.HTTPSConnection(host, port, timeout=10, context=trust)
 
 
 @contextlib.contextmanager

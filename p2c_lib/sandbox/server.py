@@ -16,9 +16,12 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from p2c_lib.errors import SandboxError
+from p2c_lib.sandbox.certificate import certificate
 from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.process import RECORD, Running, locked
 from p2c_lib.sandbox.state import open_store, status
 from p2c_lib.sandbox.tokens import Tokens
@@ -34,11 +37,14 @@ def serve(
     finops_port: int = FINOPS_PORT,
     state: Path | None = None,
     token: str | None = None,
+    tls: bool = False,
+    limits: bool = True,
     attached: bool = False,
 ) -> None:
     """Serve both systems until SIGINT or SIGTERM, or until stdin closes when ``attached``.
 
-    An empty state is seeded with the default company first. Port 0 takes any free port. While it answers,
+    An empty state is seeded with the default company first. Port 0 takes any free port. ``tls`` serves https with a
+    certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service protection. While it answers,
     ``home/server.json`` tells where; `SandboxError` when a port or the state is in use.
     """
     state = state or home
@@ -49,10 +55,12 @@ def serve(
         _seed_when_empty(state)
         store = stack.enter_context(open_store(state))
         tokens = Tokens(token or secrets.token_urlsafe(24))
-        urls = [f"http://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-        running = Running(urls[0], urls[1], tokens.secret, os.getpid(), state)
-        apps = [sales_app(Organisation(store), tokens), finops_app(store, tokens)]
-        servers = [_Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")) for app in apps]
+        chain, key = certificate(home) if tls else (None, None)
+        urls = [f"http{'s' if tls else ''}://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+        running = Running(urls[0], urls[1], tokens.secret, os.getpid(), state, chain)
+        organisation = Organisation(store, SalesSwitches(protection=limits))
+        apps = [sales_app(organisation, tokens), finops_app(store, tokens)]
+        servers = [_Server(_config(app, chain, key)) for app in apps]
         record = home / RECORD
         stack.callback(record.unlink, missing_ok=True)
         asyncio.run(_run(servers, sockets, running, record, attached=attached))
@@ -65,6 +73,12 @@ def _seed_when_empty(state: Path) -> None:
     from p2c_lib.sandbox.seed import seed
 
     seed(state)
+
+
+def _config(app: ASGIApp, chain: Path | None, key: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, lifespan="off", ssl_certfile=chain, ssl_keyfile=key
+    )
 
 
 class _Server(uvicorn.Server):
@@ -117,12 +131,13 @@ async def _run(
 
 def _announce(running: Running, record: Path) -> None:
     facts = {"sales_url": running.sales_url, "finops_url": running.finops_url, "token": running.token}
+    secure = {"certificate": str(running.certificate)} if running.certificate else {}
     partial = record.with_suffix(".partial")
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({**facts, "pid": running.pid, "state": str(running.state)}, file)
+        json.dump({**facts, "pid": running.pid, "state": str(running.state), **secure}, file)
     partial.replace(record)
     text = f"Sandbox (not a real system) ready: Sales {running.sales_url} F&O {running.finops_url}"
     sys.stdout.write(f"{text}\n")

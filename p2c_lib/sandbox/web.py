@@ -17,6 +17,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.protection import Protection
 from p2c_lib.sandbox.dataverse.request import refused as sales_refused
 from p2c_lib.sandbox.dataverse.service import answer as sales_answer
 from p2c_lib.sandbox.finops import FinOps
@@ -39,6 +40,7 @@ class Endpoint:
     refused: Callable[[Refusal], Answer]
     tokens: Tokens
     threads: ThreadPoolExecutor
+    protection: Protection | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
@@ -49,13 +51,36 @@ class Endpoint:
         except Refusal as refusal:
             await _response(self.refused(refusal))(scope, receive, send)
             return
-        answer = await asyncio.get_running_loop().run_in_executor(self.threads, self._answered, call)
+        answer = await self._protected(call)
         await _response(answer)(scope, receive, send)
+
+    async def _protected(self, call: Call) -> Answer:
+        if self.protection is None or not self._authorised(call):
+            return await self._in_thread(call)
+        try:
+            let_in = self.protection.enter(call.headers.get("cookie", ""))
+        except Refusal as refusal:
+            return self.refused(refusal)
+        try:
+            answer = await self._in_thread(call)
+        finally:
+            self.protection.leave(let_in)
+        answer.headers.extend(let_in.headers())
+        return answer
+
+    async def _in_thread(self, call: Call) -> Answer:
+        answer = await asyncio.get_running_loop().run_in_executor(self.threads, self._answered, call)
+        number = str(uuid.uuid4())
+        answer.headers.extend([("x-ms-service-request-id", number), ("x-ms-request-id", number)])
+        return answer
+
+    def _authorised(self, call: Call) -> bool:
+        return self.tokens.accepts(call.headers.get("authorization", ""))
 
     def _answered(self, call: Call) -> Answer:
         if _TOKEN_PATH.fullmatch(call.path) and "oauth2" in call.path:
             return self.tokens.answer(call)
-        if not self.tokens.accepts(call.headers.get("authorization", "")):
+        if not self._authorised(call):
             message = "The bearer token is missing, expired or not issued by this sandbox."
             return self.refused(Refusal(401, "", message, headers=challenge(call)))
         try:
@@ -103,7 +128,8 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
     def refused(refusal: Refusal) -> Answer:
         return sales_refused(refusal, annotated=False)
 
-    return _app(Endpoint(answer, refused, tokens, _threads()))
+    protection = Protection(organisation.switches) if organisation.switches.protection else None
+    return _app(Endpoint(answer, refused, tokens, _threads(), protection))
 
 
 def finops_app(store: Store, tokens: Tokens) -> ASGIApp:
