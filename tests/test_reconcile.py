@@ -147,7 +147,7 @@ def test_a_pair_that_comes_again_and_again_lacks_a_map_entry() -> None:
     states = ["Washington"] * 4 + ["Texas"] * 3 + ["Ohio"]
     codes = ["WA"] * 4 + ["TX"] * 3 + ["IN"]
     result = compare({"id": ids, "state": states}, {"id": ids, "state": codes})
-    assert result.causes.to_pylist() == [
+    assert result.causes.drop_columns(["money"]).to_pylist() == [
         {"cause": "unmapped-value", "field": "state", "count": 7, "expected": "Washington", "actual": "WA"},
         {"cause": "value", "field": "state", "count": 1, "expected": "Ohio", "actual": "IN"},
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from p2c_lib.errors import FrameError, UnknownName
-from p2c_lib.reconcile.sides import Side, arrow_schema, quoted
+from p2c_lib.reconcile.sides import Side, arrow_schema, quoted, text_literal
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Template
@@ -20,6 +20,7 @@ __all__ = ["ComparedColumn", "compared_columns"]
 FIRST_DAY = "1900-01-01"
 INTEGERS = pa.types.is_integer
 MOST_DIGITS = 38
+FLOAT_STEP = "4.4e-16"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class ComparedColumn:
     ignore_case: bool = False
     default: str | None = None
     max_length: int | None = None
+    same: tuple[str, ...] = ()
+    spellings: tuple[tuple[str, str], ...] = ()
 
     def aligned(self, source: str) -> str:
         """The column in the shared type, read from a table alias."""
@@ -58,9 +61,19 @@ class ComparedColumn:
         """SQL that is true, never null, where the two values do not count as equal."""
         same = f"({self._shaped(expected)} IS NOT DISTINCT FROM {self._shaped(actual)})"
         if self.tolerance:
-            gap = f"abs(CAST({expected} AS DOUBLE) - CAST({actual} AS DOUBLE))"
-            same += f" OR coalesce({gap} <= {self.tolerance} * (1 + 1e-12), FALSE)"
+            same += f" OR coalesce({self._within(expected, actual)}, FALSE)"
+        if self.spellings:
+            pairs = ", ".join(f"({text_literal(e)}, {text_literal(a)})" for e, a in self.spellings)
+            same += f" OR coalesce(({self.text(expected)}, {self.text(actual)}) IN ({pairs}), FALSE)"
         return f"NOT ({same} OR ({self.empty(expected)} AND {self.empty(actual)}))"
+
+    def _within(self, expected: str, actual: str) -> str:
+        """The gap against the tolerance: exact for decimals and integers, to the last bits for floats."""
+        if self.type == "DOUBLE":
+            slack = f"{FLOAT_STEP} * greatest(abs({expected}), abs({actual}))"
+            return f"abs({expected} - {actual}) <= {self.tolerance} + {slack}"
+        exact = "HUGEINT" if self.type == "BIGINT" else self.type
+        return f"abs(CAST({expected} AS {exact}) - CAST({actual} AS {exact})) <= {self.tolerance:f}"
 
     def text(self, value: str) -> str:
         """The value as a person writes it: no zeros that only fill a scale."""
@@ -83,7 +96,7 @@ def compared_columns(expected: Side, actual: Side, template: Template) -> tuple[
     Raises FrameError for a column the actual side lacks, UnknownName for a rule about a column there is not.
     """
     rules = template.compare
-    for named in (rules.ignore, rules.tolerance, rules.trim, rules.case):
+    for named in (rules.ignore, rules.tolerance, rules.trim, rules.case, rules.same, rules.spellings):
         for column in named:
             if column not in expected.columns:
                 raise UnknownName("column", column, expected.columns, where=f"the compare rules of {template.task}")
@@ -111,6 +124,8 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         ignore_case=name in rules.case,
         default=default,
         max_length=known.max_length if known is not None else None,
+        same=tuple(rules.same.get(name, ())),
+        spellings=tuple(rules.spellings.get(name, {}).items()),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from p2c_lib.reconcile.causes import cause_sql, unmapped_sql
 from p2c_lib.reconcile.columns import ComparedColumn
-from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted
+from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted, text_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -110,6 +110,9 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
             f"{cause_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)}",
             [column.name, column.kind],
         )
+        if column.same:
+            tolerated = ", ".join(text_literal(cause) for cause in column.same)
+            database.execute(f"DELETE FROM differences WHERE n = {n} AND cause IN ({tolerated})")
     database.execute(f"CREATE TEMP TABLE unmapped AS {unmapped_sql('differences')}")
 
 

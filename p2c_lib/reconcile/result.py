@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import UnknownName
-from p2c_lib.reconcile.engine import CLASSES, equal_pairs
+from p2c_lib.reconcile.clusters import Cluster, Fix, causes_of, clusters_of
+from p2c_lib.reconcile.columns import compared_columns
+from p2c_lib.reconcile.engine import CLASSES, equal_pairs, find
+from p2c_lib.reconcile.preview import Preview, preview_of, with_fixes
 from p2c_lib.reconcile.sides import Side, taken
 from p2c_lib.report import Facts, Part, Report, Table
 
@@ -68,15 +71,26 @@ class Reconciliation:
 
     @cached_property
     def causes(self) -> pa.Table:
-        """How often each cause stands behind each field: (cause, field, count, expected, actual), commonest first.
+        """How often each cause stands behind each field: (cause, field, count, expected, actual, money).
 
-        ``expected`` and ``actual`` are an example.
+        Commonest first. The two values are an example; money is the sum of the gaps where the field is money.
         """
-        grouped = self.differences.group_by(["cause", "field"], use_threads=False).aggregate(
-            [("key", "count"), ("expected", "first"), ("actual", "first")]
-        )
-        renamed = grouped.rename_columns(["cause", "field", "count", "expected", "actual"])
-        return renamed.sort_by([("count", "descending"), ("cause", "ascending"), ("field", "ascending")])
+        return causes_of(self.differences)
+
+    @cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Each cause in each field with examples, money at stake and a proposed fix, commonest first."""
+        return clusters_of(self.differences, self.causes, lambda fix: not self.preview(fix).made)
+
+    def preview(self, fix: Fix) -> Preview:
+        """What a fix would do to its field, compared again over all pairs."""
+        return preview_of(self.expected, self.actual, self.template, fix, self.differences)
+
+    def accepting(self, fixes: Iterable[Fix]) -> Reconciliation:
+        """The next reconciliation, were these fixes accepted; ``fix.into(template)`` makes them last."""
+        expected, rules = with_fixes(self.expected, self.template, fixes)
+        found = find(expected, self.actual, compared_columns(expected, self.actual, rules))
+        return replace(self, expected=expected, classes=found.classes, differences=found.differences)
 
     def rows(self, kind: str) -> pa.Table:
         """The rows of one class: positions ``@expected`` and ``@actual``, ``key``, and the key's own columns."""
@@ -106,7 +120,7 @@ class Reconciliation:
             "template_sha": self.template.sha,
             "summary": dict(self.summary),
             "sides": {side: dict(counts) for side, counts in self.sides.items()},
-            "causes": self.causes.to_pylist(),
+            "clusters": [c.to_dict() for c in self.clusters],
             "expected": self.expected.origin.to_dict(),
             "actual": self.actual.origin.to_dict(),
         }
