@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from p2c_lib.mapping.transforms import codes, text
 from p2c_lib.mapping.transforms.numbers import round_to
 
-__all__ = ["Agreement", "Column", "agreement", "learned_map"]
+__all__ = ["ONE_VALUE", "SURE", "Agreement", "Column", "agreement", "learned_map"]
 
 ENOUGH = 3
 SURE = 0.8

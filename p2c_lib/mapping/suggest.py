@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, EntityQuery, key_text
-from p2c_lib.mapping.evidence import SURE, Agreement, Column, agreement, learned_map
+from p2c_lib.mapping.evidence import ONE_VALUE, SURE, Agreement, Column, agreement, learned_map
 from p2c_lib.mapping.names import likeness, words_of
 from p2c_lib.mapping.template import FieldRule
 
@@ -137,9 +137,10 @@ def suggest(source: EntityFrame, target: EntityFrame, *, key: Mapping[str, str] 
     """Which source column may fill which destination column, judged by names, values and rows matched by key.
 
     Without ``key`` (source column to destination column) the pair of columns that identifies most rows on both sides is
-    taken. Columns without any value on a side are left out and listed.
+    taken. Columns without any value on a side, and those of the
+    destination that cannot be written, are left out and listed.
     """
-    ours, theirs = _filled(source), _filled(target)
+    ours, theirs = _filled(source), [name for name in _filled(target) if _takes_values(target, name)]
     if not ours or not theirs:
         raise FrameError("A side has no column with values.", hint="Read rows of both systems first.")
     pair = next(iter(key.items())) if key else _found_key(source, target, ours, theirs)
@@ -167,6 +168,8 @@ def _judged(source: Column, target: Column, known: pa.Array, wanted: pa.Array) -
     met = agreement(source, target)
     overlap = _overlap(known, wanted)
     weight = 0.0 if met is None else met.weight
+    if not name and weight <= ONE_VALUE:
+        weight = overlap = 0.0
     score = 1 - (1 - 0.7 * name) * (1 - 0.95 * weight) * (1 - 0.2 * overlap)
     pairs: tuple[tuple[str, str, int, float], ...] = ()
     if met is not None and met.share >= SURE and met.rule not in {"copy", "case: upper"}:
@@ -186,6 +189,16 @@ def _filled(frame: EntityFrame) -> list[str]:
     return [name for name in frame.columns if frame.table.column(name).null_count < len(frame)]
 
 
+def _takes_values(frame: EntityFrame, name: str) -> bool:
+    """Whether a destination column can be written; in F&O, where 0 is no value, also whether it has another one."""
+    known = frame.schema.columns.get(name.partition(".")[0]) if frame.schema is not None else None
+    if known is not None and not (known.creatable or known.updatable):
+        return False
+    values = frame.table.column(name)
+    number = pa.types.is_integer(values.type) or pa.types.is_decimal(values.type)
+    return not (number and frame.origin.app == "finops" and pc.all(pc.equal(values, 0)).as_py())
+
+
 def _plain(table: pa.Table, name: str) -> pa.Array:
     from p2c_lib.mapping.mapped import plain
 
@@ -198,9 +211,8 @@ def _found_key(source: EntityFrame, target: EntityFrame, ours: list[str], theirs
     other = {name: _keys(target, name) for name in theirs if _tells_apart(target.table.column(name))}
     shared = {
         (a, b): (
-            int(pc.sum(pc.is_in(mine, value_set=yours)).as_py() or 0),
+            int(pc.sum(pc.is_in(mine, value_set=yours)).as_py() or 0) * _identifies(a) * _identifies(b),
             len(mine) + len(yours),
-            bool(words_of(a) & IDENTIFYING) + bool(words_of(b) & IDENTIFYING),
             likeness(a, b),
         )
         for a, mine in one.items()
@@ -208,6 +220,10 @@ def _found_key(source: EntityFrame, target: EntityFrame, ours: list[str], theirs
     }
     best = max(shared, key=lambda pair: shared[pair], default=None)
     return best if best is not None and shared[best][0] > 0 else None
+
+
+def _identifies(name: str) -> float:
+    return 1.1 if words_of(name) & IDENTIFYING else 1.0
 
 
 def _keys(frame: EntityFrame, name: str) -> pa.Array:
