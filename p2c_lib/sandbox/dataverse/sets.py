@@ -8,7 +8,7 @@ from p2c_lib.sandbox.dataverse import bulk, changes
 from p2c_lib.sandbox.dataverse.aggregates import aggregate
 from p2c_lib.sandbox.dataverse.fetchxml import fetch
 from p2c_lib.sandbox.dataverse.read import Within, context_of, count_rows, read_page
-from p2c_lib.sandbox.dataverse.refusals import not_allowed, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed, unknown_segment
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
 from p2c_lib.sandbox.dataverse.segments import Segment
 from p2c_lib.sandbox.dataverse.tracking import check_options, latest_version
@@ -47,6 +47,9 @@ def count_of(request: Request, entity: Entity, within: Within | None = None) -> 
 
 def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     """A page of rows, of an aggregate or of changes."""
+    for name in ("sql", "savedQuery", "userQuery"):
+        if name in request.raw:
+            raise bad_query(f"The query parameter {name} is not offered by this sandbox; use $filter or fetchXml.")
     options, asked = request.options(), request.asked()
     applied: list[str] = []
     context = f"{entity.set_name}{context_of(options)}"
