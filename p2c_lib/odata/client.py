@@ -16,6 +16,7 @@ import pyarrow as pa
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound, Rejected
 from p2c_lib.odata.bulk import BulkMessages
+from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter, literal
@@ -105,6 +106,16 @@ class Client:
         for a page that cannot be had whole, and after the last page when rows are missing by the service's own count.
         """
         return Reading(self, query).pages()
+
+    def changes(
+        self, entity_set: str, columns: Sequence[str], *, since: str | None = None, company: str | None = None
+    ) -> Changes:
+        """What changed since the token of an earlier call; without one, every row and the first token.
+
+        Sales tells changes and deletions exactly, and reads all rows anew where the token has expired; F&O goes by a
+        modified date where the entity has one. Raises FrameError for a Sales table that does not track changes.
+        """
+        return changes_since(self, entity_set, columns, since, company)
 
     def count(self, query: Query) -> int | None:
         """How many rows the service says a query has; None where it cannot tell (Dataverse beyond its limits)."""
