@@ -51,7 +51,8 @@ PATTERNS = [
     r"\Aa\Z",
     r"x{2,}",
 ]
-NUMBERS = [-2, -1, 0, 1, 2, 3, 2**53 + 1]
+# Great Expectations compares integers beside a null as floats, so it is a judge only up to 2**53.
+NUMBERS = [-2, -1, 0, 1, 2, 3, 2**53]
 DAYS = [datetime(1899, 12, 31, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 12, tzinfo=UTC)]
 
 
