@@ -14,7 +14,7 @@ from p2c_lib.errors import TemplateError
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words, written
 from p2c_lib.mapping.transforms.codes import scalar_text
 
-__all__ = ["TemplateDiff", "diff", "export", "to_markdown", "to_yaml"]
+__all__ = ["TemplateDiff", "diff", "export", "rule_text", "to_markdown", "to_yaml"]
 
 HEADINGS = ("no", "source", "map", "steps", "destination", "must exist in", "compared")
 
@@ -29,6 +29,15 @@ def to_yaml(template: Template) -> str:
     lines += ["fields:\n", *(f"  - {_flow(rule)}\n" for rule in fields)]
     lines += [_block({name: part}) for name, part in given.items()]
     return "".join(lines) + (_block({"options": options}) if options else "")
+
+
+def rule_text(rule: FieldRule) -> str:
+    """A rule as one line of a template file.
+
+    >>> rule_text(FieldRule(to="PartyType", default="Person"))
+    '{to: PartyType, default: Person}'
+    """
+    return _flow(written(rule))
 
 
 def to_markdown(template: Template) -> str:

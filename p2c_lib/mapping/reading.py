@@ -13,7 +13,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.mapping.mistakes import keys
 from p2c_lib.mapping.template import Template, checked
 
-__all__ = ["packaged_tasks", "parse", "template"]
+__all__ = ["packaged_tasks", "parse", "read_yaml", "template"]
 
 SUFFIX = ".yml"
 
@@ -51,13 +51,18 @@ def packaged_tasks() -> tuple[str, ...]:
 
 def parse(text: str, *, name: str = "template") -> Template:
     """The template a YAML text holds; raises ``TemplateError`` naming the path of the first mistake."""
-    try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
-    except yaml.YAMLError as error:
-        raise TemplateError(f"{name} is no YAML: {_first_line(error)}", hint="Check indentation and quotes.") from None
+    data = read_yaml(text, name=name)
     if not isinstance(data, dict):
         raise TemplateError(f"{name} holds no template.", hint=f"Begin with the keys {', '.join(keys(Template))}.")
     return checked(data)
+
+
+def read_yaml(text: str, *, name: str) -> Any:
+    """YAML as plain values, safely and by YAML 1.2's scalars; raises ``TemplateError`` for text that is none."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{name} is no YAML: {_first_line(error)}", hint="Check indentation and quotes.") from None
 
 
 def _own_templates() -> Path:

@@ -1,0 +1,69 @@
+"""The mapping of a task to look at and to edit, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from p2c_lib.errors import P2CError, UnknownName
+from p2c_lib.mapping import Template
+from p2c_lib.mapping.lab import MappingLab
+from p2c_lib.session import Session
+
+__all__ = ["MappingExplorer"]
+
+HERE = Path(__file__).parent
+
+
+class MappingExplorer(anywidget.AnyWidget):
+    """Rules of a task beside a live preview on its own rows; edit, see what changes, save.
+
+    All rows stay in the kernel: ``state`` is a page of text whatever the number of rows. Where there is no kernel (a
+    printed notebook, a report) the static twin stands in its place.
+    """
+
+    _esm = HERE / "mapping_explorer.js"
+    _css = HERE / "mapping_explorer.css"
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, session: Session, task: str = "accounts", *, limit: int | None = 100_000) -> None:
+        self.lab = MappingLab(session, task, limit=limit)
+        super().__init__(state=self.lab.view())
+        self.on_msg(self._asked)
+
+    def _asked(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        self.ask(**content)
+
+    def ask(self, do: str, **given: Any) -> None:
+        """Carry out what the person asked for and show the outcome; an error is shown, not raised."""
+        deeds: dict[str, Callable[..., object]] = {
+            "pick": self.lab.pick,
+            "select": self.lab.select,
+            "edit": self.lab.edit,
+            "remove": self.lab.remove,
+            "choose": self.lab.choose,
+            "reset": self.lab.reset,
+            "save": lambda: self.lab.save(),
+        }
+        try:
+            if do not in deeds:
+                raise UnknownName("request", do, deeds)
+            deeds[do](**given)
+        except P2CError as error:
+            self.lab.error = str(error)
+        self.state = self.lab.view()
+
+    @property
+    def template(self) -> Template:
+        """The template as it is now."""
+        return self.lab.template
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        """The live widget, and for places without one its static twin."""
+        bundle = super()._repr_mimebundle_(**given)
+        data, rest = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**(data or {}), "text/html": self.lab._repr_html_()}, rest
