@@ -22,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     serving.add_argument("--token", default=os.environ.get("P2C_SANDBOX_TOKEN"), help="or P2C_SANDBOX_TOKEN")
     serving.add_argument("--tls", action="store_true", help="https with a certificate of its own making")
     serving.add_argument("--no-limits", action="store_true", help="without the service protection limits of Sales")
+    serving.add_argument(
+        "--faults", default="none", help="a fault profile: none, busy, flaky, storm, expiring or a file"
+    )
+    serving.add_argument("--admin", action="store_true", help="let PUT /sandbox/faults change the profile")
     serving.add_argument("--attached", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(arguments)
     from p2c_lib.sandbox.server import serve
@@ -35,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
             token=given.token,
             tls=given.tls,
             limits=not given.no_limits,
+            faults=given.faults,
+            admin=given.admin,
             attached=given.attached,
         )
     except P2CError as error:

@@ -57,6 +57,8 @@ def start(
     token: str | None = None,
     tls: bool = False,
     limits: bool = True,
+    faults: str | Path = "none",
+    admin: bool = False,
 ) -> Running:
     """Start a sandbox for a home directory and wait until it answers; it ends with this process at the latest.
 
@@ -67,6 +69,7 @@ def start(
     command += ["--state", str(state)] if state else []
     command += ["--tls"] if tls else []
     command += [] if limits else ["--no-limits"]
+    command += ["--faults", str(faults), *(["--admin"] if admin else [])]
     environment = {**os.environ, "P2C_SANDBOX_TOKEN": token} if token else None
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"

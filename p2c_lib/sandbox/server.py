@@ -22,12 +22,15 @@ from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox.certificate import certificate
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.faults import profile
+from p2c_lib.sandbox.finops import Switches
 from p2c_lib.sandbox.process import RECORD, Running, locked
 from p2c_lib.sandbox.state import open_store, status
 from p2c_lib.sandbox.tokens import Tokens
-from p2c_lib.sandbox.web import finops_app, sales_app
+from p2c_lib.sandbox.web import finops_app, sales_app, spoilt
 
 SALES_PORT, FINOPS_PORT = 8710, 8711
+SWITCHES = "switches.json"
 
 
 def serve(
@@ -39,15 +42,21 @@ def serve(
     token: str | None = None,
     tls: bool = False,
     limits: bool = True,
+    faults: str | Path = "none",
+    admin: bool = False,
     attached: bool = False,
 ) -> None:
     """Serve both systems until SIGINT or SIGTERM, or until stdin closes when ``attached``.
 
     An empty state is seeded with the default company first. Port 0 takes any free port. ``tls`` serves https with a
-    certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service protection. While it answers,
-    ``home/server.json`` tells where; `SandboxError` when a port or the state is in use.
+    certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service protection. ``faults`` is a
+    fault profile by name or file, which ``admin`` lets a client change while the sandbox runs; ``state/switches.json``
+    sets the switches of F&O. While it answers, ``home/server.json`` tells where; `SandboxError` when a port or the
+    state is in use.
     """
     state = state or home
+    trouble = profile(faults)
+    switches = Switches.read(state / SWITCHES)
     state.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     with locked(state), contextlib.ExitStack() as stack:
@@ -59,7 +68,10 @@ def serve(
         urls = [f"http{'s' if tls else ''}://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
         running = Running(urls[0], urls[1], tokens.secret, os.getpid(), state, chain)
         organisation = Organisation(store, SalesSwitches(protection=limits))
-        apps = [sales_app(organisation, tokens), finops_app(store, tokens)]
+        apps = [
+            spoilt(sales_app(organisation, tokens), "sales", trouble, tokens, admin=admin),
+            spoilt(finops_app(store, tokens, switches), "finops", trouble, tokens, admin=admin),
+        ]
         servers = [_Server(_config(app, chain, key)) for app in apps]
         record = home / RECORD
         stack.callback(record.unlink, missing_ok=True)
@@ -77,7 +89,13 @@ def _seed_when_empty(state: Path) -> None:
 
 def _config(app: ASGIApp, chain: Path | None, key: Path | None) -> uvicorn.Config:
     return uvicorn.Config(
-        app, log_level="warning", access_log=False, lifespan="off", ssl_certfile=chain, ssl_keyfile=key
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        ssl_certfile=chain,
+        ssl_keyfile=key,
     )
 
 

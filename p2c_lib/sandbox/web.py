@@ -20,8 +20,11 @@ from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.protection import Protection
 from p2c_lib.sandbox.dataverse.request import refused as sales_refused
 from p2c_lib.sandbox.dataverse.service import answer as sales_answer
-from p2c_lib.sandbox.finops import FinOps
+from p2c_lib.sandbox.faults import Box, Faults, FaultyApp
+from p2c_lib.sandbox.finops import FinOps, Switches
+from p2c_lib.sandbox.finops.blobs import PREFIX as FILES
 from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused
+from p2c_lib.sandbox.schema import System
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens, challenge
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -41,6 +44,7 @@ class Endpoint:
     tokens: Tokens
     threads: ThreadPoolExecutor
     protection: Protection | None = None
+    signed: tuple[str, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
@@ -77,10 +81,14 @@ class Endpoint:
     def _authorised(self, call: Call) -> bool:
         return self.tokens.accepts(call.headers.get("authorization", ""))
 
+    def _signed(self, call: Call) -> bool:
+        return bool(self.signed) and call.path.startswith(self.signed)
+
     def _answered(self, call: Call) -> Answer:
         if _TOKEN_PATH.fullmatch(call.path) and "oauth2" in call.path:
             return self.tokens.answer(call)
-        if not self._authorised(call):
+        # The address of a file is signed; it needs no token.
+        if not self._signed(call) and not self._authorised(call):
             message = "The bearer token is missing, expired or not issued by this sandbox."
             return self.refused(Refusal(401, "", message, headers=challenge(call)))
         try:
@@ -132,10 +140,24 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
     return _app(Endpoint(answer, refused, tokens, _threads(), protection))
 
 
-def finops_app(store: Store, tokens: Tokens) -> ASGIApp:
-    """The Finance and Operations system as an ASGI app, under ``/data/`` and ``/metadata/``."""
-    service = FinOps(store)
-    return _app(Endpoint(service.answer, finops_refused, tokens, _threads()))
+def finops_app(store: Store, tokens: Tokens, switches: Switches | None = None) -> ASGIApp:
+    """The Finance and Operations system as an ASGI app, under ``/data/``, ``/metadata/`` and, for files, ``/dmf/``."""
+    service = FinOps(store, switches)
+    return _app(Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,)))
+
+
+def spoilt(app: ASGIApp, system: System, faults: Faults, tokens: Tokens, *, admin: bool = False) -> ASGIApp:
+    """The app with a fault profile around it, which refuses in the system's own way."""
+    if system == "finops":
+        return FaultyApp(app, Box(faults), finops_refused, tokens.secret, admin=admin)
+
+    def refused(refusal: Refusal) -> Answer:
+        return sales_refused(refusal, annotated=False)
+
+    return FaultyApp(app, Box(faults), refused, tokens.secret, admin=admin, codes=_SALES_CODES)
+
+
+_SALES_CODES = {429: "0x80072322", 500: "0x80040216", 410: "0x80044352"}
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -16,6 +16,7 @@ from p2c_lib.sandbox.dataverse.refusals import bad_query, unknown_segment
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
+from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
@@ -23,6 +24,7 @@ from p2c_lib.sandbox.wire import Answer, Call, Refusal
 def answer(organisation: Organisation, call: Call, contents: Contents = no_contents) -> Answer:
     """Answer one call; a refusal becomes its error body, and nothing else is raised."""
     try:
+        refuse_if_failing(call.path)
         request = Request(organisation, call, contents)
         return _routed(request)
     except Refusal as refusal:

@@ -27,6 +27,12 @@ def nothing_to_update() -> Refusal:
     return WriteRefused(400, "", "An error has occurred.", inner=NOT_FOUND_FOR_UPDATE, parts={"type": _WRITE})
 
 
+def action_refused(problem: str) -> Refusal:
+    """What an action answers when it cannot do its work."""
+    kind = "System.InvalidOperationException"
+    return Refusal(400, "", "An error has occurred.", inner=problem, parts={"type": kind})
+
+
 def bad_query(problem: str) -> Refusal:
     """A query option that cannot be read."""
     message = f"The query specified in the URI is not valid. {problem}"

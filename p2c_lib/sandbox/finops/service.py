@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
 from p2c_lib.sandbox.failing import refuse_if_failing
+from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
 from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
+from p2c_lib.sandbox.finops.packages import SET, Packages
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
-from p2c_lib.sandbox.finops.refusals import WriteRefused, error_answer, no_resource
+from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource
 from p2c_lib.sandbox.finops.rules import Rules, create_rule_indexes
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.write import create, delete, update
@@ -18,6 +21,7 @@ from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.wire import Answer, Call, Refusal, split_url
 
 BATCH_LIMIT = 5000
+_TOO_COMPLEX = ("too many", "too complex", "depth", "too big", "too large", "Expression tree")
 _SET = re.compile(r"(?P<set>\w+)(?:\((?P<key>.*)\))?(?P<rest>/.*)?", re.DOTALL)
 _KEYED = re.compile(r"(?P<set>\w+)\((?P<key>(?:[^')]|'(?:[^']|'')*')*)\)(?P<rest>/.*)?", re.DOTALL)
 
@@ -32,6 +36,8 @@ class FinOps:
         self.store = store
         self.switches = switches or Switches()
         self.rules = Rules(store, self.switches)
+        self.blobs = Blobs()
+        self.packages = Packages(store, self.rules, self.blobs)
         create_rule_indexes(store)
 
     def answer(self, call: Call) -> Answer:
@@ -43,9 +49,15 @@ class FinOps:
             return error_answer(refusal)
         except Refusal as refusal:
             return error_answer(refusal)
+        except sqlite3.OperationalError as error:
+            if not any(limit in str(error) for limit in _TOO_COMPLEX):
+                raise
+            return error_answer(bad_query(f"The query is too complex: {error}."))
 
     def _route(self, call: Call) -> Answer:
         refuse_if_failing(call.path)
+        if call.path.startswith(PREFIX):
+            return self.blobs.answer(call)
         area, _, path = call.path.strip("/").partition("/")
         if area == "metadata" and call.method == "GET":
             return metadata_service(call, path)
@@ -53,6 +65,8 @@ class FinOps:
             raise no_resource(f"No HTTP resource was found that matches the path '{call.path[:120]}'.")
         if path == "$batch":
             return self._batch(call)
+        if path.startswith(f"{SET}/"):
+            return self.packages.answer(call, path.removeprefix(f"{SET}/"))
         if call.method == "GET" and path == "":
             return service_document(call)
         if call.method == "GET" and path == "$metadata":

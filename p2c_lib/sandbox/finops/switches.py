@@ -20,7 +20,8 @@ class Switches:
     approximate; keys are always refused). ``country_codes``: what ``...CountryRegionISOCode`` accepts: ISO-2, ISO-3
     or both. ``null_values`` and ``integer_enums``: on write. ``string_functions``: whether ``contains`` and the like
     work in ``$filter``. ``next_link``: how the next page is named. ``write_error_status`` and
-    ``batch_write_error_status``: of a refused row. ``etag_mismatch``: the HTTP status, or the update conflict text.
+    ``batch_write_error_status``: of a refused row. ``package_polls``: how often the status of an import or export is
+    told as pending before it is done (0 to 2). ``etag_mismatch``: the HTTP status, or the update conflict text.
 
     >>> Switches(country_codes="iso2").country_codes
     'iso2'
@@ -36,6 +37,7 @@ class Switches:
     write_error_status: Literal[400, 500] = 400
     batch_write_error_status: Literal[400, 500] = 400
     etag_mismatch: Literal["412", "conflict"] = "412"
+    package_polls: Literal[0, 1, 2] = 1
     page_size: int = 10_000
 
     @classmethod

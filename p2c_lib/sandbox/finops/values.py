@@ -213,7 +213,7 @@ def _number(column: Column, sent: Any) -> Value:
     if isinstance(sent, bool) or not isinstance(sent, int | float):
         raise _cannot_convert(column, sent)
     if column.kind == "decimal":
-        if abs(sent) >= 1e16:
+        if not abs(sent) < 1e16:
             raise _cannot_convert(column, sent)
         return float(sent)
     limit = _RANGES[column.kind]

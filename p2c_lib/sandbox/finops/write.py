@@ -93,20 +93,25 @@ def update(call: Call, entity: Entity, store: Store, options: Options, rules: Ru
     sent = stored_body(entity, body_of(call), rules)
     with store.write():
         found = _present(call, entity, store, options, rules, key)
-        for name, value in sent.items():
-            if not entity.columns[name].update and not _same(value, found[name]):
-                raise write_refused(
-                    entity,
-                    f"Error: Field '{name}' does not allow editing.",
-                    f"Warning: validateField failed on field '{entity.aot}.{name}'.",
-                )
-        changed = {name: value for name, value in sent.items() if entity.columns[name].update}
-        row = {**found, **changed}
-        rules.check(entity, row, changed)
-        moved = {name: value for name, value in row.items() if value is not found.get(name)}
-        store.update(entity, int(found["_id"] or 0), moved)
-        rules.written(entity, row)
+        written_over(entity, found, sent, store, rules)
     return Answer(204, [("OData-Version", "4.0")])
+
+
+def written_over(entity: Entity, found: Row, sent: Row, store: Store, rules: Rules) -> None:
+    """Set the sent columns of a row that is there, as the entity would; columns that are not sent stay."""
+    for name, value in sent.items():
+        if not entity.columns[name].update and not _same(value, found[name]):
+            raise write_refused(
+                entity,
+                f"Error: Field '{name}' does not allow editing.",
+                f"Warning: validateField failed on field '{entity.aot}.{name}'.",
+            )
+    changed = {name: value for name, value in sent.items() if entity.columns[name].update}
+    row = {**found, **changed}
+    rules.check(entity, row, changed)
+    moved = {name: value for name, value in row.items() if value is not found.get(name)}
+    store.update(entity, int(found["_id"] or 0), moved)
+    rules.written(entity, row)
 
 
 def _same(value: Value, there: Value) -> bool:
