@@ -19,7 +19,7 @@ class Cookie:
 
     page: int
     last: tuple[Value, ...]
-    tracking: int = 0
+    tracking: int | None = None
 
     def inner(self, names: Sequence[str], first: Sequence[Value]) -> str:
         """The ``<cookie page="1">`` element."""
@@ -30,7 +30,7 @@ class Cookie:
     def skiptoken(self, names: Sequence[str], first: Sequence[Value]) -> str:
         """The value of ``$skiptoken``, not yet URL-encoded."""
         inner = quote(quote(self.inner(names, first), safe=""), safe="")
-        tracking = f"{self.tracking or False}"
+        tracking = "False" if self.tracking is None else str(self.tracking)
         return f'<cookie pagenumber="{self.page}" pagingcookie="{inner}" istracking="{tracking}" />'
 
 
@@ -60,7 +60,7 @@ def read_cookie(text: str, terms: int) -> Cookie:
         inner = read_inner(unquote(unquote(outer.attrib["pagingcookie"])))
         tracking = outer.attrib.get("istracking", "False")
         page = int(outer.attrib["pagenumber"])
-        cookie = Cookie(page, inner, 0 if tracking == "False" else int(tracking))
+        cookie = Cookie(page, inner, None if tracking == "False" else int(tracking))
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise bad_query("Malformed XML in the Paging Cookie: use @odata.nextLink as it came.") from error
     if len(cookie.last) != terms:

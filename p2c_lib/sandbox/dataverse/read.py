@@ -56,11 +56,17 @@ def read_row(store: Store, entity: Entity, record: int, options: Options, asked:
 
 
 def read_page(
-    store: Store, entity: Entity, options: Options, asked: Asked, within: Within | None = None, *, tracking: int = 0
+    store: Store,
+    entity: Entity,
+    options: Options,
+    asked: Asked,
+    within: Within | None = None,
+    *,
+    tracking: int | None = None,
 ) -> str:
     """One page of a collection as the members of the answer's JSON after its context.
 
-    ``tracking`` is the version from which a delta link on the last page leads on; 0 for none.
+    ``tracking`` is the version from which a delta link on the last page leads on, None for none.
     """
     projection = _projection(options, asked)
     scope = projection.scope(entity, "t")
@@ -73,7 +79,7 @@ def read_page(
     tracking = cookie.tracking if cookie else tracking
     rows, following = _rows(store, projection, scope, conditions, sorts, options, asked, cookie, tracking)
     link = _next_link(following, asked)
-    if tracking and not link:
+    if tracking is not None and not link:
         link = delta_link(asked.url, options, tracking)
     return f'{counted}"value":[{",".join(rows)}]{link}'
 
@@ -112,7 +118,7 @@ def _rows(
     options: Options,
     asked: Asked,
     cookie: Cookie | None,
-    tracking: int,
+    tracking: int | None,
 ) -> tuple[list[str], str | None]:
     size = min(asked.page_size or LARGEST_PAGE, LARGEST_PAGE)
     paged = options.top is None or asked.page_size is not None

@@ -61,7 +61,7 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
         text = changes.changes(request.organisation, entity, options, asked)
         context = changes.delta_context(entity, options)
     else:
-        tracking = 0
+        tracking: int | None = None
         if "odata.track-changes" in request.preferences:
             check_options(options)
             applied.append("odata.track-changes")
