@@ -8,13 +8,13 @@ The causes, in the order they are tried:
 ``not-filled``            one side holds nothing, the other a value
 ``whitespace``            the same without white space
 ``case``                  the same without regard to case
-``unicode``               the same without accents, typographic quotes and Unicode's two spellings of one letter
+``unicode``               the same without accents, typographic quotes and letters of another alphabet that look alike
 ``phone-format``          the same digits, or the same with a country code
 ``leading-zeros``         the same without leading zeros
 ``truncated``             one is the beginning of the other
 ``rounding``              one number is the other, rounded or cut to fewer decimals
 ``day-shift``             moments less than a day apart by whole quarters of an hour, or days next to each other
-``unmapped-value``        the same pair of texts again and again: a value map lacks an entry
+``unmapped-value``        a name and its code, or the same pair of texts again and again: a value map lacks an entry
 ``value``                 none of these
 ========================  ============================================================================================
 """
@@ -44,7 +44,7 @@ CAUSES = (
     "value",
 )
 SPACE = r"'[\s\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200D}\x{2028}\x{2029}\x{202F}\x{205F}\x{2060}\x{3000}\x{FEFF}]+'"
-FANCY, PLAIN = "‘’‚‛“”„‟–—‐‑−ıøØłŁđĐ", "''''\"\"\"\"-----ioOlLdD"
+FANCY, PLAIN = "‘’‚‛“”„‟–—‐‑−ıøłđаеорсхуіјѕԁοανρ", "''''\"\"\"\"-----ioldaeopcxyijsdoavp"
 PHONE = r"'^[+(0-9][0-9 ()./+x-]{5,}$'"
 SHORTEST_CUT = 10
 SHORTEST_PHONE = 7
@@ -95,6 +95,7 @@ def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, s
     number = "regexp_matches({}, '^[a-z]{{0,3}}[0-9]+$')"
     yield "leading-zeros", f"{number.format(low[0])} AND {number.format(low[1])} AND {zeros[0]} = {zeros[1]}"
     yield "truncated", f"{_cut(column, e, a)} OR {_cut(column, a, e)}"
+    yield "unmapped-value", f"{_coded(e, a)} OR {_coded(a, e)}"
 
 
 def _same_phone(e: str, a: str) -> str:
@@ -116,6 +117,15 @@ def _cut(column: ComparedColumn, short: str, long: str) -> str:
     if column.max_length is not None:
         enough = f"({enough} OR length({short}) = {column.max_length})"
     return f"(length({whole}) < length({long}) AND prefix({long}, {whole}) AND {enough})"
+
+
+def _coded(code: str, name: str) -> str:
+    """A code of two or three capitals whose letters stand in the name in that order, beginning with its first."""
+    letters = f"regexp_replace(lower({code}), '(.)', '\\1.*', 'g')"
+    return (
+        f"(regexp_full_match({code}, '[A-Z]{{2,3}}') AND length({name}) > length({code}) "
+        f"AND regexp_full_match({name}, '[A-Za-z][A-Za-z .-]*') AND regexp_full_match(lower({name}), {letters}))"
+    )
 
 
 def _rounded(e: str, a: str) -> str:
