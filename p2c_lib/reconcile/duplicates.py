@@ -1,0 +1,191 @@
+"""The same party twice within one system, found by likeness of name, e-mail, phone and address."""
+# ruff: noqa: S608  # names and values are quoted, and the database is in memory
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import UnknownName
+from p2c_lib.frames import key_text
+from p2c_lib.reconcile.sides import quoted
+
+if TYPE_CHECKING:
+    from p2c_lib.frames import EntityFrame
+
+__all__ = ["Decision", "DuplicateSearch", "Likeness", "find_duplicates"]
+
+Decision = Literal["same", "not same"]
+ROLES = ("name", "email", "phone", "address")
+WEIGHTS = {"name": 0.5, "email": 0.2, "phone": 0.15, "address": 0.15}
+LEGAL = r"\b(inc|ltd|llc|gmbh|ag|co|corp|company|limited|sarl|sa|plc|bv|oy|as|pty|kg|srl)\b\.?"
+LARGEST_BLOCK = 200
+SAMPLE = 1500
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Which columns hold what: the name always, the others where the set has them; several columns are joined."""
+
+    name: tuple[str, ...]
+    email: tuple[str, ...] = ()
+    phone: tuple[str, ...] = ()
+    address: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DuplicateSearch:
+    """Pairs of rows that are alike: ``pairs`` (key_a, key_b, name_a, name_b, score, by), best first.
+
+    ``by`` names the blocks that brought them together. ``open`` leaves out what a person decided. ``recall`` is the
+    share of all alike pairs of a random sample that the blocks found; None when the sample has no such pair.
+    """
+
+    pairs: pa.Table
+    decided: Mapping[tuple[str, str], Decision]
+    compared: int
+    recall: float | None
+    threshold: float
+
+    @property
+    def open(self) -> pa.Table:
+        """The pairs nobody decided on yet."""
+        keys = zip(self.pairs.column("key_a").to_pylist(), self.pairs.column("key_b").to_pylist(), strict=True)
+        return self.pairs.filter(pa.array([pair not in self.decided for pair in keys], pa.bool_()))
+
+    def __str__(self) -> str:
+        recall = "no alike pair in the sample" if self.recall is None else f"blocks find {self.recall:.0%} of them"
+        return (
+            f"{self.pairs.num_rows:,} alike pairs of {self.compared:,} compared, {self.open.num_rows:,} open; {recall}"
+        )
+
+
+def find_duplicates(
+    frame: EntityFrame,
+    likeness: Likeness,
+    *,
+    threshold: float = 88.0,
+    decided: Mapping[tuple[str, str], Decision] | None = None,
+) -> DuplicateSearch:
+    """Rows of a frame that are probably one party; ``decided`` pairs of keys (smaller first) are not asked again.
+
+    Only rows that share a block are compared: the same e-mail, the last seven digits of the phone, the beginning, end
+    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have.
+    """
+    table = _normal(frame, likeness)
+    database = duckdb.connect(":memory:")
+    try:
+        database.execute("SET enable_progress_bar = false")
+        database.register("n", table)
+        candidates = database.sql(_block_sql()).to_arrow_table()
+    finally:
+        database.close()
+    scores = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy())
+    alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(scores >= threshold))
+    recall = _recall(table, candidates, threshold)
+    return DuplicateSearch(_pairs(table, alike), dict(decided or {}), candidates.num_rows, recall, threshold)
+
+
+def _normal(frame: EntityFrame, likeness: Likeness) -> pa.Table:
+    """Each row's key and its fields in comparable form; empty where it has none."""
+    for role in ROLES:
+        for column in getattr(likeness, role):
+            if column not in frame.table.column_names:
+                raise UnknownName("column", column, frame.columns)
+    parts = {r: " || ' ' || ".join(f"coalesce({quoted(c)}, '')" for c in getattr(likeness, r)) or "''" for r in ROLES}
+    plain = {r: f"lower(strip_accents({parts[r]}))" for r in ROLES}
+    words = rf"trim(regexp_replace(regexp_replace({plain['name']}, '{LEGAL}', ' ', 'g'), '[^a-z0-9]+', ' ', 'g'))"
+    address = rf"trim(regexp_replace({plain['address']}, '[^a-z0-9]+', ' ', 'g'))"
+    phone = f"right(regexp_replace({parts['phone']}, '[^0-9]', '', 'g'), 9)"
+    database = duckdb.connect(":memory:")
+    try:
+        database.register("f", frame.table.append_column("@i", pa.array(np.arange(len(frame)))))
+        table = database.sql(
+            f"SELECT {words} AS name, trim({plain['email']}) AS email, {phone} AS phone, {address} AS address, "
+            f'trim({parts["name"]}) AS spelt FROM f ORDER BY "@i"'
+        ).to_arrow_table()
+    finally:
+        database.close()
+    keys = pc.fill_null(key_text(frame.table, frame.key), "")
+    return table.append_column("key", keys).append_column("i", pa.array(np.arange(len(frame))))
+
+
+def _block_sql() -> str:
+    """Pairs of row numbers that share a block of no more than LARGEST_BLOCK rows."""
+    tight = "replace(name, ' ', '')"
+    blocks = {
+        "email": "email",
+        "phone": "CASE WHEN length(phone) >= 7 THEN right(phone, 7) ELSE '' END",
+        "beginning": f"left({tight}, 6)",
+        "ending": f"right({tight}, 6)",
+        "sound": f"regexp_replace(translate({tight}, 'cqzvy', 'kksfi'), '[aeiouhw]', '', 'g')",
+        "words": "array_to_string(list_sort(string_split(name, ' ')), ' ')",
+    }
+    each = " UNION ALL ".join(f"SELECT i, '{b}' AS block, {value} AS v FROM n" for b, value in blocks.items())
+    return f"""
+        WITH rows AS (SELECT * FROM ({each}) WHERE v <> ''),
+        small AS (SELECT block, v FROM rows GROUP BY ALL HAVING count(*) BETWEEN 2 AND {LARGEST_BLOCK})
+        SELECT x.i AS a, y.i AS b, string_agg(x.block, ', ' ORDER BY x.block) AS by
+        FROM (SELECT * FROM rows SEMI JOIN small USING (block, v)) x JOIN rows y
+        ON x.block = y.block AND x.v = y.v AND x.i < y.i GROUP BY ALL ORDER BY a, b
+    """
+
+
+def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArray[np.int64]) -> Any:
+    """0 to 100 for each pair: the weighted likeness of the fields both rows have."""
+    from rapidfuzz import fuzz, process
+
+    total, weight = np.zeros(len(a)), np.zeros(len(a))
+    for role in ROLES:
+        values = table.column(role)
+        left, right = (values.take(pa.array(side)).to_pylist() for side in (a, b))
+        both = np.array([bool(x and y) for x, y in zip(left, right, strict=True)], np.bool_)
+        scorers = [fuzz.ratio] if role in {"email", "phone"} else [fuzz.ratio, fuzz.token_sort_ratio]
+        each = [process.cpdist(left, right, scorer=s, workers=-1) if len(a) else np.zeros(0) for s in scorers]
+        likeness = np.maximum.reduce(each)
+        total += np.where(both, likeness * WEIGHTS[role], 0)
+        weight += np.where(both, WEIGHTS[role], 0)
+    return np.divide(total, weight, out=np.zeros(len(a)), where=weight > 0)
+
+
+def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | None:
+    """The share of a random sample's alike pairs, found by comparing all with all, that share a block."""
+    count = table.num_rows
+    chosen = np.sort(np.random.default_rng(1).choice(count, min(SAMPLE, count), replace=False))
+    a, b = np.triu_indices(len(chosen), 1)
+    near = _near_names(table, chosen)[a, b]
+    a, b = chosen[a[near]], chosen[b[near]]
+    alike = _scores(table, a, b) >= threshold
+    if not alike.any():
+        return None
+    found = set(zip(candidates.column("a").to_pylist(), candidates.column("b").to_pylist(), strict=True))
+    return float(np.mean([pair in found for pair in zip(a[alike].tolist(), b[alike].tolist(), strict=True)]))
+
+
+def _near_names(table: pa.Table, chosen: np.typing.NDArray[np.int64]) -> Any:
+    """Which pairs of the sample have names that are at all alike; the others cannot reach any threshold of use."""
+    from rapidfuzz import fuzz, process
+
+    names = table.column("name").take(pa.array(chosen)).to_pylist()
+    each = [
+        process.cdist(names, names, scorer=s, score_cutoff=60, workers=-1) for s in (fuzz.ratio, fuzz.token_sort_ratio)
+    ]
+    return np.maximum(*each) > 0
+
+
+def _pairs(table: pa.Table, alike: pa.Table) -> pa.Table:
+    """The alike pairs with the smaller key first, best first."""
+    sides = {s: table.select(["key", "spelt"]).take(alike.column(s)) for s in ("a", "b")}
+    turn = pc.greater(sides["a"].column("key"), sides["b"].column("key"))
+    columns = {}
+    for name, column in (("key", "key"), ("name", "spelt")):
+        a, b = sides["a"].column(column), sides["b"].column(column)
+        columns[f"{name}_a"], columns[f"{name}_b"] = pc.if_else(turn, b, a), pc.if_else(turn, a, b)
+    made = pa.table({**columns, "score": pc.round(alike.column("score"), 1), "by": alike.column("by")})
+    return made.sort_by([("score", "descending"), ("key_a", "ascending"), ("key_b", "ascending")])
