@@ -102,12 +102,27 @@ def serve(
     finops_port: Annotated[int, typer.Option(help="Port of the F&O system; 0 takes a free one.")] = 8711,
     state: StateOption = None,
     token: Annotated[str | None, typer.Option(help="The token to ask for; by default a new one.")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate of the sandbox's own.")] = False,
+    limits: Annotated[bool, typer.Option(help="Keep the service protection limits of Sales.")] = True,
+    faults: Annotated[
+        str, typer.Option(help="Trouble on purpose: none, busy, flaky, storm, expiring, or a YAML file.")
+    ] = "none",
+    admin: Annotated[bool, typer.Option("--admin", help="Let PUT /sandbox/faults change the trouble.")] = False,
 ) -> None:
     """Serve both systems on 127.0.0.1 until Ctrl-C; a line with 'ready' says when they answer."""
     from p2c_lib.sandbox.server import serve as serve_both
 
-    home = workspace().sandbox_home
-    serve_both(home, sales_port=sales_port, finops_port=finops_port, state=state, token=token)
+    serve_both(
+        workspace().sandbox_home,
+        sales_port=sales_port,
+        finops_port=finops_port,
+        state=state,
+        token=token,
+        tls=tls,
+        limits=limits,
+        faults=faults,
+        admin=admin,
+    )
 
 
 @sandbox.command()

@@ -22,7 +22,7 @@ from p2c_lib.sandbox.store import Store, Value
 
 __all__ = ["Defect", "Seeded", "seed"]
 
-RANDOM_SEED = 20240108
+RANDOM_SEED = 20170701
 FIRST = 1000
 # Rows that are held in memory and may carry defects; what is asked for beyond them is clean and streamed.
 CORE = 3000
