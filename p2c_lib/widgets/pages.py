@@ -1,0 +1,90 @@
+"""Pages of a reconciliation, out of DuckDB: only the rows that are looked at leave Arrow."""
+# ruff: noqa: S608  # names and values are quoted, and the database is in memory
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from p2c_lib.reconcile.sides import Snapshot, quoted, text_literal
+
+if TYPE_CHECKING:
+    from p2c_lib.reconcile import Reconciliation
+
+__all__ = ["Pages", "Selection"]
+
+SHOWN_COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows of one class; of the changed ones, those of a cause or a field; and only with a text in them."""
+
+    kind: str
+    cause: str | None = None
+    field: str | None = None
+    search: str = ""
+
+
+class Pages:
+    """Answers a selection page by page; each class is put together when it is first looked at."""
+
+    def __init__(self, reconciliation: Reconciliation) -> None:
+        self._reconciliation = reconciliation
+        self._tables: dict[str, pa.Table] = {}
+        self._last: tuple[Selection, pa.Table] | None = None
+
+    def page(self, chosen: Selection, number: int, size: int) -> tuple[list[dict[str, Any]], int]:
+        """The rows of one page as plain values, and how many rows the selection has."""
+        table = self.table(chosen)
+        rows = table.slice(number * size, size).to_pylist()
+        return [{k: v if v is None else str(v) for k, v in row.items()} for row in rows], table.num_rows
+
+    def table(self, chosen: Selection) -> pa.Table:
+        """Every row of a selection."""
+        if self._last is None or self._last[0] != chosen:
+            self._last = (chosen, self._filtered(chosen))
+        return self._last[1]
+
+    def _filtered(self, chosen: Selection) -> pa.Table:
+        table = self._whole(chosen.kind)
+        wanted = {"cause": chosen.cause, "field": chosen.field} if chosen.kind == "changed" else {}
+        tests = [f"{name} = {text_literal(value)}" for name, value in wanted.items() if value]
+        if chosen.search:
+            text = f"concat_ws(' ', {', '.join(map(quoted, table.column_names))})"
+            tests.append(f"contains(lower({text}), {text_literal(chosen.search.lower())})")
+        if not tests:
+            return table
+        database = duckdb.connect(":memory:")
+        try:
+            database.register("rows", table)
+            return database.sql(f"SELECT * FROM rows WHERE {' AND '.join(tests)}").to_arrow_table()
+        finally:
+            database.close()
+
+    def _whole(self, kind: str) -> pa.Table:
+        if kind not in self._tables:
+            self._tables[kind] = self._put_together(kind)
+        return self._tables[kind]
+
+    def _put_together(self, kind: str) -> pa.Table:
+        """Differences for the changed rows; for the others the key and first columns of the side that has the row."""
+        result = self._reconciliation
+        if kind == "changed":
+            return result.differences.select(["key", "field", "cause", "expected", "actual"])
+        rows = result.rows(kind)
+        parts = []
+        for name, side in (("expected", result.expected), ("actual", result.actual)):
+            mine = rows.filter(rows.column(f"@{name}").is_valid())
+            if name == "actual" and kind == "equal":
+                break
+            frame = side.read() if isinstance(side, Snapshot) else side
+            columns = [c for c in result.expected.columns if c in frame.columns][:SHOWN_COLUMNS]
+            taken = frame.table.select(columns).take(mine.column(f"@{name}"))
+            texts = [column.cast(pa.string()) for column in taken.columns]
+            where = pa.array([name] * mine.num_rows, pa.string())
+            parts.append(pa.table([mine.column("key"), where, *texts], names=["key", "side", *columns]))
+        return pa.concat_tables(parts)

@@ -1,0 +1,102 @@
+"""The explorer without a browser: what it holds, what a click asks for, what it exports."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import csv, parquet
+
+from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.reconcile import Reconciliation, reconcile
+from p2c_lib.widgets import ReconciliationExplorer
+from p2c_lib.widgets.reconciliation_explorer import marked
+from tests.test_reconcile_company import RULES, frame
+
+
+def result() -> Reconciliation:
+    ids = [f"K{i:02}" for i in range(40)]
+    expected = {"id": [*ids, "new"], "name": [f"Firm {i}" for i in range(40)] + ["=1+1"], "city": ["Rome"] * 41}
+    actual = {
+        "id": [*ids, "old"],
+        "name": [f"FIRM {i}" for i in range(40)] + ["x"],
+        "city": ["Rome"] * 39 + ["<b>"] * 2,
+    }
+    return reconcile(frame(expected), frame(actual), RULES)
+
+
+def test_the_first_page_is_there_at_once() -> None:
+    shown = ReconciliationExplorer(result())
+    assert shown.summary == {"equal": 0, "changed": 40, "missing": 1, "extra": 1, "duplicate": 0, "invalid": 0}
+    assert [(c["cause"], c["field"], c["count"]) for c in shown.causes] == [("case", "name", 40), ("value", "city", 1)]
+    assert (shown.page["total"], len(shown.page["rows"]), shown.page["rows"][0]) == (
+        41,
+        25,
+        {
+            "key": "k00",
+            "field": "name",
+            "cause": "case",
+            "expected": "Firm 0",
+            "actual": "FIRM 0",
+            "marks": [[["F", False], ["irm", True], [" 0", False]], [["F", False], ["IRM", True], [" 0", False]]],
+        },
+    )
+
+
+def test_a_click_on_a_cause_shows_its_rows() -> None:
+    shown = ReconciliationExplorer(result())
+    shown.wanted = shown.wanted | {"cause": "value", "field": "city"}
+    assert [r["key"] for r in shown.page["rows"]] == ["k39"]
+
+
+def test_pages_turn_and_search_narrows() -> None:
+    shown = ReconciliationExplorer(result())
+    shown.choose("changed", cause="case", number=1)
+    assert (shown.page["number"], len(shown.page["rows"])) == (1, 15)
+    shown.choose("changed", search="FIRM 7")
+    assert [r["key"] for r in shown.page["rows"]] == ["k07"]
+    shown.choose("missing")
+    assert shown.page["rows"] == [{"key": "new", "side": "expected", "id": "new", "name": "=1+1", "city": "Rome"}]
+    with pytest.raises(UnknownName):
+        shown.choose("gone")
+
+
+def test_a_selection_is_exported_whole_and_defused(tmp_path: Path) -> None:
+    shown = ReconciliationExplorer(result())
+    shown.choose("missing")
+    assert csv.read_csv(shown.export(tmp_path / "rows.csv")).column("name").to_pylist() == ["'=1+1"]
+    assert parquet.read_table(shown.export(tmp_path / "rows.parquet")).column("name").to_pylist() == ["=1+1"]
+    with zipfile.ZipFile(shown.export(tmp_path / "rows.xlsx")) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "'=1+1" in sheet
+    assert sheet.count("<row>") == 2
+    with pytest.raises(FrameError, match=r"\.csv, \.xlsx or \.parquet"):
+        shown.export(tmp_path / "rows.doc")
+
+
+def test_the_static_twin_escapes_and_marks() -> None:
+    shown = ReconciliationExplorer(result())
+    shown.choose("changed", cause="value")
+    html = shown.static()
+    assert "<mark>&lt;b&gt;</mark>" in html
+    assert "<b>" not in html.replace("<b>41", "")
+
+
+@pytest.mark.parametrize(
+    ("values", "pieces"),
+    [
+        ((None, "x"), [[["", True]], [["x", True]]]),
+        (("a" * 500, "a"), [[["a" * 500, True]], [["a", True]]]),
+        (("12", "123"), [[["12", False]], [["12", False], ["3", True]]]),
+    ],
+)
+def test_what_differs_is_marked(values: tuple[Any, Any], pieces: list[Any]) -> None:
+    assert marked(*values) == pieces
+
+
+def test_equal_rows_come_when_looked_at() -> None:
+    same = frame({"id": ["a"], "x": [1]})
+    shown = ReconciliationExplorer(reconcile(same, same, RULES))
+    assert shown.page["rows"] == [{"key": "a", "side": "expected", "id": "a", "x": "1"}]
