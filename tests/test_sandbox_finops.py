@@ -502,3 +502,103 @@ def test_what_is_not_there_is_404_and_the_wrong_verb_405(finops: Client):
     assert finops.refused("GET", "CustomersV2(dataAreaId='usmf')")[0] == 400
     assert finops.refused("GET", "CustomersV2('C-1')")[0] == 400
     assert finops.refused("GET", "CustomersV2(dataAreaId='usmf',CustomerAccount=5)")[0] == 400
+
+
+# -- related rows and throttling -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quoted(finops: Client) -> Client:
+    finops.send("POST", "CustomersV2", customer("C-1"))
+    for number in ("Q-1", "Q-2"):
+        header = {"SalesQuotationNumber": number, "RequestingCustomerAccountNumber": "C-1"}
+        assert finops.send("POST", "CDSSalesQuotationHeaders", header).status == 201
+    for sequence, quantity in ((1, 3), (2, 5)):
+        line = {"SalesQuotationNumber": "Q-1", "LineCreationSequenceNumber": sequence, "ProductNumber": "P-1"}
+        assert finops.send("POST", "CDSSalesQuotationLines", line | {"RequestedSalesQuantity": quantity}).status == 201
+    return finops
+
+
+def test_related_rows_come_inside_their_row_on_the_first_level(quoted: Client):
+    inner = "CDSSalesQuotationLines($select=LineCreationSequenceNumber,LineAmount;$orderby=LineAmount desc)"
+    rows = quoted.get(f"CDSSalesQuotationHeaders?$select=SalesQuotationNumber&$expand={inner}")["value"]
+    told = {
+        row["SalesQuotationNumber"]: [
+            (line["LineCreationSequenceNumber"], line["LineAmount"]) for line in row["CDSSalesQuotationLines"]
+        ]
+        for row in rows
+    }
+    assert told == {"Q-1": [(2, 52.5), (1, 31.5)], "Q-2": []}
+    key = "CDSSalesQuotationHeaders(dataAreaId='usmf',SalesQuotationNumber='Q-1')"
+    few = quoted.get(f"{key}?$expand=CDSSalesQuotationLines($filter=RequestedSalesQuantity gt 3)")
+    assert [line["LineCreationSequenceNumber"] for line in few["CDSSalesQuotationLines"]] == [2]
+    lines = quoted.get("CDSSalesQuotationLines?$expand=CDSSalesQuotationHeader($select=CurrencyCode)&$top=1")["value"]
+    assert lines[0]["CDSSalesQuotationHeader"]["CurrencyCode"] == "USD"
+
+
+@pytest.mark.parametrize(
+    ("expand", "said"),
+    [
+        ("Nothing", "Navigation properties: CDSSalesQuotationLines"),
+        ("CDSSalesQuotationLines($expand=CDSSalesQuotationHeader)", "first level only"),
+        ("CDSSalesQuotationLines($levels=2)", "not an option of $expand"),
+        ("CDSSalesQuotationLines($select=Nmae)", "Could not find a property named 'Nmae'"),
+        ("CDSSalesQuotationLines($top=x)", "Invalid value 'x'"),
+        ("CDSSalesQuotationLines(", "Could not find a navigation property"),
+        ("", "Could not find a navigation property"),
+    ],
+)
+def test_an_expand_that_cannot_be_answered_says_why(quoted: Client, expand: str, said: str):
+    status, text = quoted.refused("GET", f"CDSSalesQuotationHeaders?$expand={quote(expand)}")
+    assert status == 400
+    assert said in text
+
+
+def test_a_busy_environment_asks_to_wait():
+    from p2c_lib.sandbox.finops.throttle import Throttle
+    from p2c_lib.sandbox.wire import Refusal
+
+    throttle = Throttle(Switches(most_concurrent=2, busy_seconds=9))
+    with throttle.request(), throttle.request():
+        with pytest.raises(Refusal) as refused, throttle.request():
+            pass
+        assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "9"})
+    with throttle.request():
+        assert throttle.under_way == 1
+
+
+def test_the_limits_per_user_of_older_versions_slide():
+    from p2c_lib.sandbox.finops.throttle import Throttle
+    from p2c_lib.sandbox.wire import Refusal
+
+    now = [0.0]
+    throttle = Throttle(Switches(user_limits="on"), clock=lambda: now[0])
+    for _ in range(6000):
+        with throttle.request():
+            now[0] += 0.01
+    with pytest.raises(Refusal, match="exeeded the limit of 6000") as refused, throttle.request():
+        pass
+    assert refused.value.headers == {"Retry-After": "241"}
+    now[0] += 300
+    with throttle.request():
+        now[0] += 1300
+    with pytest.raises(Refusal, match="Combined execution time"), throttle.request():
+        pass
+
+
+def test_switches_are_read_from_a_file_and_checked(tmp_path: Path):
+    from p2c_lib.errors import SandboxError, UnknownName
+
+    path = tmp_path / "switches.json"
+    assert Switches.read(path) == Switches()
+    path.write_text('{"next_link": "skiptoken", "page_size": 5}', "utf-8")
+    assert Switches.read(path) == Switches(next_link="skiptoken", page_size=5)
+    for text, error, said in (
+        ('{"nextlink": "skip"}', UnknownName, "Did you mean 'next_link'"),
+        ('{"next_link": "x"}', SandboxError, "Allowed: skip, skiptoken"),
+        ('{"page_size": "5"}', SandboxError, "cannot be '5'"),
+        ("{", SandboxError, "is not JSON"),
+    ):
+        path.write_text(text, "utf-8")
+        with pytest.raises(error, match=said):
+            Switches.read(path)

@@ -17,7 +17,7 @@ from p2c_lib.sandbox.finops.package_files import PackagePart, csv_unicode, entit
 from p2c_lib.sandbox.finops.refusals import action_refused, bad_body
 from p2c_lib.sandbox.finops.rules import Row, Rules
 from p2c_lib.sandbox.finops.values import NAMESPACE, empty, stored
-from p2c_lib.sandbox.finops.write import insert, written_over
+from p2c_lib.sandbox.finops.write import body_of, insert, written_over
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.store import Store, Value, quoted, table
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -88,12 +88,7 @@ class Packages:
         if action is None or call.method != "POST":
             known = ", ".join(self.actions)
             raise Refusal(404, "", f"No action '{name[:80]}' with method {call.method}. POST actions: {known}.")
-        try:
-            parameters = call.json() if call.body else {}
-        except (ValueError, RecursionError) as error:
-            raise bad_body(f"The body is not JSON: {str(error)[:120]}") from error
-        if not isinstance(parameters, dict):
-            raise bad_body("The body must be a JSON object of the action's parameters.")
+        parameters = body_of(call) if call.body else {}
         with self._lock:
             value = action(call, parameters)
         kind = "Edm.Boolean" if isinstance(value, bool) else "Edm.String"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
+from p2c_lib.sandbox.finops.expand import Expansion, expansions
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
 from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
 from p2c_lib.sandbox.finops.switches import Switches
@@ -114,8 +115,10 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
     room = size if top is None else min(size, max(top - gone, 0))
     keyed = ", ".join(quoted(name) for name in entity.key)
     sort = order(entity, options.given["$orderby"]) if "$orderby" in options.given else keyed
+    wider = expansions(entity, options.given["$expand"], options.switches) if "$expand" in options.given else []
+    names = [*(c.name for c in columns), *entity.key]
     sql = (
-        f"SELECT _version, _id, {', '.join(quoted(c.name) for c in columns)} FROM {table(entity)} "  # noqa: S608
+        f"SELECT _version, _id, {', '.join(map(quoted, names))} FROM {table(entity)} "  # noqa: S608
         f"WHERE {condition} ORDER BY {sort} LIMIT {room + 1} OFFSET {skip + gone}"
     )
     with store.snapshot() as connection:
@@ -126,7 +129,12 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
         body.append(f'"@odata.count":{total}')
     shown = rows[:room]
     head = _head(call, entity)
-    texts = page_text(_forms(entity, columns), [row[2:] for row in shown], [head(row[0], row[1]) for row in shown])
+    keys = len(entity.key)
+    bodies = [row[2:-keys] for row in shown]
+    texts = page_text(_forms(entity, columns), bodies, [head(row[0], row[1]) for row in shown])
+    if wider:
+        parents = [dict(zip(entity.key, row[-keys:], strict=True)) for row in shown]
+        texts = [_widened(text, wider, store, parent) for text, parent in zip(texts, parents, strict=True)]
     body.append(f'"value":[{",".join(texts)}]')
     if len(rows) > room and (top is None or gone + room < top):
         body.append(f'"@odata.nextLink":{as_json_text(_next(call, options, len(shown), gone))}')
@@ -134,6 +142,10 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
         body = body[1:]
     applied = f"odata.maxpagesize={asked}" if asked else ""
     return Answer(200, headers(call, applied=applied), ("{" + ",".join(body) + "}").encode())
+
+
+def _widened(text: str, wider: list[Expansion], store: Store, row: Mapping[str, Value]) -> str:
+    return f"{text[:-1]},{','.join(one.text(store, row) for one in wider)}}}"
 
 
 def _page_size(asked: str, most: int) -> int:
@@ -234,11 +246,20 @@ def single(call: Call, entity: Entity, store: Store, options: Options, key: dict
     found = store.find(entity, key) if visible(entity, key, options) else None
     if found is None:
         raise no_resource(f"No row of '{entity.set_name}' has the key {shown_key(key)}.")
-    return row_answer(call, entity, options, columns, found)
+    wider = expansions(entity, options.given["$expand"], options.switches) if "$expand" in options.given else []
+    return row_answer(call, entity, options, columns, found, wider=wider, store=store)
 
 
 def row_answer(
-    call: Call, entity: Entity, options: Options, columns: list[Column], found: dict[str, Value], status: int = 200
+    call: Call,
+    entity: Entity,
+    options: Options,
+    columns: list[Column],
+    found: dict[str, Value],
+    *,
+    status: int = 200,
+    wider: list[Expansion] | None = None,
+    store: Store | None = None,
 ) -> Answer:
     """A row as the whole body, with its context and etag."""
     version, record = int(found["_version"] or 0), int(found["_id"] or 0)
@@ -246,6 +267,8 @@ def row_answer(
     if head:
         head = f'"@odata.context":{as_json_text(context(call, entity, options, single=True))},{head}'
     text = row_text(_forms(entity, columns), [found[c.name] for c in columns], head)
+    if wider and store is not None:
+        text = _widened(text, wider, store, found)
     pairs = headers(call)
     pairs.append(("ETag", etag(version, record)))
     return Answer(status, pairs, text.encode())

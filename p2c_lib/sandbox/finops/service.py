@@ -15,6 +15,7 @@ from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, pr
 from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource
 from p2c_lib.sandbox.finops.rules import Rules, create_rule_indexes
 from p2c_lib.sandbox.finops.switches import Switches
+from p2c_lib.sandbox.finops.throttle import Throttle
 from p2c_lib.sandbox.finops.write import create, delete, update
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store
@@ -36,6 +37,7 @@ class FinOps:
         self.store = store
         self.switches = switches or Switches()
         self.rules = Rules(store, self.switches)
+        self.throttle = Throttle(self.switches)
         self.blobs = Blobs()
         self.packages = Packages(store, self.rules, self.blobs)
         create_rule_indexes(store)
@@ -43,7 +45,8 @@ class FinOps:
     def answer(self, call: Call) -> Answer:
         """The response to one request."""
         try:
-            return self._route(call)
+            with self.throttle.request():
+                return self._route(call)
         except WriteRefused as refusal:
             refusal.status = self.switches.write_error_status
             return error_answer(refusal)

@@ -16,12 +16,19 @@ __all__ = ["Switches"]
 class Switches:
     """How this F&O answers where real ones vary.
 
-    ``default_company``: of the calling user. ``string_overflow``: text longer than the column (lengths are
-    approximate; keys are always refused). ``country_codes``: what ``...CountryRegionISOCode`` accepts: ISO-2, ISO-3
-    or both. ``null_values`` and ``integer_enums``: on write. ``string_functions``: whether ``contains`` and the like
-    work in ``$filter``. ``next_link``: how the next page is named. ``write_error_status`` and
-    ``batch_write_error_status``: of a refused row. ``package_polls``: how often the status of an import or export is
-    told as pending before it is done (0 to 2). ``etag_mismatch``: the HTTP status, or the update conflict text.
+    - ``default_company``: the company of the calling user.
+    - ``string_overflow``: text longer than the column (lengths are approximate; in keys it is always refused).
+    - ``country_codes``: what the columns ``...CountryRegionISOCode`` accept.
+    - ``null_values``, ``integer_enums``: on write.
+    - ``string_functions``: whether ``contains`` and the like work in ``$filter``.
+    - ``next_link``: how the next page is named.
+    - ``write_error_status``, ``batch_write_error_status``: the HTTP status of a refused row.
+    - ``etag_mismatch``: the HTTP status 412, or the text of an update conflict.
+    - ``most_concurrent``: beyond so many requests under way the environment is busy: 429, wait ``busy_seconds``
+      (0: never).
+    - ``user_limits``: the limits per user that versions before 10.0.36 had.
+    - ``package_polls``: how often the status of an import or export is told as pending before it is done.
+    - ``page_size``: the most rows of a page.
 
     >>> Switches(country_codes="iso2").country_codes
     'iso2'
@@ -37,6 +44,9 @@ class Switches:
     write_error_status: Literal[400, 500] = 400
     batch_write_error_status: Literal[400, 500] = 400
     etag_mismatch: Literal["412", "conflict"] = "412"
+    most_concurrent: int = 0
+    busy_seconds: int = 5
+    user_limits: Literal["off", "on"] = "off"
     package_polls: Literal[0, 1, 2] = 1
     page_size: int = 10_000
 

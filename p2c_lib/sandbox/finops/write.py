@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from p2c_lib.sandbox.finops.read import Options, row_answer, selected, visible
@@ -17,6 +18,9 @@ def body_of(call: Call) -> dict[str, Any]:
     """The request's JSON object."""
     try:
         body = call.json()
+        if b"\\u" in call.body:
+            # Half of a surrogate pair is JSON, but no text that can be stored.
+            json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise bad_body(f"The body is not JSON: {str(error)[:120]}") from error
     if not isinstance(body, dict):
