@@ -182,3 +182,23 @@ def test_many_repeated_values_and_few_give_the_same_rows() -> None:
     many = {"id": [str(i) for i in range(5_000)], "country": [words[i % 5] for i in range(5_000)]}
     mapped = map_frame(frame(made, many), made, desk_for(made))
     assert mapped.frame.table["Country"].to_pylist() == ["nor", "ger", "none", "none", "fra"] * 1_000
+
+
+def test_rows_in_chunks_are_mapped_like_rows_in_one_piece() -> None:
+    made = small(
+        "{from: country, to: Country, apply: [trim, {country_code: iso3}], default: USA}, "
+        "{from: [country, size], to: Both, apply: [{concatenate: -}]}, {from: size, to: Size}, {to: Fixed, default: x}"
+    )
+    words = ["Norge", None, " Germany ", "Narnia", ""]
+    rows = {
+        "id": [str(n) for n in range(60_000)],
+        "country": [words[n % 5] for n in range(60_000)],
+        "size": [str(n % 7) for n in range(60_000)],
+    }
+    whole = frame(made, rows)
+    pieces = pa.concat_tables([whole.table.slice(0, 7), whole.table.slice(7, 0), whole.table.slice(7)])
+    desk = desk_for(made, {"Size": pa.int32()})
+    one, other = (map_frame(whole.with_table(t), made, desk) for t in (whole.table.combine_chunks(), pieces))
+    assert one.frame.table.equals(other.frame.table)
+    assert one.rejected.equals(other.rejected)
+    assert one.counts == {"read": 60_000, "mapped": 48_000, "rejected": 12_000}

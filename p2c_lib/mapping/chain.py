@@ -19,9 +19,10 @@ from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 from p2c_lib.mapping.transforms.combine import coalesce
 from p2c_lib.mapping.transforms.text import as_text, is_blank
 
-__all__ = ["Outcome", "converted_by", "decided", "distinct_rows", "filled", "rejected", "run"]
+__all__ = ["Outcome", "converted_by", "decided", "distinct_rows", "filled", "joined_chunks", "rejected", "run"]
 
 SAMPLE = 2_000
+BLOCK = 65_536
 MOST_DISTINCT = 0.25
 
 
@@ -46,7 +47,7 @@ def run(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows: i
     if not steps and rule.default is None and joined.values.type == kind:
         return joined
     if joined.reasons is None and _repeats(joined.values, steps):
-        return _on_distinct(joined.values, chain, steps)
+        return _on_distinct(_chunked(joined.values), chain, steps)
     return chain.finish(joined, steps)
 
 
@@ -71,8 +72,15 @@ class Chain:
 def _constant(chain: Chain, rows: int) -> Outcome:
     one = pa.nulls(1, pa.string())
     done = chain.finish(Outcome(one, one), chain.rule.apply)
-    reasons = None if done.reasons is None else pa.repeat(done.reasons[0], rows)
-    return Outcome(pa.repeat(done.values[0], rows), pa.nulls(rows, pa.string()), reasons)
+    reasons = None if done.reasons is None else _repeated(done.reasons[0], rows)
+    return Outcome(_repeated(done.values[0], rows), _repeated(one[0], rows), reasons)
+
+
+def _repeated(value: pa.Scalar, rows: int) -> pa.ChunkedArray:
+    """One value for every row, held once for many rows."""
+    block = pa.repeat(value, min(BLOCK, rows))
+    whole, rest = divmod(rows, BLOCK)
+    return pa.chunked_array([*[block] * whole, block.slice(0, rest)] if rows >= BLOCK else [block], value.type)
 
 
 def _joined(columns: Sequence[pa.Array], chain: Chain) -> tuple[Outcome, Sequence[Step]]:
@@ -85,7 +93,7 @@ def _joined(columns: Sequence[pa.Array], chain: Chain) -> tuple[Outcome, Sequenc
     if not first.transform.per_value:
         came = as_text(columns[0])
         return settled(Outcome(came, came), first, columns, chain.context), rest
-    few, places = distinct_rows(columns)
+    few, places = distinct_rows([joined_chunks(column) for column in columns])
     came = as_text(few[0])
     done = settled(Outcome(came, came), first, few, chain.context)
     reasons = None if done.reasons is None else done.reasons.take(places)
@@ -123,11 +131,30 @@ def _repeats(values: pa.Array, steps: Sequence[Step]) -> bool:
     return bool(pc.count_distinct(sample, mode="all").as_py() <= MOST_DISTINCT * SAMPLE)
 
 
-def _on_distinct(values: pa.Array, chain: Chain, steps: Sequence[Step]) -> Outcome:
+def _on_distinct(values: pa.ChunkedArray, chain: Chain, steps: Sequence[Step]) -> Outcome:
+    """The outcome for every row by way of the distinct values; Arrow gives all chunks one dictionary."""
     encoded = values.dictionary_encode(null_encoding="encode")
-    few = chain.finish(Outcome(encoded.dictionary, encoded.dictionary), steps)
-    reasons = None if few.reasons is None else few.reasons.take(encoded.indices)
-    return Outcome(few.values.take(encoded.indices), values, reasons)
+    distinct = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], values.type)
+    few = chain.finish(Outcome(distinct, distinct), steps)
+    places = [chunk.indices for chunk in encoded.chunks]
+    reasons = None if few.reasons is None else _spread(joined_chunks(few.reasons), places)
+    return Outcome(_spread(joined_chunks(few.values), places), values, reasons)
+
+
+def _spread(few: pa.Array, places: Sequence[pa.Array]) -> pa.ChunkedArray:
+    return pa.chunked_array([few.take(each) for each in places], few.type)
+
+
+def _chunked(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def joined_chunks(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
+    one = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(one, pa.ChunkedArray):
+        return pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
+    return one
 
 
 def settled(outcome: Outcome, step: Step, given: pa.Array | Sequence[pa.Array], context: Context) -> Outcome:

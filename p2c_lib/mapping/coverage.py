@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.frames import EntityFrame
-from p2c_lib.mapping.chain import distinct_rows
+from p2c_lib.mapping.chain import distinct_rows, joined_chunks
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.mapped import column_type, source_columns
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words
@@ -160,7 +160,8 @@ def preview(source: EntityFrame, template: Template, session: Session, *, rows: 
     context = RunContext(session)
     fields = []
     for place, rule in enumerate(template.fields):
-        way = trace(source_columns(few, rule, place), rule, column_type(schema, rule, place), len(few), context)
+        columns = [joined_chunks(column) for column in source_columns(few, rule, place)]
+        way = trace(columns, rule, column_type(schema, rule, place), len(few), context)
         lines = tuple(zip(*(stage.values.to_pylist() for stage in way.stages), strict=True))
         reasons = tuple(reason or "" for reason in way.reasons.to_pylist())
         fields.append(FieldPreview(rule.to, tuple(stage.name for stage in way.stages), lines, reasons))
@@ -190,7 +191,11 @@ def rule_change(source: EntityFrame, template: Template, rule: FieldRule, sessio
     names = tuple(dict.fromkeys(column for each in both for column in each.columns))
     whole = FieldRule.model_construct(source=names, to=rule.to, apply=(), default=None, exists_in=None)
     columns = source_columns(source, whole, place)
-    few, places = distinct_rows(columns) if columns else ([], pa.repeat(pa.scalar(0), len(source)))
+    few, places = (
+        distinct_rows([joined_chunks(column) for column in columns])
+        if columns
+        else ([], pa.repeat(pa.scalar(0), len(source)))
+    )
     size = len(few[0]) if few else min(1, len(source))
     by_name = dict(zip(names, few, strict=True))
 
@@ -214,11 +219,23 @@ def _schema(template: Template, session: Session) -> EntitySchema:
     return session.client(side.app).schema(side.entity)
 
 
+def _distinct(columns: list[pa.ChunkedArray], rows: int) -> tuple[list[pa.Array], pa.Array, int]:
+    """The distinct rows of some columns, each row's place among them, and how many there are; one without columns."""
+    if not columns:
+        return [], pa.repeat(pa.scalar(0), rows), min(1, rows)
+    few, places = distinct_rows([joined_chunks(column) for column in columns])
+    return few, places, len(few[0])
+
+
 def _covered(
     source: EntityFrame, rule: FieldRule, place: int, schema: EntitySchema, context: RunContext
 ) -> FieldCoverage:
     columns = source_columns(source, rule, place)
-    few, places = distinct_rows(columns) if columns else ([], pa.repeat(pa.scalar(0), len(source)))
+    few, places = (
+        distinct_rows([joined_chunks(column) for column in columns])
+        if columns
+        else ([], pa.repeat(pa.scalar(0), len(source)))
+    )
     size = len(few[0]) if few else min(1, len(source))
     way = trace(few, rule, column_type(schema, rule, place), size, context)
     counts = _counts(places, size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ __all__ = ["Mapped", "map_frame"]
 
 ROW = "@row"
 SHOWN_REJECTS = 20
+MANY_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,7 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     """
     target = template.destination
     schema = session.client(target.app).schema(target.entity)
-    context = RunContext(session)
-    outcomes = {
-        rule.to: run(source_columns(source, rule, place), rule, column_type(schema, rule, place), len(source), context)
-        for place, rule in enumerate(template.fields)
-    }
+    outcomes = _outcomes(source, template, schema, RunContext(session))
     rejected = _rejects(outcomes, template)
     table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
     table = table.append_column(ROW, _numbered(len(source)))
@@ -101,6 +100,22 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     return Mapped(EntityFrame(table, origin, schema), rejected, source, template, references)
 
 
+def _outcomes(source: EntityFrame, template: Template, schema: EntitySchema, context: RunContext) -> dict[str, Outcome]:
+    """Every rule's outcome; many rows are mapped field by field on all cores."""
+    jobs = [
+        (source_columns(source, rule, place), rule, column_type(schema, rule, place))
+        for place, rule in enumerate(template.fields)
+    ]
+
+    def one(job: tuple[list[pa.ChunkedArray], FieldRule, pa.DataType]) -> Outcome:
+        return run(*job, len(source), context)
+
+    if len(source) < MANY_ROWS:
+        return {job[1].to: one(job) for job in jobs}
+    with ThreadPoolExecutor(os.cpu_count(), "map") as threads:
+        return {job[1].to: outcome for job, outcome in zip(jobs, threads.map(one, jobs), strict=True)}
+
+
 def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataType:
     """The Arrow type of a rule's destination; a lookup's business key (``defaultuomid.name``) is text."""
     name, *behind = rule.to.split(".")
@@ -110,7 +125,7 @@ def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataTyp
     return pa.string() if behind else schema.columns[name].type
 
 
-def source_columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.Array]:
+def source_columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.ChunkedArray]:
     columns = []
     for name in rule.columns:
         if name not in source.table.column_names:
@@ -120,13 +135,12 @@ def source_columns(source: EntityFrame, rule: FieldRule, place: int) -> list[pa.
     return columns
 
 
-def plain(column: pa.ChunkedArray) -> pa.Array:
-    one = column.combine_chunks()
-    if isinstance(one, pa.ChunkedArray):
-        one = pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
-    if pa.types.is_dictionary(one.type):
-        one = one.dictionary_decode()
-    return one.cast(pa.string()) if pa.types.is_large_string(one.type) or pa.types.is_string_view(one.type) else one
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column in the types that transforms know: no dictionaries, one kind of text."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return plain(column.cast(kind.value_type))
+    return column.cast(pa.string()) if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else column
 
 
 def _numbered(rows: int) -> pa.Array:

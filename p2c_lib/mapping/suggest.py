@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, EntityQuery, key_text
+from p2c_lib.mapping.chain import joined_chunks
 from p2c_lib.mapping.evidence import ONE_VALUE, SURE, Agreement, Column, agreement, learned_map
+from p2c_lib.mapping.mapped import plain
 from p2c_lib.mapping.names import likeness, words_of
 from p2c_lib.mapping.template import FieldRule
 
@@ -200,9 +202,7 @@ def _takes_values(frame: EntityFrame, name: str) -> bool:
 
 
 def _plain(table: pa.Table, name: str) -> pa.Array:
-    from p2c_lib.mapping.mapped import plain
-
-    return plain(table.column(name))
+    return joined_chunks(plain(table.column(name)))
 
 
 def _found_key(source: EntityFrame, target: EntityFrame, ours: list[str], theirs: list[str]) -> tuple[str, str] | None:

@@ -84,7 +84,9 @@ def case(values: pa.Array, to: Literal["upper", "lower", "title", "sentence"]) -
 @transform()
 def truncate(values: pa.Array, length: int) -> Converted:
     """The first ``length`` characters of the text."""
-    return Converted(pc.utf8_slice_codeunits(as_text(values), 0, length))
+    given = as_text(values)
+    longest = pc.max(pc.binary_length(given)).as_py() or 0  # in bytes, of which a character has at least one
+    return Converted(given if longest <= length else pc.utf8_slice_codeunits(given, 0, length))
 
 
 @transform()
