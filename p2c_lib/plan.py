@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 
 from p2c_lib import config
 from p2c_lib.errors import PlanAltered, PlanError
+from p2c_lib.reconcile.sides import Side, arrow_schema, taken
 from p2c_lib.report import Facts, Report, Table
 
 if TYPE_CHECKING:
-    from p2c_lib.frames import EntityFrame
     from p2c_lib.gates import GateResult
     from p2c_lib.reconcile import Reconciliation
 
@@ -216,8 +216,7 @@ def _updates(recon: Reconciliation) -> pa.Table:
     changed, reason = _changes(recon, rows)
     after = _structs(recon.expected, rows.column("@expected"), recon.expected.columns)
     before = _structs(recon.actual, rows.column("@actual"), _shared(recon))
-    actual = recon.actual.table.take(rows.column("@actual"))
-    ids, etags = (_text(actual, name) for name in ("@id", "@etag"))
+    ids, etags = (_text(recon.actual, rows.column("@actual"), name) for name in ("@id", "@etag"))
     return _assemble("update", rows.column("key"), ids, etags, changed, reason, before, after)
 
 
@@ -238,20 +237,24 @@ def _shared(recon: Reconciliation) -> tuple[str, ...]:
     return tuple(c for c in recon.expected.columns if c in recon.actual.columns)
 
 
-def _struct_type(frame: EntityFrame, columns: tuple[str, ...]) -> pa.StructType:
-    return pa.struct([frame.table.schema.field(c) for c in columns])
+def _struct_type(side: Side, columns: tuple[str, ...]) -> pa.StructType:
+    schema = arrow_schema(side)
+    return pa.struct([schema.field(c) for c in columns])
 
 
-def _structs(frame: EntityFrame, positions: pa.ChunkedArray, columns: tuple[str, ...]) -> pa.Array:
-    taken = frame.table.select(list(columns)).take(positions)
-    arrays = [taken.column(c).combine_chunks() for c in columns]
-    return pa.StructArray.from_arrays(arrays, fields=list(_struct_type(frame, columns)))
+def _structs(side: Side, positions: pa.ChunkedArray, columns: tuple[str, ...]) -> pa.Array:
+    arrays = [_one(taken(side, c, positions)) for c in columns]
+    return pa.StructArray.from_arrays(arrays, fields=list(_struct_type(side, columns)))
 
 
-def _text(table: pa.Table, name: str) -> pa.Array:
-    if name not in table.column_names:
-        return pa.nulls(table.num_rows, pa.string())
-    return table.column(name).cast(pa.string()).combine_chunks()
+def _text(side: Side, positions: pa.ChunkedArray, name: str) -> pa.Array:
+    if name not in arrow_schema(side).names:
+        return pa.nulls(len(positions), pa.string())
+    return _one(taken(side, name, positions).cast(pa.string()))
+
+
+def _one(values: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _assemble(
