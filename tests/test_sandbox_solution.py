@@ -10,6 +10,7 @@ import pytest
 from p2c_lib.sandbox.schema import entity
 from p2c_lib.sandbox.store import sortable_guid
 from tests.conftest import Sales
+from tests.test_sandbox_batch import multipart, part, sent, statuses
 from tests.test_sandbox_rows import error_of
 
 
@@ -196,3 +197,50 @@ def test_single_properties_are_read_written_and_emptied(sales: Sales) -> None:
     assert sales.client.get(f"{url}/$value").text == "2"
     assert sales.client.delete(url).status_code == 204
     assert sales.client.get(url).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("entity_set", "body", "code"),
+    [
+        ("products", {"name": "x"}, "0x80043b05"),
+        ("products", {"name": "x", "productnumber": "x"}, "0x80043b13"),
+        ("pricelevels", {"name": "a LIST"}, "0x80043b0f"),
+        ("pricelevels", {"description": "x"}, "0x80043b0e"),
+        ("transactioncurrencies", {"isocurrencycode": "usd", "currencyname": "x"}, "0x80048cf3"),
+    ],
+)
+def test_the_sales_app_refuses_with_its_own_codes(
+    shop: Sales, entity_set: str, body: dict[str, object], code: str
+) -> None:
+    assert error_of(shop.client.post(entity_set, json=body)) == (400, code)
+
+
+def test_a_price_list_item_is_unique_and_currencies_agree(shop: Sales) -> None:
+    product(shop, "EXT", external=True)
+    item = row(shop, "productpricelevels")["value"][0]
+    binds = {
+        f"{name}@odata.bind": f"/{entity_set}({item[f'_{name}_value']})"
+        for name, entity_set in (("pricelevelid", "pricelevels"), ("productid", "products"), ("uomid", "uoms"))
+    }
+    assert error_of(shop.client.post("productpricelevels", json={"amount": 1, **binds})) == (400, "0x80043b08")
+    other = {"isocurrencycode": "EUR", "currencyname": "Euro", "exchangerate": 0.9, "currencysymbol": "e"}
+    euro = shop.create("transactioncurrencies", **other)
+    quote = {
+        "name": "Q",
+        "pricelevelid@odata.bind": binds["pricelevelid@odata.bind"],
+        "transactioncurrencyid@odata.bind": f"/transactioncurrencies({euro})",
+    }
+    assert error_of(shop.client.post("quotes", json=quote)) == (400, "0x80048cee")
+
+
+def test_the_solution_can_be_bypassed(sales: Sales) -> None:
+    headers = {"MSCRM.BypassCustomPluginExecution": "true", "Prefer": "return=representation"}
+    assert sales.client.post("accounts", json={"name": "x"}, headers=headers).json()["accountnumber"] is None
+
+
+def test_a_url_beyond_the_limit_goes_into_a_batch(sales: Sales) -> None:
+    url = f"accounts?$filter=name eq '{'x' * 40_000}'"
+    assert sales.client.get(url).status_code == 414
+    assert statuses(sent(sales, multipart(part(f"GET {url}")))) == [200]
+    too_long = f"accounts?$filter=name eq '{'x' * 70_000}'"
+    assert statuses(sent(sales, multipart(part(f"GET {too_long}")))) == [414]

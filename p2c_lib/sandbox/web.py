@@ -30,6 +30,7 @@ from p2c_lib.sandbox.tokens import Tokens, challenge
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 LARGEST_BODY = 128 * 1024 * 1024
+LONGEST_URL = 32 * 1024
 _TOKEN_PATH = re.compile(r"/(?:[^/]+/)+(?:v2\.0/)?token")
 _THREADS = 16
 _log = logging.getLogger("p2c_lib.sandbox")
@@ -131,6 +132,8 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
     """The Sales system as an ASGI app, under ``/api/data/v9.2/``."""
 
     def answer(call: Call) -> Answer:
+        if len(call.path) + len(call.query) > LONGEST_URL:
+            raise Refusal(414, "0x80060888", f"The URL is longer than {LONGEST_URL} characters; send it in a $batch.")
         return sales_answer(organisation, call)
 
     def refused(refusal: Refusal) -> Answer:

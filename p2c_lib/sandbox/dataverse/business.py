@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from p2c_lib.sandbox.dataverse import pricing, states
+from p2c_lib.sandbox.dataverse import pricing, sales_checks, states
 from p2c_lib.sandbox.dataverse.model import by_name
 from p2c_lib.sandbox.dataverse.organisation import Organisation, now
 from p2c_lib.sandbox.schema import Entity
@@ -33,6 +33,7 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     columns = entity.columns
     given = dict(values)
     states.before_create(organisation, entity, values)
+    sales_checks.check_create(organisation, entity, values)
     for name, value in defaults(entity.name).items():
         values.setdefault(name, value)
     stamp, caller = now(), organisation.caller()

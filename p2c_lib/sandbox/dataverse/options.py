@@ -11,7 +11,6 @@ from p2c_lib.sandbox.expression import Malformed, Node, Term, parse_filter, pars
 _TOP = {"$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken"}
 _NESTED = {"$select", "$expand", "$filter", "$orderby", "$top"}
 MOST_EXPANDS = 15
-MOST_URL = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)

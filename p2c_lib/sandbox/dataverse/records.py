@@ -54,10 +54,16 @@ class Written:
 
 
 class Records:
-    """The write side of one organisation; every method runs inside the store's ``write``."""
+    """The write side of one organisation; every method runs inside the store's ``write``.
 
-    def __init__(self, organisation: Organisation, contents: Contents = no_contents) -> None:
+    Without ``custom_logic`` the solution's plug-ins do not run.
+    """
+
+    def __init__(
+        self, organisation: Organisation, contents: Contents = no_contents, *, custom_logic: bool = True
+    ) -> None:
         self.organisation = organisation
+        self.custom_logic = custom_logic and organisation.switches.solution
         self.store = organisation.store
         self.contents = contents
 
@@ -83,7 +89,7 @@ class Records:
         key = str(values.get(entity.key[0]) or sortable_guid())
         values[entity.key[0]] = key
         business.before_create(self.organisation, entity, values)
-        if self.organisation.switches.solution:
+        if self.custom_logic:
             solution.before_create(self.store, entity, values)
         record = self._kept(entity, None, values)
         for collection, rows in change.children:
@@ -91,7 +97,7 @@ class Records:
             for body in rows:
                 self.create(collection.child, body, seed)
         business.after_create(self.organisation, entity, values)
-        if self.organisation.switches.solution:
+        if self.custom_logic:
             solution.after_create(self.store, entity, values)
         return Written(record, key, created=True)
 
@@ -113,7 +119,7 @@ class Records:
         self._kept(entity, int(row["_id"] or 0), values)
         after = {**row, **values}
         business.after_update(self.organisation, entity, row, after, values)
-        if self.organisation.switches.solution:
+        if self.custom_logic:
             solution.after_update(self.store, entity, after, values)
 
     def upsert(self, key: Key, body: object, conditions: Conditions) -> Written:
@@ -133,7 +139,7 @@ class Records:
         business.before_delete(self.organisation, key.entity, row)
         delete_row(self.store, key.entity, row)
         business.after_delete(self.organisation, key.entity, row)
-        if self.organisation.switches.solution:
+        if self.custom_logic:
             solution.after_delete(self.store, key.entity, row)
 
     def _kept(self, entity: Entity, record: int | None, values: Mapping[str, Value]) -> int:

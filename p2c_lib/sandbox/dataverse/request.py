@@ -21,6 +21,8 @@ from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 _JSON = ("Content-Type", "application/json; odata.metadata=minimal")
 VERSION = ("OData-Version", "4.0")
+# Inside a batch; outside, the web server stops at half of it.
+LONGEST_URL = 64 * 1024
 
 
 class Request:
@@ -31,6 +33,8 @@ class Request:
         self.store: Store = organisation.store
         self.call = call
         self.contents = contents
+        if len(call.path) + len(call.query) > LONGEST_URL:
+            raise Refusal(414, "0x80060888", f"The URL is longer than {LONGEST_URL} characters.")
         match = PREFIX.match(call.path)
         if match is None:
             raise unknown_segment(call.path.strip("/").partition("/")[0][:100])
@@ -42,7 +46,8 @@ class Request:
     @property
     def records(self) -> Records:
         """The write side, for this request."""
-        return Records(self.organisation, self.contents)
+        bypassed = self.call.headers.get("mscrm.bypasscustompluginexecution", "").lower() == "true"
+        return Records(self.organisation, self.contents, custom_logic=not bypassed)
 
     def options(self) -> Options:
         """The query options."""

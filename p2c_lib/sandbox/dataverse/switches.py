@@ -12,6 +12,7 @@ class SalesSwitches:
     ``products_active``: a new product is Active (an organisation setting; off in a new organisation, on for P2C).
     ``products_locked``: an Active product may be changed only when it is maintained externally.
     ``quotes_locked``: header and lines of a quote that is not Draft cannot be changed.
+    ``price_list_mandatory``: a quote, order or invoice cannot be made without a price list.
     ``solution``: the Prospect to cash solution is installed and its rules run.
     ``without_bulk``: tables without bulk messages (the present list is not published).
     ``servers``: web servers behind the address, each with its own limits; a client that sends the affinity cookie
@@ -24,6 +25,7 @@ class SalesSwitches:
     products_active: bool = True
     products_locked: bool = True
     quotes_locked: bool = True
+    price_list_mandatory: bool = False
     solution: bool = True
     without_bulk: tuple[str, ...] = ("organization",)
     servers: int = 8
