@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound, Rejected
+from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter, literal
-from p2c_lib.odata.metadata import Metadata, json_object
+from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -134,8 +135,10 @@ class Client:
         Raises FrameError for a row that is written twice in one call and UnknownName for a column that does not exist,
         both before anything is sent.
         """
-        ready = self._preparer.writes(writes)
-        return self._writer.write_together(ready) if together else self._writer.write(ready, progress)
+        runs = self._preparer.writes(writes)
+        if together:
+            return self._writer.write_together([each for run in runs for each in run.ready(0, len(run))])
+        return self._writer.write(runs, progress)
 
     def write_table(
         self,
@@ -152,7 +155,7 @@ class Client:
         ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
-        return self._writer.write(self._preparer.table(op, entity_set, table, key, etag), progress)
+        return self._writer.write([self._preparer.table(op, entity_set, table, key, etag)], progress)
 
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.
@@ -195,8 +198,7 @@ class Client:
         if here.app == "finops":
             self.sender.ask("GET", self.dialect.root, target="service document")
             return Identity(here.app, here.url, urlsplit(here.url).netloc, here.client_id)
-        answer = self.sender.ask("GET", f"{self.dialect.root}WhoAmI", headers=self.dialect.headers, target="WhoAmI")
-        who = json_object(answer.body, "WhoAmI")
+        who = ask_json(self.sender, f"{self.dialect.root}WhoAmI", self.dialect.headers, "WhoAmI")
         return Identity(here.app, here.url, str(who.get("OrganizationId", "")), str(who.get("UserId", "")))
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:

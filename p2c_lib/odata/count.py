@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from p2c_lib.errors import IncompleteRead, ServiceError
+from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.metadata import json_object
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.urls import filter_text, first_url
 
-__all__ = ["COUNT_CAP", "count_rows"]
+__all__ = ["COUNT_CAP", "aggregate_count", "count_rows"]
 
 COUNT_CAP = 5_000
 
@@ -24,27 +24,24 @@ def count_rows(sender: Sender, dialect: Dialect, schema: EntitySchema, query: Qu
     know no filter, so they are not asked.
     """
     bare = replace(query, expand=(), orderby=(), top=1, select=schema.key, page_size=None)
-    answer = sender.ask(
-        "GET", first_url(bare, schema, dialect, count=True), headers=dialect.headers, target=query.entity_set
-    )
-    said = json_object(answer.body, query.entity_set).get("@odata.count")
+    url = first_url(bare, schema, dialect, count=True)
+    said = ask_json(sender, url, dialect.headers, query.entity_set).get("@odata.count")
     if not isinstance(said, int) or isinstance(said, bool):
         raise IncompleteRead(f"{query.entity_set}: the service gave no count.", target=query.entity_set)
     if dialect.exact_count or said < COUNT_CAP:
         return said
-    return _aggregate(sender, dialect, schema, query)
+    return aggregate_count(sender, dialect, schema, query)
 
 
-def _aggregate(sender: Sender, dialect: Dialect, schema: EntitySchema, query: Query) -> int | None:
+def aggregate_count(sender: Sender, dialect: Dialect, schema: EntitySchema, query: Query) -> int | None:
     """The count by ``$apply``; None where the service refuses, as Dataverse does beyond 50,000 rows."""
     text = filter_text(query, schema)
     apply = f"filter({text})/aggregate($count as rows)" if text else "aggregate($count as rows)"
     url = first_url(Query(query.entity_set, (), apply=apply), schema, dialect)
     try:
-        answer = sender.ask("GET", url, headers=dialect.headers, target=query.entity_set)
+        rows = ask_json(sender, url, dialect.headers, query.entity_set).get("value") or [{}]
     except ServiceError as error:
         if error.status in {400, 501}:
             return None
         raise
-    rows = json_object(answer.body, query.entity_set).get("value") or [{}]
     return int(rows[0]["rows"]) if "rows" in rows[0] else None

@@ -16,15 +16,15 @@ from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import BARE
 from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["bodies_of", "keys_of", "slices"]
+__all__ = ["keys_of", "members_of", "objects_of"]
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
 ROWS_AT_ONCE = 50_000
 
 
-def bodies_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool, lead: str = "") -> pa.ChunkedArray:
-    """Every row's columns as one JSON object, in the service's way; ``lead`` is JSON that begins each object.
+def members_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool) -> pa.ChunkedArray:
+    """Every row's columns as the members of a JSON object, each with a comma before it, in the service's way.
 
     Columns of the workbench (``@...``) are left out. Decimals keep every digit. Raises UnknownName for a column that
     is none and FrameError for a number that is not finite.
@@ -39,8 +39,14 @@ def bodies_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bo
             _fragment(values, key, column, dialect, bodies, creating=creating)
             for values, (key, column) in zip(columns, places, strict=True)
         ]
-        chunks.append(_objects(fragments, lead, piece.num_rows))
+        nothing = pa.array([""] * piece.num_rows, pa.string())
+        chunks.append(pc.binary_join_element_wise(*fragments, "") if fragments else nothing)
     return pa.chunked_array(chunks, pa.string())
+
+
+def objects_of(members: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Members as whole JSON objects."""
+    return pc.binary_join_element_wise(pc.binary_replace_slice(members, 0, 1, "{"), "}", "")
 
 
 def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.ChunkedArray:
@@ -57,29 +63,6 @@ def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.Chu
         literal = text if column.edm in BARE or column.edm.startswith("Edm.Date") else _quoted_literal(text, column)
         pieces += [f"{',' if pieces else '('}{column.wire}=", literal]
     return pc.binary_join_element_wise(*pieces, ")", "")
-
-
-def slices(texts: pa.ChunkedArray, size: int) -> list[bytes]:
-    """The texts of ``size`` rows after one another as bytes, straight from Arrow's buffers."""
-    found = []
-    whole = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
-    large = whole.cast(pa.large_string())
-    offsets, data = large.buffers()[1], large.buffers()[2]
-    bounds = memoryview(offsets).cast("q")
-    for start in range(0, len(large), size):
-        end = min(start + size, len(large))
-        found.append(bytes(memoryview(data)[bounds[large.offset + start] : bounds[large.offset + end]]))
-    return found
-
-
-def _objects(fragments: list[Any], lead: str, rows: int) -> pa.Array:
-    """Fragments that each begin with a comma, as objects."""
-    if lead:
-        fragments = [pa.scalar(f",{lead}"), *fragments]
-    if not any(isinstance(each, pa.Array) for each in fragments):
-        return pa.array(["{" + "".join(f.as_py() for f in fragments)[1:] + "}"] * rows, pa.string())
-    joined = pc.binary_join_element_wise(*fragments, "")
-    return pc.binary_join_element_wise(pc.binary_replace_slice(joined, 0, 1, "{"), "}", "")
 
 
 def _fragment(

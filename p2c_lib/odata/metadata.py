@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from typing import Any
 
 from p2c_lib.errors import IncompleteRead, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
+from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
@@ -65,8 +65,7 @@ class Metadata:
 
     def get_json(self, url: str, target: str) -> dict[str, Any]:
         """A JSON object from the service. Raises what the service's error stands for, or IncompleteRead."""
-        answer = self._sender.ask("GET", url, headers=self._dialect.headers, target=target)
-        return json_object(answer.body, target)
+        return ask_json(self._sender, url, self._dialect.headers, target)
 
     def _names(self) -> dict[str, str]:
         """Every entity set with the logical name of its rows."""
@@ -102,16 +101,3 @@ class Metadata:
         """The answers of several requests at once, in order."""
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
             return list(pool.map(lambda ask: self.get_json(*ask), asks))
-
-
-def json_object(body: bytes, target: str) -> dict[str, Any]:
-    """The body as a JSON object. Raises IncompleteRead where it is not one."""
-    try:
-        found = json.loads(body)
-    except ValueError as error:
-        raise IncompleteRead(f"{target}: the answer is not JSON ({error}).", target=target) from None
-    if not isinstance(found, dict):
-        raise IncompleteRead(f"{target}: the answer is {type(found).__name__}, not an object.", target=target)
-    if "error" in found and "value" not in found:
-        raise IncompleteRead(f"{target}: an error came as a good answer: {str(found['error'])[:300]}", target=target)
-    return found

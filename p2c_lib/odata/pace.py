@@ -24,6 +24,7 @@ class Pace:
     def __init__(self) -> None:
         self._free = threading.Condition()
         self._limit, self._ceiling = START, CEILING
+        self._hinted = self._refused = False
         self._flying = 0
         self._quiet_until = 0.0
 
@@ -50,13 +51,21 @@ class Pace:
         """An answer came: one more request may fly after as many good answers as fly now."""
         with self._free:
             if hint and hint.isdigit():
-                self._ceiling = min(max(float(hint), 1.0) * 2, HINTED_CEILING)
+                self._take_hint(float(hint))
             self._limit = max(1.0, min(self._limit + 1.0 / self._limit, self._ceiling))
             self._free.notify()
+
+    def _take_hint(self, hint: float) -> None:
+        """Begin at what the service recommends, and never go beyond twice that."""
+        if not self._hinted and not self._refused:
+            self._limit = max(self._limit, min(hint, HINTED_CEILING))
+        self._hinted = True
+        self._ceiling = min(max(hint, 1.0) * 2, HINTED_CEILING)
 
     def slow_down(self, wait: float) -> None:
         """The service said 429: half as many, and none before ``wait`` seconds have passed."""
         with self._free:
+            self._refused = True
             self._limit = max(1.0, self._limit / 2)
             self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
             self._free.notify_all()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from p2c_lib.odata.literals import and_filter
 
 __all__ = ["SPLIT_COLUMN", "creation_ranges"]
 
 SPLIT_COLUMN = "createdon"
-ROUNDS = 5
+ROUNDS = 4
+FINER = 4
 SECOND = timedelta(seconds=1)
 
 Count = Callable[[str], "int | None"]
@@ -30,9 +32,11 @@ class _Range:
     def text(self) -> str:
         return f"{SPLIT_COLUMN} ge {_stamp(self.start)} and {SPLIT_COLUMN} lt {_stamp(self.end)}"
 
-    def halves(self) -> list[_Range]:
-        middle = (self.start + (self.end - self.start) / 2).replace(microsecond=0)
-        return [_Range(self.start, middle), _Range(middle, self.end)] if middle > self.start else [self]
+    def parts(self, share: float) -> list[_Range]:
+        """The range cut into pieces where it holds far more than its share, or too many rows to count."""
+        if self.rows is not None and self.rows <= share:
+            return [self]
+        return _even(self.start, self.end, FINER)
 
 
 def creation_ranges(
@@ -44,53 +48,55 @@ def creation_ranges(
     where there are too many to count. None when the set does not divide: most rows came in one second.
     """
     start, end = first.astimezone(UTC).replace(microsecond=0), last.astimezone(UTC).replace(microsecond=0) + SECOND
-    step = max((end - start) / wanted, SECOND)
-    ranges = [_Range(start + step * n, start + step * (n + 1)) for n in range(wanted) if start + step * n < end]
-    ranges = [_Range(_whole(r.start), _whole(min(r.end, end))) for r in ranges]
-    ranges[-1] = _Range(ranges[-1].start, end)
-    counted = _counted(ranges, wanted, count, base)
+    counted = _counted(_even(start, end, wanted), wanted, count, base)
     if any(each.rows is None for each in counted):
         return None
     total = sum(each.rows or 0 for each in counted)
     merged = _merged(counted, total / wanted)
     if len(merged) < 2 or max(each.rows or 0 for each in merged) > total * 0.7:
         return None
-    return [*(each.text for each in merged), f"{SPLIT_COLUMN} eq null"], total
+    return [f"{SPLIT_COLUMN} eq null", *(each.text for each in merged)], total
+
+
+def _even(start: datetime, end: datetime, pieces: int) -> list[_Range]:
+    """The time from start to end in so many pieces of whole seconds, or fewer where a second is too long for that."""
+    whole = int((end - start).total_seconds())
+    bounds = sorted({whole * n // pieces for n in range(pieces + 1)})
+    return [_Range(start + a * SECOND, start + b * SECOND) for a, b in pairwise(bounds)]
 
 
 def _counted(ranges: list[_Range], wanted: int, count: Count, base: str | None) -> list[_Range]:
-    """The ranges with their rows; those with far more than their share are halved and counted again."""
-    with ThreadPoolExecutor(wanted) as pool:
+    """The ranges with their rows; those with far more than their share are cut and counted again."""
+    with ThreadPoolExecutor(2 * wanted) as pool:
+
+        def known(each: _Range) -> _Range:
+            return each if each.rows is not None else replace(each, rows=count(and_filter(base, each.text) or ""))
+
         for _ in range(ROUNDS):
-            open_ones = [each for each in ranges if each.rows is None]
-            rows = dict(
-                zip(open_ones, pool.map(lambda r: count(and_filter(base, r.text) or ""), open_ones), strict=True)
-            )
-            ranges = [_Range(r.start, r.end, rows[r]) if r.rows is None else r for r in ranges]
-            share = 1.5 * sum(r.rows or 0 for r in ranges) / wanted
-            split = [r.halves() if r.rows is None or r.rows > share else [r] for r in ranges]
-            if all(len(parts) == 1 for parts in split):
-                break
-            ranges = [part for parts in split for part in parts]
-        open_ones = [each for each in ranges if each.rows is None]
-        rows = dict(zip(open_ones, pool.map(lambda r: count(and_filter(base, r.text) or ""), open_ones), strict=True))
-    return [_Range(r.start, r.end, rows[r]) if r.rows is None else r for r in ranges]
+            ranges = list(pool.map(known, ranges))
+            share = 1.5 * sum(each.rows or 0 for each in ranges) / wanted
+            cut = [part for each in ranges for part in each.parts(share)]
+            if len(cut) == len(ranges):
+                return ranges
+            ranges = cut
+        return list(pool.map(known, ranges))
 
 
 def _merged(ranges: list[_Range], share: float) -> list[_Range]:
-    """Neighbours joined until each holds about its share; empty ones vanish into a neighbour."""
+    """Neighbours joined so that each holds about its share of the rows."""
     merged: list[_Range] = []
+    before, bucket = 0, -1
     for each in ranges:
-        if merged and (merged[-1].rows or 0) + (each.rows or 0) <= share * 1.1:
-            before = merged.pop()
-            merged.append(_Range(before.start, each.end, (before.rows or 0) + (each.rows or 0)))
+        rows = each.rows or 0
+        mine = int((before + rows / 2) / share) if share else 0
+        if merged and mine <= bucket:
+            last = merged.pop()
+            merged.append(_Range(last.start, each.end, (last.rows or 0) + rows))
         else:
             merged.append(each)
+            bucket = mine
+        before += rows
     return merged
-
-
-def _whole(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
 
 
 def _stamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import IncompleteRead
-from p2c_lib.odata.count import COUNT_CAP
+from p2c_lib.odata.count import COUNT_CAP, aggregate_count
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.parallel import side_by_side
@@ -117,12 +117,13 @@ class Reading:
     def _by_creation(self) -> list[Strand] | None:
         if SPLIT_COLUMN not in self._schema.columns:
             return None
-        edges = [self._edge(way) for way in ("asc", "desc")]
+        edges = list(self._client.crew.wire.map(self._edge, ("asc", "desc")))
         if edges[0] is None or edges[1] is None:
             return None
 
         def count(text: str) -> int | None:
-            return self._client.count(replace(self.query, filter=text, expand=()))
+            narrowed = replace(self.query, filter=text, expand=())
+            return aggregate_count(self._client.sender, self._client.dialect, self._schema, narrowed)
 
         found = creation_ranges(edges[0], edges[1], CHAINS, count, self.query.filter)
         if found is None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, ServiceError, Unreachable
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import failure, is_transient, request_id
-from p2c_lib.odata.prepare import Ready, named
+from p2c_lib.odata.runs import Ready, Run, named
 from p2c_lib.odata.send import Sender, retry_after
 from p2c_lib.odata.writes import Write, WriteResult
 
@@ -37,17 +36,18 @@ class Writer:
     ) -> None:
         self._sender, self._dialect, self._bulk, self._settle = sender, dialect, bulk, settle
 
-    def write(self, ready: Sequence[Ready], progress: Progress | None) -> list[WriteResult]:
+    def write(self, runs: Sequence[Run], progress: Progress | None) -> list[WriteResult]:
         """One result a write, in order; a refused one stops no other."""
-        results: list[WriteResult | None] = [None] * len(ready)
+        total = sum(len(run) for run in runs)
+        results: list[WriteResult | None] = [None] * total
         done = 0
-        for _, run in groupby(ready, key=lambda each: (each.op, each.schema.entity_set)):
-            for settled in self._run(list(run)):
+        for run in runs:
+            for settled in self._run(run):
                 for place, result in settled:
                     results[place] = result
                 done += len(settled)
                 if progress is not None:
-                    progress(done, len(ready))
+                    progress(done, total)
         return [result for result in results if result is not None]
 
     def write_together(self, ready: Sequence[Ready]) -> list[WriteResult]:
@@ -67,32 +67,40 @@ class Writer:
         error = failure(refused.status, refused.headers(), refused.body, f"one of {len(ready)} writes of a change set")
         return [WriteResult(refused.status, None, error, asked) for _ in ready]
 
-    def _run(self, run: list[Ready]) -> list[Settled]:
-        send: Callable[[list[Ready]], Settled] = self._batch
-        size = self._dialect.batch_writes
-        if self._bulk.fits(run):
-            send, size = self._in_bulk, BULK_ROWS
-        batches = [run[start : start + size] for start in range(0, len(run), size)]
-        if len(batches) == 1:
-            return [send(batches[0])]
+    def _run(self, run: Run) -> Iterator[Settled]:
+        """The outcomes of a run, batch by batch as they come in."""
+        in_bulk = self._bulk.fits(run)
+        size = BULK_ROWS if in_bulk else self._dialect.batch_writes
+        send = self._in_bulk if in_bulk else self._in_batch
+        starts = range(0, len(run), size)
+        if len(starts) == 1:
+            yield send(run, 0, size)
+            return
         with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
-            return list(pool.map(send, batches))
+            waiting = [pool.submit(send, run, start, start + size) for start in starts]
+            for future in as_completed(waiting):
+                yield future.result()
 
-    def _in_bulk(self, run: list[Ready]) -> Settled:
-        """The rows in one message; where one of them is refused, halves, and at last a batch that tells which."""
-        if len(run) <= self._dialect.batch_writes // 4:
-            return self._batch(run)
+    def _in_batch(self, run: Run, start: int, stop: int) -> Settled:
+        return self._batch(run.ready(start, stop))
+
+    def _in_bulk(self, run: Run, start: int, stop: int) -> Settled:
+        """Rows of a run in one message; where one of them is refused, halves, and at last a batch that tells which."""
+        stop = min(stop, len(run))
+        if stop - start <= self._dialect.batch_writes // 4:
+            return self._in_batch(run, start, stop)
         try:
-            answer = self._bulk.send(run)
+            answer = self._bulk.send(run, start, stop)
         except ServiceError as error:
-            return [(each.place, _failed(error)) for each in run]
+            return [(run.place(at), _failed(error)) for at in range(start, stop)]
         if answer.status < 300:
             asked = request_id(answer.headers)
-            return [(each.place, WriteResult(answer.status, each.row_id, None, asked)) for each in run]
+            places = range(start, stop)
+            return [(run.place(at), WriteResult(answer.status, run.row_id(at), None, asked)) for at in places]
         if answer.resent:
-            return self._batch(run, resent=True)
-        middle = len(run) // 2
-        return self._in_bulk(run[:middle]) + self._in_bulk(run[middle:])
+            return self._batch(run.ready(start, stop), resent=True)
+        middle = (start + stop) // 2
+        return self._in_bulk(run, start, middle) + self._in_bulk(run, middle, stop)
 
     def _batch(self, batch: Sequence[Ready], *, resent: bool = False) -> Settled:
         """Every write of a batch with its outcome; what the service left unanswered or put off is sent again."""
