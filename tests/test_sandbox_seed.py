@@ -20,7 +20,7 @@ KINDS = {
     "quote-of-inactive-account", "not-active", "bad-quantity", "zero-quantity", "unmapped-unit", "zero-price",
     "stale-price", "stale-text", "rounding", "not-external", "leading-zeros", "case", "unicode", "truncated",
     "phone-format", "default", "empty-vs-value", "unmapped-value", "value", "day-shift", "extra-deleted-at-source",
-    "extra-never-ours",
+    "extra-never-ours", "other-company",
 }  # fmt: skip
 
 

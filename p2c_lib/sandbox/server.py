@@ -82,9 +82,9 @@ def _seed_when_empty(state: Path) -> None:
     known = status(state)
     if known.sales or known.finops:
         return
-    from p2c_lib.sandbox.seed import seed
+    from p2c_lib.sandbox.seed import plant_company
 
-    seed(state)
+    plant_company(state)
 
 
 def _config(app: ASGIApp, chain: Path | None, key: Path | None) -> uvicorn.Config:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from p2c_lib.sandbox.process import locked
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store, table
 
@@ -42,6 +43,14 @@ def open_store(state: Path) -> Iterator[Store]:
         store.close()
 
 
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Hold the state folder, which is made when it is not there; SandboxError while a sandbox serves it."""
+    state.mkdir(parents=True, exist_ok=True)
+    with locked(state):
+        yield
+
+
 def wipe(store: Store) -> None:
     """Delete every row of both systems; inside ``store.write`` only."""
     for entity in store.entities:
@@ -51,8 +60,8 @@ def wipe(store: Store) -> None:
 
 
 def reset(state: Path) -> None:
-    """Empty the sandbox: no rows, no truth; the folder and the tables stay."""
-    with open_store(state) as store, store.write():
+    """Empty the sandbox: no rows, no truth; the folder and the tables stay. SandboxError while it is served."""
+    with alone(state), open_store(state) as store, store.write():
         wipe(store)
     (state / TRUTH).unlink(missing_ok=True)
 

@@ -89,7 +89,8 @@ class Packages:
             known = ", ".join(self.actions)
             raise Refusal(404, "", f"No action '{name[:80]}' with method {call.method}. POST actions: {known}.")
         parameters = body_of(call) if call.body else {}
-        with self._lock:
+        # The store first: inside a batch this thread holds it already.
+        with self.store.write(), self._lock:
             value = action(call, parameters)
         kind = "Edm.Boolean" if isinstance(value, bool) else "Edm.String"
         body = {"@odata.context": f"{call.base}/data/$metadata#{kind}", "value": value}

@@ -276,7 +276,11 @@ def row_answer(
 
 def shown_key(key: dict[str, Value]) -> str:
     """The key as its fields read in a URL."""
-    return "(" + ",".join(f"{k}='{v}'" if isinstance(v, str) else f"{k}={v}" for k, v in key.items()) + ")"
+    return "(" + ",".join(f"{name}={_literal(value)}" for name, value in key.items()) + ")"
+
+
+def _literal(value: Value) -> str:
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
 
 
 def property_of(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value], name: str) -> Answer:

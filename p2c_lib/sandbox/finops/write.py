@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
-from p2c_lib.sandbox.finops.read import Options, row_answer, selected, visible
+from p2c_lib.sandbox.finops.read import Options, row_answer, selected, shown_key, visible
 from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
 from p2c_lib.sandbox.finops.rules import Row, Rules
 from p2c_lib.sandbox.finops.values import NAMESPACE, etag, stored
@@ -54,7 +55,10 @@ def create(call: Call, entity: Entity, store: Store, options: Options, rules: Ru
         row = insert(entity, sent, store, rules)
         found = store.find(entity, {name: row[name] for name in entity.key})
     assert found is not None
-    return row_answer(call, entity, options, selected(entity, options), found, status=201)
+    answer = row_answer(call, entity, options, selected(entity, options), found, status=201)
+    key = quote(shown_key({name: row[name] for name in entity.key}), safe="(),='")
+    answer.headers.append(("Location", f"{call.base}/data/{entity.set_name}{key}"))
+    return answer
 
 
 def insert(entity: Entity, sent: Row, store: Store, rules: Rules) -> Row:

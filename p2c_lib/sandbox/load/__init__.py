@@ -12,7 +12,7 @@ from p2c_lib.sandbox.load.table import read_table
 from p2c_lib.sandbox.references import add_references
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.settle import settle
-from p2c_lib.sandbox.state import TRUTH, open_store, wipe
+from p2c_lib.sandbox.state import TRUTH, alone, open_store, wipe
 
 __all__ = ["Loaded", "load"]
 
@@ -45,12 +45,12 @@ def load(state: Path, folder: Path, *, reset: bool = False) -> Loaded:
     A file is named after an entity set (``accounts.csv``); its header names columns, or ``lookup.keycolumn`` and
     ``lookup.table.keycolumn`` for a row named by its business key. Reference rows are made where they are missing, and
     the flags of the Prospect-to-cash solution are set. Raises SandboxError, with nothing loaded, that names file, line
-    and column of what cannot be taken.
+    and column of what cannot be taken; and while a sandbox serves the state.
     """
     began = time.perf_counter()
     found = _files(folder)
     tables = [read_table(path, entity, folder) for entity, path in found]
-    with open_store(state) as store, store.write():
+    with alone(state), open_store(state) as store, store.write():
         if reset:
             wipe(store)
         add_references(store, currencies=(), units=())

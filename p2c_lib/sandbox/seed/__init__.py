@@ -17,10 +17,10 @@ from p2c_lib.sandbox.seed.finops import customer_of_account
 from p2c_lib.sandbox.seed.pools import pools
 from p2c_lib.sandbox.seed.sales import Maker, columns_of
 from p2c_lib.sandbox.settle import settle
-from p2c_lib.sandbox.state import TRUTH, open_store, wipe
+from p2c_lib.sandbox.state import TRUTH, alone, open_store, wipe
 from p2c_lib.sandbox.store import Store, Value
 
-__all__ = ["Defect", "Seeded", "seed"]
+__all__ = ["Defect", "Seeded", "plant_company", "seed"]
 
 RANDOM_SEED = 20170701
 FIRST = 1000
@@ -52,9 +52,15 @@ def seed(
 ) -> Seeded:
     """Make the company in ``state``, in place of what was there, and write ``truth.json`` beside it.
 
-    Raises SandboxError for a size below 1 account. All rows are written or none.
+    Raises SandboxError for a size below 1 account, and while a sandbox serves the state. All rows are written or none.
     """
-    sizes = Sizes.of(accounts, contacts, products, quotes)
+    with alone(state):
+        return plant_company(state, Sizes.of(accounts, contacts, products, quotes), random_seed)
+
+
+def plant_company(state: Path, sizes: Sizes | None = None, random_seed: int = RANDOM_SEED) -> Seeded:
+    """What `seed` does, for a caller that holds the state already."""
+    sizes = sizes or Sizes.of()
     for name, size in asdict(sizes).items():
         least = 1 if name in {"accounts", "products"} else 0
         if size < least:

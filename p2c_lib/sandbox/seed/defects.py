@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from p2c_lib.sandbox.references import COMPANY, Row, currency_guid, fixed_guid, price_list_guid, unit_guid
+from p2c_lib.sandbox.references import (
+    COMPANY,
+    OTHER_COMPANY,
+    Row,
+    currency_guid,
+    fixed_guid,
+    price_list_guid,
+    unit_guid,
+)
 from p2c_lib.sandbox.seed.company import Company, lines_of
 
 PALLET = fixed_guid("uom", "Pallet")
@@ -340,7 +348,9 @@ def _strangers(planter: Planter) -> None:
     for row in company.accounts[:5]:
         other = {**model, "CustomerAccount": row["accountnumber"], "PartyNumber": row["accountnumber"]}
         if row["accountnumber"]:
-            company.customers.append({**other, "dataAreaId": "usrt", "OrganizationName": "Of another company"})
+            twin = {**other, "dataAreaId": OTHER_COMPANY, "OrganizationName": "Of another company"}
+            company.customers.append(twin)
+            planter.note("other-company", "CustomersV2", twin, "dataAreaId", f"{OTHER_COMPANY} has the number too")
     lost = company.maker.own_product(90)
     lost |= {"productnumber": "OLD-0001", "name": "Retired in F&O", "msdynce_ismaintainedexternally": 1}
     company.products.append(lost)
