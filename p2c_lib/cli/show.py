@@ -1,0 +1,67 @@
+"""What every command says in the same way: data on stdout, talk on stderr, the sandbox up while it is spoken to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from p2c_lib.config import SANDBOX, Workspace, workspace
+
+if TYPE_CHECKING:
+    from p2c_lib.session import Session
+
+__all__ = ["JsonOption", "SetOption", "facts", "json_line", "sandbox_when_named", "say", "session_of"]
+
+SetOption = Annotated[str, typer.Option("--set", help="Connection set of p2c.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def say(line: str) -> None:
+    """Talk: a line on stderr."""
+    typer.echo(line, err=True)
+
+
+def json_line(value: Any) -> None:
+    """Data: one JSON object on stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def facts(values: Mapping[str, Any], inside: str = "") -> None:
+    """Data: one line a fact; a group of facts has its name before each."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            facts(value, f"{inside}{name} ")
+        elif isinstance(value, list):
+            typer.echo(f"{inside}{name}: {', '.join(map(str, value))}")
+        else:
+            typer.echo(f"{inside}{name}: {value:,}" if type(value) is int else f"{inside}{name}: {value}")
+
+
+@contextmanager
+def sandbox_when_named(here: Workspace, name: str) -> Iterator[None]:
+    """The sandbox up for the duration, when it is what is spoken to and nobody started it yet."""
+    from p2c_lib.sandbox import process
+
+    if name != SANDBOX or process.find(here.sandbox_home) is not None:
+        yield
+        return
+    say("starting the sandbox ...")
+    started = process.start(here.sandbox_home)
+    try:
+        yield
+    finally:
+        process.stop(started)
+
+
+@contextmanager
+def session_of(name: str) -> Iterator[Session]:
+    """A session with a connection set of the current workspace."""
+    from p2c_lib.session import connect
+
+    here = workspace()
+    with sandbox_when_named(here, name), connect(name, workspace=here) as session:
+        yield session
