@@ -202,3 +202,9 @@ def test_rows_in_chunks_are_mapped_like_rows_in_one_piece() -> None:
     assert one.frame.table.equals(other.frame.table)
     assert one.rejected.equals(other.rejected)
     assert one.counts == {"read": 60_000, "mapped": 48_000, "rejected": 12_000}
+
+
+def test_a_default_that_reads_none_is_not_no_default() -> None:
+    rows = {"id": ["a"], "status": pa.array([None], pa.string())}
+    values = mapped_values("{from: status, to: One, default: None}, {from: status, to: Two}", rows)
+    assert values == {"One": ["None"], "Two": [None]}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from p2c_lib.session import Session
 
 __all__ = ["Mapped", "map_frame"]
+
+Job: TypeAlias = tuple[list[pa.ChunkedArray], FieldRule, pa.DataType]
 
 ROW = "@row"
 SHOWN_REJECTS = 20
@@ -101,19 +103,24 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
 
 
 def _outcomes(source: EntityFrame, template: Template, schema: EntitySchema, context: RunContext) -> dict[str, Outcome]:
-    """Every rule's outcome; many rows are mapped field by field on all cores."""
-    jobs = [
-        (source_columns(source, rule, place), rule, column_type(schema, rule, place))
-        for place, rule in enumerate(template.fields)
-    ]
+    """Every rule's outcome; rules that differ in nothing but the column they fill run once, many rows on all cores."""
+    jobs: dict[tuple[object, ...], Job] = {}
+    wanted: dict[str, tuple[object, ...]] = {}
+    for place, rule in enumerate(template.fields):
+        kind = column_type(schema, rule, place)
+        wanted[rule.to] = (rule.paths, tuple(step.words for step in rule.apply), repr(rule.default), str(kind))
+        jobs.setdefault(wanted[rule.to], (source_columns(source, rule, place), rule, kind))
 
-    def one(job: tuple[list[pa.ChunkedArray], FieldRule, pa.DataType]) -> Outcome:
+    def one(job: Job) -> Outcome:
         return run(*job, len(source), context)
 
     if len(source) < MANY_ROWS:
-        return {job[1].to: one(job) for job in jobs}
-    with ThreadPoolExecutor(os.cpu_count(), "map") as threads:
-        return {job[1].to: outcome for job, outcome in zip(jobs, threads.map(one, jobs), strict=True)}
+        done = [one(job) for job in jobs.values()]
+    else:
+        with ThreadPoolExecutor(os.cpu_count(), "map") as threads:
+            done = list(threads.map(one, jobs.values()))
+    found = dict(zip(jobs, done, strict=True))
+    return {to: found[same] for to, same in wanted.items()}
 
 
 def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataType:
