@@ -82,6 +82,8 @@ def test_pages_queries_and_fetchxml(client: Any) -> None:
     xml = "<fetch count='50'><entity name='account'><attribute name='name'/></entity></fetch>"
     fetched = [row for page in client.query.fetchxml(xml).execute_pages() for row in page]
     assert {row["accountid"] for row in fetched} == {row["accountid"] for row in everyone}
+    counted = client.query.sql("SELECT COUNT(*) AS n FROM account")
+    assert [row["n"] for row in counted] == [len(everyone)]
 
 
 def test_frames_go_in_and_out(client: Any) -> None:

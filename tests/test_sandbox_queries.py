@@ -222,6 +222,46 @@ def test_fetchxml_aggregates(company: Sales) -> None:
     assert fetched(company, "accounts", xml)["value"][0] == {"city": "Berlin", "total": 10, "n": 2}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT TOP 2 accountnumber FROM account ORDER BY accountnumber DESC", [["A-4"], ["A-3"]]),
+        ("SELECT a.name FROM account AS a WHERE a.revenue BETWEEN 15 AND 50 AND name LIKE '%[_]d'", [["delta_d"]]),
+        ("SELECT name FROM account WHERE revenue IS NULL OR (revenue > 10 AND name = 'delta_d') ORDER BY name",
+         [["delta_d"], ["Gamma [x]"]]),
+        ("SELECT name FROM account WHERE accountnumber NOT IN ('A-1','A-2') ORDER BY name "
+         "OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY", [["Gamma [x]"]]),
+        ("SELECT a.name, COUNT(c.contactid) as cnt FROM account a JOIN contact c ON a.accountid = c.parentcustomerid "
+         "GROUP BY a.name ORDER BY cnt DESC", [["\u00c4hre", 2], ["beta's 100%", 1]]),
+        ("SELECT COUNT(*) AS n, SUM(revenue) AS s, MAX(name) AS m FROM account", [[4, 70, "\u00c4hre"]]),
+        ("SELECT DISTINCT address1_city FROM account WHERE address1_city IS NOT NULL ORDER BY address1_city",
+         [["Berlin"], ["Paris"]]),
+    ],
+)  # fmt: skip
+def test_sql_reads_what_it_names(company: Sales, text: str, expected: list[list[object]]) -> None:
+    answer = company.client.get(f"accounts?sql={quote(text)}")
+    assert answer.status_code == 200, answer.text
+    assert [list(row.values()) for row in answer.json()["value"]] == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM account", "DELETE FROM account", "SELECT name", "SELECT nmae FROM account", "",
+        "SELECT name FROM contact", "SELECT name FROM account WHERE", "SELECT name FROM account WHERE revenue = 'x'",
+        "SELECT name FROM account; DROP x", "SELECT name, COUNT(*) FROM account", "\u00e4",
+        "SELECT name FROM sqlite_master",
+        "SELECT name FROM account WHERE name = name2", "SELECT (SELECT 1) FROM account",
+        "SELECT SUM(name) FROM account",
+        "SELECT name FROM account a JOIN contact a ON a.x = a.y", "SELECT TOP x name FROM account",
+        "SELECT name FROM account WHERE " + "(" * 200,
+    ],
+)  # fmt: skip
+def test_sql_outside_the_subset_is_refused(company: Sales, text: str) -> None:
+    answer = company.client.get(f"accounts?sql={quote(text)}")
+    assert error_of(answer) == (400, "0x80060888")
+
+
 def test_the_total_count_is_by_logical_name(company: Sales) -> None:
     answer = company.client.get('RetrieveTotalRecordCount(EntityNames=["account","contact"])').json()
     assert answer["EntityRecordCountCollection"]["Values"] == [4, 3]
@@ -243,7 +283,7 @@ WORDS = st.sampled_from(
 @given(st.one_of(st.lists(WORDS, max_size=12).map(" ".join), st.text(max_size=40)))
 def test_no_filter_order_or_apply_is_a_server_error(sales: Sales, text: str) -> None:
     encoded = quote(text.encode("utf-8", "surrogatepass"))
-    for option in ("$filter", "$orderby", "$apply", "$expand"):
+    for option in ("$filter", "$orderby", "$apply", "$expand", "sql"):
         answer = sales.client.get(f"accounts?{option}={encoded}")
         assert answer.status_code < 500, (option, text, answer.text)
         if answer.status_code >= 400:

@@ -78,7 +78,7 @@ def read_page(
     cookie = read_cookie(options.skiptoken, len(sorts)) if options.skiptoken is not None else None
     tracking = cookie.tracking if cookie else tracking
     rows, following = _rows(store, projection, scope, conditions, sorts, options, asked, cookie, tracking)
-    link = _next_link(following, asked)
+    link = next_link(following, asked)
     if tracking is not None and not link:
         link = delta_link(asked.url, options, tracking)
     return f'{counted}"value":[{",".join(rows)}]{link}'
@@ -167,7 +167,8 @@ def _counted(store: Store, scope: Scope, conditions: Sequence[str], options: Opt
     return text
 
 
-def _next_link(cookie: str | None, asked: Asked) -> str:
+def next_link(cookie: str | None, asked: Asked) -> str:
+    """The member that leads to the next page: the URL as it came with another ``$skiptoken``; nothing without one."""
     if cookie is None:
         return ""
     path, _, query = asked.url.partition("?")

@@ -11,6 +11,7 @@ from p2c_lib.sandbox.dataverse.read import Within, context_of, count_rows, read_
 from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed, unknown_segment
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
 from p2c_lib.sandbox.dataverse.segments import Segment
+from p2c_lib.sandbox.dataverse.sql_select import select
 from p2c_lib.sandbox.dataverse.tracking import check_options, latest_version
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer
@@ -47,7 +48,7 @@ def count_of(request: Request, entity: Entity, within: Within | None = None) -> 
 
 def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     """A page of rows, of an aggregate or of changes."""
-    for name in ("sql", "savedQuery", "userQuery"):
+    for name in ("savedQuery", "userQuery"):
         if name in request.raw:
             raise bad_query(f"The query parameter {name} is not offered by this sandbox; use $filter or fetchXml.")
     options, asked = request.options(), request.asked()
@@ -55,6 +56,8 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     context = f"{entity.set_name}{context_of(options)}"
     if "fetchXml" in request.raw:
         text = fetch(request.store, entity, request.raw["fetchXml"], asked)
+    elif "sql" in request.raw:
+        text = select(request.store, entity, request.raw["sql"], asked, options.skiptoken)
     elif options.apply is not None:
         text = aggregate(request.store, entity, options, asked)
     elif options.deltatoken is not None:
