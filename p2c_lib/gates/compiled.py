@@ -208,12 +208,15 @@ def _compound_unique(kwargs: Kwargs, scan: Scan) -> Compiled:
 
 
 def _twice(columns: Sequence[str], where: str) -> str:
-    """A query for the positions of rows whose values stand there more than once; nothing equals nothing."""
+    """A query for the positions of rows whose values stand there more than once; nothing equals nothing.
+
+    Hashes find the candidates in little memory, the values themselves decide among those.
+    """
     names = ", ".join(quoted(c) for c in columns)
-    same = " AND ".join(f"t.{quoted(c)} IS NOT DISTINCT FROM d.{quoted(c)}" for c in columns)
     return (
-        f"WITH d AS (SELECT {names} FROM t WHERE {where} GROUP BY {names} HAVING count(*) > 1) "
-        f'SELECT t."{POSITION}" AS i FROM (SELECT * FROM t WHERE {where}) t JOIN d ON {same}'
+        f"WITH h AS (SELECT hash({names}) AS h FROM t WHERE {where} GROUP BY ALL HAVING count(*) > 1), "
+        f'c AS (SELECT "{POSITION}" AS i, {names} FROM t WHERE ({where}) AND hash({names}) IN (FROM h)) '
+        f"SELECT i FROM c QUALIFY count(*) OVER (PARTITION BY {names}) > 1"
     )
 
 
