@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.chain import distinct_rows
 from p2c_lib.mapping.countries import alpha2_of, written
+from p2c_lib.mapping.reference import transforms_page
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.transforms import REGISTRY
 from p2c_lib.mapping.transforms.text import as_text
@@ -204,3 +206,8 @@ def test_numbers_survive_the_way_through_text(numbers: list[Decimal | None]) -> 
     kind = pa.decimal128(18, 4)
     values = pa.array(numbers, kind)
     assert cast(as_text(values), kind).values.to_pylist() == values.to_pylist()
+
+
+def test_the_reference_page_is_what_the_transforms_say() -> None:
+    page = Path(__file__).parent.parent / "docs" / "transforms.md"
+    assert page.read_text("utf-8") == transforms_page(), "write transforms_page() to docs/transforms.md"
