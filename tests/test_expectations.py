@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from p2c_lib.gates.compiled import COMPILERS
+from p2c_lib.gates.explain import readme
 from p2c_lib.gates.judge import TABLE_RULES
 from p2c_lib.gates.sentence import placeholders
 from p2c_lib.gates.suite import Suite, find_suite, read_suite
@@ -69,3 +70,9 @@ def _parameters(value: Any) -> set[str]:
         own = {str(value["$PARAMETER"])} if "$PARAMETER" in value else set()
         return own.union(*[_parameters(v) for v in value.values()])
     return set().union(*[_parameters(v) for v in value]) if isinstance(value, list) else set()
+
+
+def test_the_readme_says_what_the_suites_say() -> None:
+    folder = find_suite("accounts").parent
+    hint = "renew it: python -m p2c_lib.gates.explain expectations"
+    assert (folder / "README.md").read_text("utf-8") == readme(folder), hint
