@@ -118,6 +118,39 @@ def test_finops_has_no_upsert(finops: Client) -> None:
         finops.write_table("upsert", "CustomersV2", table, key=["dataAreaId", "CustomerAccount"])
 
 
+def test_a_package_loads_a_whole_table_and_names_the_rows_it_refused(finops: Client) -> None:
+    keys = [f"PKG{n:04}" for n in range(300)]
+    table = pa.table(
+        {
+            "CustomerAccount": keys,
+            "CustomerGroupId": ["10"] * 299 + ["no such group"],
+            "SalesCurrencyCode": ["USD"] * 300,
+            "OrganizationName": [f'"{n}", ä\nsecond line' if n % 2 else f"Org {n}" for n in range(300)],
+            "CreditLimit": pa.array([None if n % 3 else n for n in range(300)]).cast(pa.decimal128(24, 2)),
+            "@row": list(range(300)),
+        }
+    )
+    result = finops.load_package("CustomersV2", table, company="usmf")
+    query = Query(
+        "CustomersV2", ("CustomerAccount", "OrganizationName", "CreditLimit"), filter="CustomerAccount eq 'PKG*'"
+    )
+    rows = {r["CustomerAccount"]: r for page in finops.read(query) for r in page.table.to_pylist()}
+    deleted = finops.write_table(
+        "delete",
+        "CustomersV2",
+        pa.table({"dataAreaId": ["usmf"] * len(rows), "CustomerAccount": list(rows)}),
+        key=["dataAreaId", "CustomerAccount"],
+    )
+    assert all(each.ok for each in deleted)
+    assert (result.status, result.ok, result.rows) == ("PartiallySucceeded", False, 300)
+    assert [(e["row"], e["key"]) for e in result.errors.to_pylist()] == [(300, "PKG0299")]
+    assert sorted(rows) == keys[:299]
+    assert rows["PKG0001"]["OrganizationName"] == '"1", ä\nsecond line'
+    assert rows["PKG0003"]["CreditLimit"] == 3
+    with pytest.raises(UnknownName):
+        finops.load_package("CustomersV2", pa.table({"CustomerAcount": ["x"]}), company="usmf")
+
+
 def test_keys_that_no_url_can_carry_are_found_by_query(sales: Client) -> None:
     odd = f"{PREFIX}A/B&C%:+?*"
     sales.write([Write("create", "accounts", None, {"accountnumber": odd, "name": "before"})])

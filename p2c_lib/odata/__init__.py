@@ -3,6 +3,7 @@
 from p2c_lib.odata.changes import Changes
 from p2c_lib.odata.client import Client, Identity
 from p2c_lib.odata.drift import Drift, described, drift
+from p2c_lib.odata.package import PackageResult
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema, Lookup
 from p2c_lib.odata.send import Patience
@@ -17,6 +18,7 @@ __all__ = [
     "Expand",
     "Identity",
     "Lookup",
+    "PackageResult",
     "Page",
     "Patience",
     "Query",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.errors import IncompleteRead
+from p2c_lib.odata.failures import failure
 from p2c_lib.odata.send import Sender
 
 __all__ = ["ask_json"]
@@ -14,16 +15,24 @@ __all__ = ["ask_json"]
 TRIES = 6
 
 
-def ask_json(sender: Sender, url: str, headers: Mapping[str, str], target: str) -> dict[str, Any]:
-    """The JSON object at a URL; one that arrives damaged is asked for again.
+def ask_json(
+    sender: Sender, url: str, headers: Mapping[str, str], target: str, *, post: bytes | None = None, once: bool = False
+) -> dict[str, Any]:
+    """The JSON object at a URL, or the answer to what is posted there; one that arrives damaged is asked for again.
 
-    Raises what the service's error stands for, or IncompleteRead for what is no JSON object in the end.
+    With ``once`` nothing is sent a second time that the service may have begun with. Raises what the service's error
+    stands for, or IncompleteRead for what is no JSON object in the end.
     """
-    for attempt in range(TRIES):
+    method = "GET" if post is None else "POST"
+    tries = 1 if once else TRIES
+    for attempt in range(tries):
+        answer = sender.send(method, url, headers=headers, body=post, target=target, repeatable=not once)
+        if answer.status >= 300:
+            raise failure(answer.status, answer.headers, answer.body, target)
         try:
-            return _object(sender.ask("GET", url, headers=headers, target=target).body, target)
+            return _object(answer.body, target)
         except IncompleteRead:
-            if attempt + 1 == TRIES:
+            if attempt + 1 == tries:
                 raise
     raise IncompleteRead(f"{target}: no answer.", target=target)
 

@@ -22,6 +22,7 @@ from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter, literal
 from p2c_lib.odata.metadata import Metadata
+from p2c_lib.odata.package import PackageResult, load_package
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -156,6 +157,13 @@ class Client:
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
         return self._writer.write([self._preparer.table(op, entity_set, table, key, etag)], progress)
+
+    def load_package(self, entity_set: str, table: pa.Table, *, company: str) -> PackageResult:
+        """Imports a table into an F&O company as one data package, the way for first loads of very many rows.
+
+        A row that is there is overwritten. Raises UnknownName, FrameError for Sales, Rejected for the whole package.
+        """
+        return load_package(self, entity_set, table, company=company)
 
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
-from p2c_lib.errors import IncompleteRead, ServiceError, Throttled, Unreachable
+from p2c_lib.errors import IncompleteRead, Rejected, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.auth import TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient
 from p2c_lib.odata.links import own_link
@@ -160,6 +161,22 @@ class Sender:
         if answer.status >= 300:
             raise failure(answer.status, answer.headers, answer.body, target)
         return answer
+
+    def upload(self, url: str, path: Path) -> None:
+        """Put a file to a signed address, which needs no token and gets none. Raises Unreachable or Rejected."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise Rejected(f"The address to upload to is not https but {parts.scheme}.", target=parts.netloc)
+        headers = {"x-ms-blob-type": "BlockBlob", "Content-Length": str(path.stat().st_size)}
+        try:
+            with path.open("rb") as content:
+                answer = self._http.put(url, content=content, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unreachable(
+                f"No answer from {parts.netloc} ({type(error).__name__}).", target=parts.netloc
+            ) from error
+        if answer.status_code >= 300:
+            raise failure(answer.status_code, answer.headers, answer.content, f"upload to {parts.netloc}")
 
     def _user(self) -> _User:
         """The application users take turns: service limits are counted for each of them."""

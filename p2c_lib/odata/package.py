@@ -1,0 +1,212 @@
+"""F&O's data packages: a whole entity loaded in one zip, for first loads too large to go row by row."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import FrameError, IncompleteRead, ServiceError, Throttled
+from p2c_lib.odata.ask import ask_json
+from p2c_lib.odata.literals import encode
+from p2c_lib.odata.schema import EntitySchema
+
+if TYPE_CHECKING:
+    from p2c_lib.odata.client import Client
+
+__all__ = ["PackageResult", "load_package"]
+
+ACTIONS = "/data/DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities."
+SPACES = (
+    'xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
+    'xmlns="http://schemas.microsoft.com/dynamics/2015/01/DataManagement"'
+)
+KIND = "Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest"
+FINISHED = {"Succeeded", "PartiallySucceeded", "Failed", "Canceled"}
+ROWS_AT_ONCE = 50_000
+FIRST_POLL, LONGEST_POLL = 0.1, 10.0
+PATIENCE = 6 * 3_600.0
+
+
+@dataclass(frozen=True)
+class PackageResult:
+    """What became of a package: ``errors`` has one line a refused row (``row`` from 1, ``key``, ``reason``)."""
+
+    execution: str
+    status: str
+    rows: int
+    errors: pa.Table
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row was taken."""
+        return self.status == "Succeeded" and self.errors.num_rows == 0
+
+
+def load_package(client: Client, entity_set: str, table: pa.Table, *, company: str) -> PackageResult:
+    """Imports every row of a table into a company; a row that is there already is overwritten.
+
+    Packages take no etag, so a row that moved meanwhile is overwritten too. Raises UnknownName for a column that is
+    none, FrameError for Sales, and Rejected when the package as a whole is refused.
+    """
+    if client.dialect.app != "finops":
+        raise FrameError("Packages are F&O's.", hint="Use write_table for Sales.")
+    schema = client.schema(entity_set)
+    names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
+    schema.check_columns(names)
+    label = _label(client, entity_set)
+    project = f"P2C_{entity_set}_{uuid4().hex[:8]}"
+    with TemporaryDirectory(prefix="p2c-") as folder:
+        path = Path(folder) / "package.zip"
+        _write_zip(path, table.select(names), schema, label, project)
+        url = _upload(client, path, f"{project}.zip")
+    execution = str(
+        _act(
+            client,
+            "ImportFromPackage",
+            packageUrl=url,
+            definitionGroupId=project,
+            executionId="",
+            execute=True,
+            overwrite=True,
+            legalEntityId=company,
+        )
+    )
+    status = _awaited(client, execution)
+    return PackageResult(execution, status, table.num_rows, _errors(client, execution))
+
+
+def _label(client: Client, entity_set: str) -> str:
+    """The name data management knows an entity by: its label, not its OData name."""
+    text = encode(f"PublicCollectionName eq '{entity_set}'")
+    rows = client.metadata.get_json(f"/metadata/DataEntities?$filter={text}", entity_set).get("value") or []
+    if not rows:
+        raise FrameError(f"{entity_set} is no data entity that packages know.", hint="Write it with write_table.")
+    url = f"/metadata/Labels(Id='{encode(rows[0]['LabelId'])}',Language='en-us')"
+    return str(client.metadata.get_json(url, entity_set)["Value"])
+
+
+def _write_zip(path: Path, table: pa.Table, schema: EntitySchema, label: str, project: str) -> None:
+    file = f"{label.replace('/', '-')}.csv"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
+        with package.open(file, "w", force_zip64=True) as data:
+            header = ",".join(name.upper() for name in table.column_names)
+            data.write(b"\xff\xfe" + f"{header}\r\n".encode("utf-16-le"))
+            for start in range(0, table.num_rows, ROWS_AT_ONCE):
+                data.write(_csv(table.slice(start, ROWS_AT_ONCE), schema))
+        package.writestr("PackageHeader.xml", _header(project))
+        package.writestr("Manifest.xml", _manifest(project, label, file, table.column_names))
+
+
+def _csv(rows: pa.Table, schema: EntitySchema) -> bytes:
+    """Rows as CSV text in UTF-16, every value quoted, nothing where there is nothing, CRLF between rows."""
+    pieces: list[Any] = []
+    for name in rows.column_names:
+        text = _text(rows.column(name), schema.column(name).edm)
+        quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+        pieces.append(pc.fill_null(quoted, ""))
+    lines = pc.binary_join_element_wise(*pieces, ",")
+    return ("\r\n".join(lines.to_pylist()) + "\r\n").encode("utf-16-le")
+
+
+def _text(values: pa.ChunkedArray, edm: str) -> pa.ChunkedArray:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _text(values.cast(kind.value_type), edm)
+    if pa.types.is_boolean(kind):
+        return pc.if_else(values, "Yes", "No")
+    if pa.types.is_timestamp(kind):
+        return pc.utf8_slice_codeunits(values.cast(pa.timestamp("us")).cast(pa.string()), 0, 19)
+    if pa.types.is_date(kind) and edm == "Edm.DateTimeOffset":
+        return pc.binary_join_element_wise(values.cast(pa.string()), "12:00:00", " ")
+    return values.cast(pa.string())
+
+
+def _header(project: str) -> str:
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?><DataManagementPackageHeader {SPACES}>'
+        f"<Description>{escape(project)}</Description><ManifestType>{KIND}</ManifestType>"
+        "<PackageType>DefinitionGroup</PackageType><PackageVersion>2</PackageVersion></DataManagementPackageHeader>"
+    )
+
+
+def _manifest(project: str, label: str, file: str, columns: list[str]) -> str:
+    """The manifest; without a map for each column F&O would import nothing and call it a success."""
+    maps = "".join(
+        f"<EntityMap><ArrayIndex>0</ArrayIndex><EntityField>{name.upper()}</EntityField>"
+        '<EntityFieldConversionList i:nil="true"/><IsAutoDefault>false</IsAutoDefault>'
+        "<IsAutoGenerated>false</IsAutoGenerated><IsDefaultValueEqualNull>false</IsDefaultValueEqualNull>"
+        f"<UseTextQualifier>true</UseTextQualifier><XMLField>{name.upper()}</XMLField></EntityMap>"
+        for name in columns
+    )
+    return (
+        f'<?xml version="1.0" encoding="utf-8"?><DataManagementPackageManifest {SPACES}>'
+        f"<DefinitionGroupName>{escape(project)}</DefinitionGroupName><Description>{escape(project)}</Description>"
+        "<PackageEntityList><DataManagementPackageEntityData><DefaultRefreshType>FullPush</DefaultRefreshType>"
+        f"<Disable>false</Disable><EntityMapList>{maps}</EntityMapList><EntityName>{escape(label)}</EntityName>"
+        f"<InputFilePath>{escape(file)}</InputFilePath><ExecutionUnit>1</ExecutionUnit>"
+        "<LevelInExecutionUnit>1</LevelInExecutionUnit><SequenceInLevel>1</SequenceInLevel>"
+        "<SkipStaging>false</SkipStaging><SourceFormat>CSV-Unicode</SourceFormat></DataManagementPackageEntityData>"
+        "</PackageEntityList></DataManagementPackageManifest>"
+    )
+
+
+def _upload(client: Client, path: Path, name: str) -> str:
+    """The address of the uploaded package; it is signed, so the token does not travel there."""
+    said = _act(client, "GetAzureWriteUrl", uniqueFileName=name)
+    try:
+        url = str(json.loads(str(said))["BlobUrl"])
+    except (ValueError, KeyError, TypeError):
+        raise IncompleteRead("F&O gave no address to upload the package to.", target=name) from None
+    client.sender.upload(url, path)
+    return url
+
+
+def _awaited(client: Client, execution: str) -> str:
+    """The final status; asked for less and less often."""
+    wait, until = FIRST_POLL, time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        status = _status(client, execution)
+        if status in FINISHED:
+            return status
+        time.sleep(wait)
+        wait = min(wait * 1.7, LONGEST_POLL)
+    raise Throttled(f"The import {execution} is not done after {PATIENCE / 3600:.0f} hours.", target=execution)
+
+
+def _status(client: Client, execution: str) -> str:
+    """The status now; an execution that F&O has not recorded yet counts as waiting."""
+    try:
+        return str(_act(client, "GetExecutionSummaryStatus", executionId=execution))
+    except ServiceError as error:
+        if "were not found" in error.message or "was not found" in error.message:
+            return "NotRun"
+        raise
+
+
+def _errors(client: Client, execution: str) -> pa.Table:
+    listed = json.loads(str(_act(client, "GetExecutionErrors", executionId=execution)) or "[]")
+    rows: list[Mapping[str, Any]] = listed if isinstance(listed, list) else []
+    found = [
+        {"row": r.get("RecordId"), "key": str(r.get("Key") or ""), "reason": str(r.get("ErrorMessage") or "")}
+        for r in rows
+    ]
+    return pa.Table.from_pylist(found, pa.schema([("row", pa.int64()), ("key", pa.string()), ("reason", pa.string())]))
+
+
+def _act(client: Client, action: str, **parameters: object) -> object:
+    """The value of an action; some builds wrap it once more. Raises Rejected and the like with F&O's own words."""
+    url, headers = f"{ACTIONS}{action}", {"Content-Type": "application/json"}
+    body, once = json.dumps(parameters).encode(), action == "ImportFromPackage"
+    value = ask_json(client.sender, url, headers, action, post=body, once=once).get("value")
+    return value.get("value") if isinstance(value, dict) else value
