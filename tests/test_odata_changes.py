@@ -13,6 +13,7 @@ from p2c_lib.config import Connection, Secret
 from p2c_lib.errors import Duplicate, FrameError, UnknownName
 from p2c_lib.odata import Client, Query, Write, described, drift
 from p2c_lib.sandbox.process import Running
+from p2c_lib.sandbox.schema import entities
 
 PREFIX = "CHG-"
 
@@ -130,7 +131,8 @@ def test_a_package_loads_a_whole_table_and_names_the_rows_it_refused(finops: Cli
             "@row": list(range(300)),
         }
     )
-    result = finops.load_package("CustomersV2", table, company="usmf")
+    label = entities("finops")["CustomersV2"].label
+    result = finops.load_package("CustomersV2", table, company="usmf", label=label)
     query = Query(
         "CustomersV2", ("CustomerAccount", "OrganizationName", "CreditLimit"), filter="CustomerAccount eq 'PKG*'"
     )

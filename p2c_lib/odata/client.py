@@ -158,12 +158,15 @@ class Client:
         """
         return self._writer.write([self._preparer.table(op, entity_set, table, key, etag)], progress)
 
-    def load_package(self, entity_set: str, table: pa.Table, *, company: str) -> PackageResult:
+    def load_package(
+        self, entity_set: str, table: pa.Table, *, company: str, label: str | None = None
+    ) -> PackageResult:
         """Imports a table into an F&O company as one data package, the way for first loads of very many rows.
 
-        A row that is there is overwritten. Raises UnknownName, FrameError for Sales, Rejected for the whole package.
+        A row that is there is overwritten. ``label`` is the entity's name in data management, asked for when it is not
+        given. Raises UnknownName, FrameError for Sales, Rejected for the whole package.
         """
-        return load_package(self, entity_set, table, company=company)
+        return load_package(self, entity_set, table, company=company, label=label)
 
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.

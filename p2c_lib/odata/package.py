@@ -53,18 +53,21 @@ class PackageResult:
         return self.status == "Succeeded" and self.errors.num_rows == 0
 
 
-def load_package(client: Client, entity_set: str, table: pa.Table, *, company: str) -> PackageResult:
+def load_package(
+    client: Client, entity_set: str, table: pa.Table, *, company: str, label: str | None = None
+) -> PackageResult:
     """Imports every row of a table into a company; a row that is there already is overwritten.
 
-    Packages take no etag, so a row that moved meanwhile is overwritten too. Raises UnknownName for a column that is
-    none, FrameError for Sales, and Rejected when the package as a whole is refused.
+    ``label`` is the name data management knows the entity by; without it the service's labels are asked. Packages
+    take no etag, so a row that moved meanwhile is overwritten too. Raises UnknownName for a column that is none,
+    FrameError for Sales, and Rejected when the package as a whole is refused.
     """
     if client.dialect.app != "finops":
         raise FrameError("Packages are F&O's.", hint="Use write_table for Sales.")
     schema = client.schema(entity_set)
     names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
     schema.check_columns(names)
-    label = _label(client, entity_set)
+    label = label or _label(client, entity_set)
     project = f"P2C_{entity_set}_{uuid4().hex[:8]}"
     with TemporaryDirectory(prefix="p2c-") as folder:
         path = Path(folder) / "package.zip"
