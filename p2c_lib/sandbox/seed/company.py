@@ -105,7 +105,8 @@ def _buyers(company: Company) -> list[Row]:
 def _quotes(company: Company, count: int) -> None:
     maker, rng = company.maker, company.maker.rng
     buyers = _buyers(company)
-    products = [row for row in company.products if row["msdynce_ismaintainedexternally"]]
+    # The first product is never sold: its number can be spoilt without touching a line.
+    products = [row for row in company.products if row["msdynce_ismaintainedexternally"]][1:]
     own = [row for row in company.products if not row["msdynce_ismaintainedexternally"]]
     turns = {True: cycle(buyers), False: cycle(company.accounts[::2] or company.accounts)}
     for index in range(count):

@@ -234,6 +234,12 @@ def _products(planter: Planter) -> None:
     def new(row: Row) -> bool:
         return row["ProductNumber"] not in known
 
+    for row in planter.pick(company.released, 1, quiet):
+        number = f"0{str(row['ProductNumber'])[-4:]}"
+        mirror = next(p for p in company.products if p["productnumber"] == row["ProductNumber"])
+        planter.taken.add(id(mirror))
+        row["ProductNumber"], mirror["productnumber"] = number, number.lstrip("0")
+        planter.note("leading-zeros", "products", mirror, "productnumber", f"F&O has {number!r}")
     released = "SellableReleasedProducts"
     _set(planter, "unmapped-unit", released, planter.pick(company.released, 2, new), "SalesUnitSymbol", ["pal", "pal"])
     _set(planter, "zero-price", released, planter.pick(company.released, 2, new), "SalesPrice", [0.0, 0.0])
@@ -245,11 +251,6 @@ def _products(planter: Planter) -> None:
     for row in company.products:
         if not row["msdynce_ismaintainedexternally"]:
             planter.note("not-external", "products", row, "msdynce_ismaintainedexternally", "made in Sales")
-    for row in planter.pick(company.released, 1, quiet):
-        number = f"0{str(row['ProductNumber'])[-4:]}"
-        mirror = next(p for p in company.products if p["productnumber"] == row["ProductNumber"])
-        row["ProductNumber"], mirror["productnumber"] = number, number.lstrip("0")
-        planter.note("leading-zeros", "products", mirror, "productnumber", f"F&O has {number!r}")
 
 
 # -- F&O: what reconciliation has to find --------------------------------------------------------------------------
