@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow.compute as pc
 
+from p2c_lib.agreement import record_agreed
 from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.gates import GateResult, check
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
@@ -184,6 +185,10 @@ class TaskWalk:
                 ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
             ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=self._waiting(outcome))
             ledger.record_task(self.run_id, asdict(summary))
+            summed = self.reconcile().summary
+            ledger.record_reconciliation(self.run_id, **self._scope, task=self.task, summary=summed)
+            if outcome is not None:
+                record_agreed(self.reconcile(), outcome, self.session, ledger, run_id=self.run_id)
             if self._own_run:
                 ledger.end_run(self.run_id, status=summary.status, report=None)
         return summary

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2c_lib import __version__
+from p2c_lib.cli.reconcile import duplicates, reconcile
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say
 from p2c_lib.cli.template import template
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(reconcile)
+app.add_typer(duplicates, name="duplicates")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(template, name="template")
 

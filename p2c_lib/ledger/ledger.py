@@ -17,7 +17,7 @@ from p2c_lib.ledger import schema
 
 __all__ = ["Ledger", "WaitingRow", "open_ledger"]
 
-QUARANTINED, HELD, FAILED = "quarantined", "held", "failed"
+DECISIONS = ("same", "not same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,59 @@ class Ledger:
         for row in self.waiting(connection_set=connection_set, company=company):
             found.setdefault(row["task"], {}).setdefault(row["key"], row["reason"])
         return found
+
+    # what was compared, decided and agreed
+
+    def record_reconciliation(
+        self, run_id: str, *, connection_set: str, company: str, task: str, summary: Mapping[str, int]
+    ) -> None:
+        """How many rows of a task were in each class."""
+        scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task, "at": _now()}
+        with self._write() as connection:
+            connection.execute(insert(schema.reconciliations), {**scope, **summary})
+
+    def reconciliations(self, *, connection_set: str, company: str) -> list[dict[str, Any]]:
+        """Every reconciliation of a set and company, the oldest first: what a trend is drawn from."""
+        table = schema.reconciliations
+        mine = (table.c.connection_set == connection_set, table.c.company == company)
+        return self._read(select(table).where(*mine).order_by(table.c.id))
+
+    def decide(self, *, connection_set: str, entity: str, pair: tuple[str, str], decision: str, by: str) -> None:
+        """A person said whether two rows of an entity are the same party; the latest word counts.
+
+        ``decision`` is ``same`` or ``not same``. Raises UnknownName for another word.
+        """
+        if decision not in DECISIONS:
+            raise UnknownName("decision", decision, DECISIONS)
+        first, second = sorted(pair)
+        row = {"connection_set": connection_set, "entity": entity, "key_a": first, "key_b": second}
+        with self._write() as connection:
+            connection.execute(insert(schema.decisions), {**row, "decision": decision, "by": by, "at": _now()})
+
+    def decisions(self, *, connection_set: str, entity: str) -> dict[tuple[str, str], str]:
+        """What was decided about pairs of rows (keys, the smaller first)."""
+        table = schema.decisions
+        mine = (table.c.connection_set == connection_set, table.c.entity == entity)
+        rows = self._read(select(table).where(*mine).order_by(table.c.id))
+        return {(row["key_a"], row["key_b"]): row["decision"] for row in rows}
+
+    def record_agreed(
+        self, run_id: str, *, connection_set: str, company: str, task: str, file: Path, rows: int
+    ) -> None:
+        """Both systems agree on the rows in a Parquet file; it takes the place of the task's earlier one."""
+        table = schema.agreed
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        with self._write() as connection:
+            connection.execute(table.delete().where(*(table.c[name] == value for name, value in scope.items())))
+            facts = {**scope, "run_id": run_id, "file": str(file), "rows": rows, "at": _now()}
+            connection.execute(insert(table), facts)
+
+    def agreed(self, *, connection_set: str, company: str, task: str) -> Path | None:
+        """The Parquet file of the rows both systems last agreed on; None before the first agreement."""
+        table = schema.agreed
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        rows = self._read(select(table).where(*(table.c[name] == value for name, value in scope.items())))
+        return Path(rows[0]["file"]) if rows else None
 
 
 def open_ledger(place: Path | str) -> Ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-__all__ = ["METADATA", "operations", "plans", "runs", "tasks", "waiting"]
+__all__ = ["METADATA", "agreed", "decisions", "operations", "plans", "reconciliations", "runs", "tasks", "waiting"]
 
 METADATA = MetaData()
 
@@ -81,4 +81,43 @@ waiting = Table(
     Column("last_seen", String(32), nullable=False),
     Column("state", String(10), nullable=False),
     Index("waiting_by_task", "connection_set", "company", "task", "state"),
+)
+
+CLASSES = ("equal", "changed", "missing", "extra", "duplicate", "invalid")
+
+reconciliations = Table(
+    "reconciliations",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("connection_set", String(100), nullable=False),
+    Column("company", String(20), nullable=False),
+    Column("task", String(60), nullable=False),
+    *(Column(name, Integer, nullable=False) for name in CLASSES),
+    Column("at", String(32), nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("connection_set", String(100), nullable=False),
+    Column("entity", String(100), nullable=False),
+    Column("key_a", Text, nullable=False),
+    Column("key_b", Text, nullable=False),
+    Column("decision", String(10), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+agreed = Table(
+    "agreed",
+    METADATA,
+    Column("connection_set", String(100), primary_key=True),
+    Column("company", String(20), primary_key=True),
+    Column("task", String(60), primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
 )

@@ -1,0 +1,69 @@
+"""What both systems last agreed on, a Parquet file a task beside the ledger: the third side of a reconciliation.
+
+After an apply both systems agree on the rows that were equal and on those that were written. A row agreed on earlier
+stays agreed until a newer agreement on its key: that is how a row deleted at the source is known as ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from p2c_lib.frames import EntityFrame, key_text
+
+if TYPE_CHECKING:
+    from p2c_lib.ledger import Ledger
+    from p2c_lib.load import LoadOutcome
+    from p2c_lib.reconcile import Reconciliation
+    from p2c_lib.session import Session
+
+__all__ = ["last_agreed", "record_agreed"]
+
+
+def last_agreed(recon: Reconciliation, session: Session, ledger: Ledger) -> EntityFrame | None:
+    """The rows of the task that both systems last agreed on, in the destination's columns; None before the first."""
+    scope = {"connection_set": session.set.name, "company": session.company}
+    file = ledger.agreed(**scope, task=recon.template.task)
+    if file is None or not file.is_file():
+        return None
+    table = pq.read_table(file)
+    return EntityFrame(table, recon.expected.origin)
+
+
+def record_agreed(
+    recon: Reconciliation, outcome: LoadOutcome, session: Session, ledger: Ledger, *, run_id: str
+) -> EntityFrame:
+    """Keep what both systems agree on after an apply, and give it."""
+    before = last_agreed(recon, session, ledger)
+    table = _agreed(recon, outcome, before.table if before is not None else None)
+    task, name = recon.template.task, session.set.name
+    folder = session.workspace.state / "agreed" / name / session.company
+    folder.mkdir(parents=True, exist_ok=True)
+    file, partial = folder / f"{task}.parquet", folder / f"{task}.parquet.part"
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(file)
+    scope = {"connection_set": name, "company": session.company, "task": task}
+    ledger.record_agreed(run_id, **scope, file=file, rows=table.num_rows)
+    return EntityFrame(table, recon.expected.origin)
+
+
+def _agreed(recon: Reconciliation, outcome: LoadOutcome, before: pa.Table | None) -> pa.Table:
+    expected = recon.expected.table if isinstance(recon.expected, EntityFrame) else recon.expected.read().table
+    keys = key_text(expected, recon.expected.key)
+    applied = outcome.rows.filter(pc.equal(outcome.rows.column("state"), "applied")).column("key")
+    at = pa.chunked_array(
+        [
+            *recon.rows("equal").column("@expected").chunks,
+            pc.indices_nonzero(pc.is_in(keys, value_set=applied.combine_chunks())).cast(pa.int64()),
+        ],
+        pa.int64(),
+    )
+    now = expected.select([c for c in expected.column_names if not c.startswith("@")]).take(pc.unique(at))
+    if before is None:
+        return now
+    newer = pc.is_in(key_text(before, recon.expected.key), value_set=key_text(now, recon.expected.key))
+    kept = before.filter(pc.invert(newer)).select([c for c in now.column_names if c in before.column_names])
+    return pa.concat_tables([now, kept], promote_options="permissive")
