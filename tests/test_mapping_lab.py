@@ -126,6 +126,14 @@ def test_the_widget_sends_a_page_of_text_and_no_rows(session: Session, lab: Mapp
     assert "SalesPrice" in data["text/html"]
 
 
+def test_both_sides_are_listed_with_a_value_of_their_own(lab: MappingLab) -> None:
+    sides = lab.columns()
+    accounts = {column["name"]: column for column in sides["source"]}
+    assert accounts["accountnumber"]["value"].startswith("ACC-")
+    assert accounts["name"]["label"] == "Account Name"
+    assert {"CustomerAccount", "PersonFirstName"} <= {column["name"] for column in sides["destination"]}
+
+
 def test_a_column_that_is_not_mapped_cannot_be_selected(lab: MappingLab) -> None:
     with pytest.raises(UnknownName, match="AddressCity"):
         lab.select("AdressCity")

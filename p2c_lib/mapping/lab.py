@@ -19,6 +19,7 @@ from p2c_lib.mapping.coverage import FieldPreview, RuleChange, preview, rule_cha
 from p2c_lib.mapping.document import diff, rule_text, to_yaml
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.reading import packaged_tasks, read_yaml, template
+from p2c_lib.mapping.suggest import explore
 from p2c_lib.mapping.template import PARTS, FieldRule, steps_in_words
 from p2c_lib.mapping.validation import Validation, validate
 
@@ -29,6 +30,8 @@ __all__ = ["MappingLab"]
 
 SHOWN_ROWS = 6
 MOST_ROWS = 100_000
+SAMPLE_ROWS = 25
+LONGEST_VALUE = 60
 
 
 class MappingLab:
@@ -81,7 +84,7 @@ class MappingLab:
             raise TemplateError(f"{path} is outside of {home}.", hint="Give a file name.")
         home.mkdir(parents=True, exist_ok=True)
         target.write_text(to_yaml(self.template), encoding="utf-8")
-        self.message = f"Saved as {target.relative_to(home.parent)}."
+        self.message, self.error = f"Saved as {target.relative_to(home.parent)}.", ""
         return target
 
     def change(self) -> RuleChange | None:
@@ -100,6 +103,23 @@ class MappingLab:
     def validation(self) -> Validation:
         """What both systems' metadata say about the template as it is now."""
         return validate(self.template, self.session)
+
+    def columns(self) -> dict[str, list[dict[str, str]]]:
+        """Every column of both sides with its type, label and a value from the first rows that have one."""
+        sides = {"source": self.template.source_side, "destination": self.template.destination_side}
+        return {name: self._columns(side.app, side.entity) for name, side in sides.items()}
+
+    def _columns(self, app: str, entity: str) -> list[dict[str, str]]:
+        frame = explore(self.session, app, entity, limit=SAMPLE_ROWS)
+        known = self.session.client(app).schema(entity).columns
+        listed = []
+        for name in frame.columns:
+            values = frame.table.column(name).drop_null()
+            about = known.get(name.split(".")[0])
+            label = (about.label if about is not None else None) or ""
+            value = str(values[0].as_py()) if len(values) else ""
+            listed.append({"name": name, "label": label, "type": str(values.type), "value": value[:LONGEST_VALUE]})
+        return listed
 
     def view(self) -> dict[str, Any]:
         """All there is to show, as plain values."""
@@ -153,7 +173,8 @@ class MappingLab:
     def _field(self, rule: FieldRule, level: str) -> dict[str, Any]:
         edited = rule != self.original.rule(rule.to)
         steps = steps_in_words(rule)
-        return {"from": ", ".join(rule.paths), "to": rule.to, "steps": steps, "edited": edited, "level": level}
+        came = ", ".join(rule.paths)
+        return {"from": came, "reads": rule.columns, "to": rule.to, "steps": steps, "edited": edited, "level": level}
 
     def _try(self, attempt: Callable[[], None]) -> None:
         before = self.template, self.source, self.selected

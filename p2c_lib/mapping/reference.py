@@ -23,7 +23,7 @@ This page is made from the transforms themselves; a test keeps it so.
 def transforms_page() -> str:
     """Every transform with its arguments, in Markdown."""
     named = sorted(REGISTRY.items())
-    table = "\n".join(f"| [`{name}`](#{name}) | {made.summary} |" for name, made in named)
+    table = "\n".join(f"| [`{name}`](#{name}) | {made.summary.replace('``', '`')} |" for name, made in named)
     parts = [HEAD, f"| transform | what it gives |\n| --- | --- |\n{table}\n", *(_section(made) for _, made in named)]
     return "\n".join(parts)
 

@@ -94,6 +94,17 @@ function render({ model, el }) {
       state.findings.map((f) => [f.level, f.code, f.path, f.message, f.hint]), "Validation");
   }
 
+  function side(state, name, title) {
+    const used = new Set(state.fields.flatMap((field) => name === "source" ? field.reads : [field.to]));
+    const listed = model.get("columns")[name] ?? [];
+    const rows = listed.map((c) => [c.name, c.label, c.type, c.value, used.has(c.name) ? "mapped" : ""]);
+    return node("details", { open: opened.has(name), ontoggle: (event) => event.target.open ? opened.add(name) : opened.delete(name) },
+      node("summary", {}, `${title}: ${listed.length} columns`),
+      table(["column", "label", "type", "a value", ""], rows, title));
+  }
+
+  const opened = new Set();
+
   function draw() {
     const state = model.get("state");
     if (!state.error) draft = null;
@@ -111,12 +122,13 @@ function render({ model, el }) {
             (choice) => { draft = null; ask({ do: "choose", option: name, choice }); })))),
       node("div", { class: "halves" }, rules(state), node("div", { class: "work" }, editor(state), preview(state), change(state))),
       findings(state),
+      node("div", { class: "halves" }, side(state, "source", "Source"), side(state, "destination", "Destination")),
       node("details", { open: state.diff !== "The same." }, node("summary", {}, "Against the template as it was"), node("pre", {}, state.diff)));
     el.querySelector(".rules").scrollTop = top;
     if (back) el.querySelector(back)?.focus();
   }
 
-  model.on("change:state", draw);
+  model.on("change:state change:columns", draw);
   draw();
 }
 

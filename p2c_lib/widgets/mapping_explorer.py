@@ -29,10 +29,11 @@ class MappingExplorer(anywidget.AnyWidget):
     _esm = HERE / "mapping_explorer.js"
     _css = HERE / "mapping_explorer.css"
     state = traitlets.Dict().tag(sync=True)
+    columns = traitlets.Dict().tag(sync=True)
 
     def __init__(self, session: Session, task: str = "accounts", *, limit: int | None = 100_000) -> None:
         self.lab = MappingLab(session, task, limit=limit)
-        super().__init__(state=self.lab.view())
+        super().__init__(state=self.lab.view(), columns=self.lab.columns())
         self.on_msg(self._asked)
 
     def _asked(self, _: Any, content: dict[str, Any], __: Any) -> None:
@@ -53,6 +54,8 @@ class MappingExplorer(anywidget.AnyWidget):
             if do not in deeds:
                 raise UnknownName("request", do, deeds)
             deeds[do](**given)
+            if do == "pick":
+                self.columns = self.lab.columns()
         except P2CError as error:
             self.lab.error = str(error)
         self.state = self.lab.view()
