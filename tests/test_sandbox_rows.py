@@ -122,3 +122,66 @@ def test_a_token_is_issued_for_the_right_secret_only(sandbox: Running) -> None:
         assert httpx.get(base + path, headers=headers).status_code == 200
         refused = httpx.post(f"{base}/sandbox/oauth2/v2.0/token", data={**form, "client_secret": "no"})
         assert (refused.status_code, refused.json()["error_codes"]) == (401, [7000215])
+
+
+def test_spaces_headers_and_hosts_are_taken_as_clients_send_them(sales: Sales) -> None:
+    key = sales.create("accounts", name="a b", accountnumber="A-1")
+    for text in ("name+eq+'a+b'", "name%20eq%20'a%20b'", "name eq 'a b'"):
+        answer = sales.client.get(f"accounts?$filter={text}&$select=name", headers={"If-None-Match": "null"})
+        assert [row["accountid"] for row in answer.json()["value"]] == [key]
+    for url in ("http://sales.test/api/data/v9.1/WhoAmI", "http://sales.test/api/data/v9.2/WhoAmI()"):
+        assert sales.client.get(url).status_code == 200
+    bound = sales.client.patch(
+        "accounts(accountnumber='A-1')",
+        json={"parentaccountid@odata.bind": f"http://sales.test/api/data/v9.2/accounts({key})"},
+        headers={
+            "Prefer": "return=representation",
+            "Content-Type": "application/json; charset=utf-8; IEEE754Compatible=true",
+        },
+    )
+    assert bound.json()["_parentaccountid_value"] == key
+
+
+def test_an_unchanged_row_is_not_sent_again(sales: Sales) -> None:
+    url = f"accounts({sales.create('accounts', name='x')})?$select=name"
+    tag = sales.client.get(url).headers["ETag"]
+    assert sales.client.get(url, headers={"If-None-Match": tag}).status_code == 304
+    sales.client.patch(url.partition("?")[0], json={"name": "y"})
+    assert sales.client.get(url, headers={"If-None-Match": tag}).json()["name"] == "y"
+
+
+def test_every_error_has_one_shape_and_more_when_annotations_are_asked_for(sales: Sales) -> None:
+    asked = [
+        ("GET", "acounts"),
+        ("GET", f"accounts({GUID})"),
+        ("POST", "WhoAmI"),
+        ("PUT", "accounts"),
+        ("GET", "accounts("),
+    ]
+    for method, url in asked:
+        plain = sales.client.request(method, url)
+        rich = sales.client.request(method, url, headers={"Prefer": 'odata.include-annotations="*"'})
+        assert plain.json().keys() == {"error"}
+        assert plain.json()["error"].keys() == {"code", "message"}
+        assert "@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus" in rich.json()["error"]
+        assert 400 <= plain.status_code < 500
+        assert "REQ_ID" in plain.headers
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"5", b'{"name": NaN}', b"\xff", b"[" * 10_000, b'{"name":"\\ud800"}']
+)
+def test_a_body_that_is_no_object_is_refused(sales: Sales, body: bytes) -> None:
+    answer = sales.client.post("accounts", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert sales.client.post("accounts", content=b"{}", headers={"Content-Type": "text/xml"}).status_code == 415
+
+
+def test_a_lookup_that_is_required_guards_its_row(sales: Sales) -> None:
+    account = sales.create("accounts", name="A")
+    quote = sales.create("quotes", name="Q", customerid_account__bind=f"/accounts({account})")
+    line = sales.create("quotedetails", quoteid__bind=f"/quotes({quote})", productdescription="w", quantity=1)
+    assert error_of(sales.client.delete(f"accounts({account})")) == (405, "0x80040227")
+    assert sales.client.delete(f"quotes({quote})").status_code == 204
+    assert sales.client.get(f"quotedetails({line})").status_code == 404
+    assert sales.client.delete(f"accounts({account})").status_code == 204

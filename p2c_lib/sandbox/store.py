@@ -307,6 +307,14 @@ class Store:
         row = cursor.fetchone()
         return None if row is None else dict(zip((d[0] for d in cursor.description), row, strict=True))
 
+    def value(self, entity: Entity, column: str, key: Mapping[str, Value]) -> Value:
+        """One column of the row with these column values; None when there is no such row."""
+        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+        sql = f"SELECT {quoted(column)} FROM {table(entity)} WHERE {where} LIMIT 1"
+        row = self.connection.execute(sql, list(key.values())).fetchone()
+        found: Value = row[0] if row else None
+        return found
+
     def count(self, entity: Entity) -> int:
         """Rows of the entity."""
         return int(self.connection.execute(f"SELECT count(*) FROM {table(entity)}").fetchone()[0])

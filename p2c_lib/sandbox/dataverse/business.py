@@ -58,11 +58,11 @@ def _owning(organisation: Organisation, entity: Entity, values: dict[str, Value]
         return
     kind, owner = values.get("ownerid!type"), values["ownerid"]
     holder = by_name("team" if kind == "team" else "systemuser")
-    row = organisation.store.find(holder, {holder.key[0]: owner}) or {}
+    unit = organisation.store.value(holder, "businessunitid", {holder.key[0]: owner})
     owning = {
         "owninguser": owner if kind != "team" else None,
         "owningteam": owner if kind == "team" else None,
-        "owningbusinessunit": row.get("businessunitid") or organisation.caller().business_unit,
+        "owningbusinessunit": unit or organisation.caller().business_unit,
     }
     values.update({name: value for name, value in owning.items() if name in entity.columns})
 

@@ -34,10 +34,6 @@ class Organisation:
             return Caller(user or _fixed("user"), unit or _fixed("unit"), organization or _fixed("organization"))
         return self._caller
 
-    def forget(self) -> None:
-        """Ask the store again who the caller is, after rows were loaded or reset."""
-        self._caller = None
-
     def _first(self, name: str) -> str | None:
         entity = by_name(name)
         sql = f"SELECT {entity.key[0]} FROM {table(entity)} ORDER BY _id LIMIT 1"  # noqa: S608 - schema names
@@ -46,14 +42,16 @@ class Organisation:
 
     def base_currency(self) -> str | None:
         """The organisation's currency: its own setting, else the first currency."""
-        organization = self.store.find(by_name("organization"), {"organizationid": self.caller().organization})
-        chosen = (organization or {}).get("basecurrencyid")
+        key: dict[str, Value] = {"organizationid": self.caller().organization}
+        chosen = self.store.value(by_name("organization"), "basecurrencyid", key)
         return str(chosen) if chosen else self._first("transactioncurrency")
 
     def exchange_rate(self, currency: Value) -> float:
         """Units of the currency for one of the organisation's own; 1 when it is not known."""
-        row = self.store.find(by_name("transactioncurrency"), {"transactioncurrencyid": currency}) if currency else None
-        return float((row or {}).get("exchangerate") or 1.0)
+        if currency is None:
+            return 1.0
+        currencies = by_name("transactioncurrency")
+        return float(self.store.value(currencies, "exchangerate", {"transactioncurrencyid": currency}) or 1.0)
 
 
 def now() -> str:

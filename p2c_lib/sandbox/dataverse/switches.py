@@ -28,7 +28,7 @@ class SalesSwitches:
     price_list_mandatory: bool = False
     solution: bool = True
     without_bulk: tuple[str, ...] = ("organization",)
-    servers: int = 8
+    servers: int = 16
     protection: bool = True
     most_requests: int = 6000
     most_seconds: float = 1200.0
