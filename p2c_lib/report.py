@@ -98,6 +98,8 @@ class Table:
         return max(0, (self.total or 0) - len(self.rows))
 
     def to_text(self) -> str:
+        if not self.rows:
+            return f"{self.title}: none" if self.title else "none"
         cells = [self.columns, *(tuple(map(_shown, row)) for row in self.rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         right = [all(_is_number(row[i]) for row in self.rows) for i in range(len(self.columns))]
@@ -110,6 +112,9 @@ class Table:
         return "\n".join([self.title, *lines] if self.title else lines)
 
     def to_html(self) -> str:
+        if not self.rows:
+            title = f"<strong>{escape(self.title)}</strong> " if self.title else ""
+            return f'<p class="more">{title}none</p>'
         head = "".join(f'<th scope="col">{escape(c)}</th>' for c in self.columns)
         body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         more = f'<p class="more">… and {self._more:,} more</p>' if self._more else ""
