@@ -51,6 +51,7 @@ SHORTEST_PHONE = 7
 COUNTRY_CODE = 3
 AGAIN = 3
 TOGETHER = 0.9
+LONGEST_CODE = 40
 
 
 def cause_sql(column: ComparedColumn, expected: str, actual: str) -> str:
@@ -157,7 +158,8 @@ def unmapped_sql(differences: str) -> str:
     return f"""
         SELECT n, expected, actual FROM (
             SELECT n, expected, actual, count(*) AS times FROM {differences}
-            WHERE cause = 'value' AND kind = 'text' GROUP BY ALL HAVING times >= {AGAIN}
+            WHERE cause = 'value' AND kind = 'text' AND length(expected) <= {LONGEST_CODE} AND length(actual) <= {LONGEST_CODE}
+            GROUP BY ALL HAVING times >= {AGAIN}
         ) AS pair SEMI JOIN (
             SELECT n, expected, count(*) AS times FROM {differences}
             WHERE cause = 'value' AND kind = 'text' GROUP BY ALL
