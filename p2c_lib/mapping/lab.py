@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from p2c_lib.errors import P2CError, TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
-from p2c_lib.mapping.coverage import FieldPreview, RuleChange, preview, rule_change
+from p2c_lib.mapping.coverage import Coverage, FieldPreview, RuleChange, coverage, preview, rule_change
 from p2c_lib.mapping.document import diff, rule_text, to_yaml
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.reading import packaged_tasks, read_yaml, template
-from p2c_lib.mapping.suggest import explore
+from p2c_lib.mapping.suggest import Suggestions, explore, suggest
 from p2c_lib.mapping.template import PARTS, FieldRule, steps_in_words
 from p2c_lib.mapping.validation import Validation, validate
 
@@ -74,10 +74,14 @@ class MappingLab:
 
     def reset(self) -> None:
         """Give up every edit."""
-        self.template, self.error, self.message = self.original, "", "As it was."
+        self._use(self.original)
+        self.error, self.message = "", "As it was."
 
-    def save(self, path: Path | None = None) -> Path:
-        """Write the template to the workspace, where it goes before the packaged one from now on."""
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write the template to the workspace, where it goes before the packaged one from now on.
+
+        Under another file name it is only kept: ``template(path)`` reads it.
+        """
         home = (self.session.workspace.root / "templates").resolve()
         target = (home / (path or f"{self.template.task}.yml")).resolve()
         if home not in target.parents:
@@ -117,9 +121,19 @@ class MappingLab:
             values = frame.table.column(name).drop_null()
             about = known.get(name.split(".")[0])
             label = (about.label if about is not None else None) or ""
+            label = "" if label.startswith("@") else label  # F&O may give a label's id in place of its text
             value = str(values[0].as_py()) if len(values) else ""
             listed.append({"name": name, "label": label, "type": str(values.type), "value": value[:LONGEST_VALUE]})
         return listed
+
+    def coverage(self) -> Coverage:
+        """What every rule does to all rows, field by field."""
+        return coverage(self.source, self.template, self.session)
+
+    def suggestions(self) -> Suggestions:
+        """What the data of both sides suggests, whatever the template says; nothing of it is applied."""
+        sides = self.template.source_side, self.template.destination_side
+        return suggest(*(explore(self.session, side.app, side.entity) for side in sides))
 
     def view(self) -> dict[str, Any]:
         """All there is to show, as plain values."""
@@ -205,12 +219,17 @@ class MappingLab:
         self.message = f"{column} is no longer mapped."
 
     def _chosen(self, option: str, choice: str) -> None:
-        self.template = self.original.choose(**{**self.template.chosen, option: choice})
-        if self.template.source != self.original.source:
-            self.source = self.session.extract(self.template.source, limit=self.limit)
+        self._use(self.original.choose(**{**self.template.chosen, option: choice}))
         if self.template.rule(self.selected) is None:
             self.selected = self.template.fields[0].to
         self.message = f"{option}: {choice}."
+
+    def _use(self, wanted: Template) -> None:
+        """Take another template; the source is read again when it wants other rows, or columns not read so far."""
+        same_rows = wanted.source.filter == self.template.source.filter
+        if not (same_rows and set(wanted.source.columns) <= set(self.source.columns)):
+            self.source = self.session.extract(wanted.source, limit=self.limit)
+        self.template = wanted
 
     def _read(self, rule: FieldRule) -> None:
         """Read the source again when the rule needs a column that was not read so far."""
