@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger, open_ledger
     from p2c_lib.load import LoadOutcome, apply
     from p2c_lib.mapping import Mapped, Template, map_frame, template
+    from p2c_lib.mapping.document import diff, export
+    from p2c_lib.mapping.lab import MappingLab
+    from p2c_lib.mapping.suggest import explore, suggest
+    from p2c_lib.mapping.validation import validate
     from p2c_lib.plan import Plan, open_plan, plan
     from p2c_lib.reconcile import Reconciliation, reconcile
     from p2c_lib.report import Report
     from p2c_lib.session import Session, connect
+    from p2c_lib.widgets import MappingExplorer, ReconciliationExplorer
 
 __version__ = "0.1.0"
 
@@ -43,10 +48,15 @@ _HOMES = {
     "ledger": ("Ledger", "open_ledger"),
     "load": ("LoadOutcome", "apply"),
     "mapping": ("Mapped", "Template", "map_frame", "template"),
+    "mapping.document": ("diff", "export"),
+    "mapping.lab": ("MappingLab",),
+    "mapping.suggest": ("explore", "suggest"),
+    "mapping.validation": ("validate",),
     "plan": ("Plan", "open_plan", "plan"),
     "reconcile": ("Reconciliation", "reconcile"),
     "report": ("Report",),
     "session": ("Session", "connect"),
+    "widgets": ("MappingExplorer", "ReconciliationExplorer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -59,9 +69,12 @@ __all__ = [
     "Ledger",
     "LoadOutcome",
     "Mapped",
+    "MappingExplorer",
+    "MappingLab",
     "P2CError",
     "Plan",
     "Reconciliation",
+    "ReconciliationExplorer",
     "Report",
     "Session",
     "TaskSummary",
@@ -71,12 +84,17 @@ __all__ = [
     "apply",
     "check",
     "connect",
+    "diff",
+    "explore",
+    "export",
     "map_frame",
     "open_ledger",
     "open_plan",
     "plan",
     "reconcile",
+    "suggest",
     "template",
+    "validate",
     "walk",
     "workspace",
 ]

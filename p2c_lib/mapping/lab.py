@@ -20,7 +20,7 @@ from p2c_lib.mapping.document import diff, rule_text, to_yaml
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.reading import packaged_tasks, read_yaml, template
 from p2c_lib.mapping.suggest import Suggestions, explore, suggest
-from p2c_lib.mapping.template import PARTS, FieldRule, steps_in_words
+from p2c_lib.mapping.template import PARTS, FieldRule, Template, steps_in_words
 from p2c_lib.mapping.validation import Validation, validate
 
 if TYPE_CHECKING:

@@ -1,0 +1,179 @@
+"""A real JupyterLab over a workspace of its own, with Debian's Chromium before it: what a person sees and can click."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Locator, Page, sync_playwright
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+STARTUP_SECONDS = 40
+WIDTH, HEIGHT = 1280, 800
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+# JupyterLab asks whether it may fetch news, which would need a network, and says so in a dialog over the page.
+SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
+# What JupyterLab itself writes to the console as an error although nothing of ours is wrong.
+NOT_OURS = (
+    "favicon",  # pages of JupyterLab ask for pictures of a kernel before there is one
+    "api/kernels",  # a kernel that is still starting answers 404 to its first status request
+    "ResizeObserver loop",  # a layout that settles one frame later
+)
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab: where it is and the workspace it shows."""
+
+    url: str
+    token: str
+    home: Path
+
+    def address(self, notebook: str) -> str:
+        """The page of a notebook, without what an earlier visit left open."""
+        return f"{self.url}lab/tree/{notebook}.ipynb?reset&token={self.token}"
+
+
+@dataclass
+class Visitor:
+    """A person before the browser; ``errors`` gathers what the page wrote to the console as an error."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, lab: Lab, notebook: str) -> None:
+        """Open a notebook and wait until its first cell stands there."""
+        self.page.goto(lab.address(notebook))
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Run a command of JupyterLab by its id."""
+        script = "([name, given]) => window.jupyterapp.commands.execute(name, given)"
+        self.page.evaluate(script, [name, arguments])
+
+    def run_all(self, *, seconds: float = 60) -> None:
+        """Run every cell from the menu, as a person would, and wait until the last one has ended."""
+        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=seconds * 1000)
+        self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+        self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+        self.page.wait_for_function(ALL_RAN, timeout=seconds * 1000)
+
+    def theme(self, name: str) -> None:
+        """Switch to a theme of JupyterLab: ``Light`` or ``Dark``."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {name}")
+        wanted = "true" if name == "Light" else "false"
+        self.page.locator(f"body[data-jp-theme-light='{wanted}']").wait_for()
+
+    def show(self, selector: str) -> Locator:
+        """Bring a part of the notebook into view; cells out of sight are not drawn until then."""
+        found = self.page.locator(selector).first
+        found.scroll_into_view_if_needed()
+        return found
+
+
+# The executed state of every code cell of the open notebook, out of JupyterLab's own model.
+ALL_RAN = """() => {
+  const cells = [...window.jupyterapp.shell.currentWidget.content.widgets].filter((c) => c.model.type === 'code');
+  return cells.every((c) => c.model.sharedModel.execution_count !== null && c.model.executionState !== 'running');
+}"""
+
+
+def chromium() -> str:
+    """Where Chromium is; without it a test is skipped, but fails where everything is promised to be there (CI)."""
+    found = shutil.which("chromium")
+    if found is None:
+        reason = "Chromium is not installed (Debian: apt-get install chromium)."
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+@contextmanager
+def jupyterlab(home: Path) -> Iterator[Lab]:
+    """JupyterLab over copies of the notebooks in a workspace; it and its kernels end with the block."""
+    shutil.copytree(NOTEBOOKS, home / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    places = {name: str(home / "jupyter" / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
+    places |= {name: str(home / "jupyter" / name.lower()) for name in ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+    runtime, settings = home / "jupyter" / "runtime", home / "jupyter" / "settings"
+    for plugin, values in SETTINGS.items():
+        file = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root"]
+    command += [f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True"]
+    given = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTERLAB_SETTINGS_DIR": str(settings), "P2C_WORKSPACE": str(home)}
+    with (home / "jupyterlab.log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, f"--ServerApp.root_dir={home / 'notebooks'}"],
+            env={**os.environ, **places, **given},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield Lab(_url(server, runtime, home / "jupyterlab.log"), token, home)
+        finally:
+            _stop(server)
+
+
+def _url(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """The address the server wrote down, once it answers."""
+    deadline = monotonic() + STARTUP_SECONDS
+    while monotonic() < deadline and server.poll() is None:
+        for file in runtime.glob("jpserver-*.json"):
+            url = str(json.loads(file.read_text())["url"])
+            with urlopen(f"{url}api") as answer:
+                if answer.status == 200:
+                    return url
+        sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End the server by its own signal: it shuts its kernels down first."""
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+@contextmanager
+def visitor(*, dark: bool = False) -> Iterator[Visitor]:
+    """A person before Chromium in a window of 1280 by 800; console errors that are ours are gathered."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
+        context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        person = Visitor(context.new_page())
+
+        def said(message: ConsoleMessage) -> None:
+            where = f"{message.text} {message.location.get('url', '')}"
+            if message.type == "error" and not any(known in where for known in NOT_OURS):
+                person.errors.append(where)
+
+        person.page.on("console", said)
+        person.page.on("pageerror", lambda error: person.errors.append(str(error)))
+        try:
+            yield person
+        finally:
+            browser.close()
