@@ -266,6 +266,13 @@ def test_a_choice_may_take_columns_away_and_change_the_filter() -> None:
     assert template("accounts", accounts="active").source.filter == "statecode eq 0"
 
 
+def test_the_second_version_of_the_contact_entity_is_a_choice_with_a_key_of_its_own() -> None:
+    made = template("contacts", version="v2")
+    assert made.destination.entity == "CDSContactPersonsV2"
+    assert made.destination.key == ("ContactPersonPartyNumber", "AssociatedContactNumber", "AssociatedContactType")
+    assert [parent.column for parent in made.parents] == ["AssociatedContactNumber"]
+
+
 def test_an_unknown_option_or_choice_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(UnknownName, match=r"Did you mean 'country'\?"):
         template("accounts", contry="iso2")

@@ -164,11 +164,15 @@ class Limits(Strict):
 
 class Choice(Strict):
     """What a choice changes: rules that replace those of the same destination column or are added, columns that are
-    left out, and the source's filter."""
+    left out, the source's filter; and, for another destination, the entity with its key and parents."""
 
     fields: tuple[FieldRule, ...] = ()
     without: tuple[str, ...] = ()
     filter: str | None = None
+    entity: str | None = None
+    key: Mapping[str, str] | None = None
+    key_constants: tuple[str, ...] | None = None
+    parents: tuple[Parent, ...] | None = None
 
 
 class Option(Strict):
@@ -190,8 +194,9 @@ class Option(Strict):
 class Template(Strict):
     """One task's mapping from a source entity to a destination entity.
 
-    Shapes: ``key`` maps source paths to destination columns; ``fields`` has one rule a destination column. ``options``
-    are the questions its sources leave open, ``chosen`` what was chosen otherwise than by default.
+    Shapes: ``key`` maps source paths to destination columns; ``key_constants`` are further columns of the destination's
+    key, which hold one value for all rows; ``fields`` has one rule a destination column. ``options`` are the questions
+    its sources leave open, ``chosen`` what was chosen otherwise than by default.
     """
 
     version: Literal[1] = 1
@@ -201,6 +206,7 @@ class Template(Strict):
     source_side: Side = Field(alias="source")
     destination_side: Side = Field(alias="destination")
     key: Mapping[str, str]
+    key_constants: tuple[str, ...] = ()
     fields: tuple[FieldRule, ...]
     parents: tuple[Parent, ...] = ()
     compare: CompareRules = CompareRules()
@@ -228,7 +234,12 @@ class Template(Strict):
         doubled = sorted({name for name in targets if targets.count(name) > 1})
         if doubled:
             raise ValueError(f"mapped more than once: {', '.join(doubled)}")
-        named = {"key": self.key.values(), "compare": self.compare.columns, "parents": (p.column for p in self.parents)}
+        named = {
+            "key": self.key.values(),
+            "key_constants": self.key_constants,
+            "compare": self.compare.columns,
+            "parents": [parent.column for parent in self.parents],
+        }
         for part, columns in named.items():
             missing = sorted(set(columns) - set(targets))
             if missing:
@@ -245,7 +256,7 @@ class Template(Strict):
     @cached_property
     def destination(self) -> EntityQuery:
         """What to read at the destination to compare with: the key and every mapped column."""
-        key = tuple(self.key.values())
+        key = (*self.key.values(), *self.key_constants)
         return _query(self.destination_side, [*key, *(rule.to for rule in self.fields)], key)
 
     @property
@@ -279,10 +290,14 @@ class Template(Strict):
         change = self.options[name].choices[choice]
         fresh = {rule.to: rule for rule in change.fields}
         kept = [fresh.pop(rule.to, rule) for rule in self.fields if rule.to not in change.without]
-        side = self.source_side
+        parts: dict[str, Any] = {"chosen": {**self.chosen, name: choice}}
         if change.filter is not None:
-            side = side.model_copy(update={"filter": change.filter or None})
-        return self._remade((*kept, *fresh.values()), source=side, chosen={**self.chosen, name: choice})
+            parts["source"] = self.source_side.model_copy(update={"filter": change.filter or None})
+        if change.entity is not None:
+            parts["destination"] = self.destination_side.model_copy(update={"entity": change.entity})
+        own = ("key", "key_constants", "parents")
+        parts |= {part: getattr(change, part) for part in own if getattr(change, part) is not None}
+        return self._remade((*kept, *fresh.values()), **parts)
 
     def with_rule(self, rule: FieldRule) -> Template:
         """The template with one rule in place of the rule for the same column, or added at the end."""
@@ -367,7 +382,7 @@ def written(rule: FieldRule) -> dict[str, Any]:
 def _asked(option: Option) -> dict[str, Any]:
     choices = {}
     for name, choice in option.choices.items():
-        plain = choice.model_dump(mode="json", exclude_defaults=True, exclude={"fields"})
+        plain = choice.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude={"fields"})
         choices[name] = plain | ({"fields": [written(rule) for rule in choice.fields]} if choice.fields else {})
     return {"says": option.says, "default": option.default, "choices": choices}
 

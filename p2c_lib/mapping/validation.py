@@ -219,7 +219,7 @@ def _filters(sides: _Sides) -> Iterator[Finding]:
 
 
 def _keys(sides: _Sides) -> Iterator[Finding]:
-    mapped = set(sides.template.key.values())
+    mapped = set(sides.template.destination.key)
     if sides.destination.app == "finops":
         for part in sides.destination.key:
             if part not in mapped | {"dataAreaId"}:
