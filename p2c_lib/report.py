@@ -214,7 +214,7 @@ class Report:
 
 def fragment(html: str) -> str:
     """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab."""
-    return f'<div class="p2c"><style>{_scoped(STYLE)}</style>{html}</div>'
+    return f'<div class="p2c"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
 
 
 def stacked_bars(title: str, rows: Sequence[tuple[str, str, int]], colours: Mapping[str, str]) -> Chart:
@@ -267,11 +267,6 @@ def _shown(value: Any) -> str:
 def _cell(value: Any) -> str:
     kind = ' class="n"' if _is_number(value) else ""
     return f"<td{kind}>{escape(_shown(value))}</td>"
-
-
-def _scoped(style: str) -> str:
-    """The rules of ``style``, one a line, held to one notebook cell."""
-    return "".join(f".p2c {rule}" for rule in style.split("\n") if rule)
 
 
 PAGE = """

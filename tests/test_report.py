@@ -71,3 +71,9 @@ def test_the_page_stands_alone_and_the_chart_is_in_it() -> None:
 def test_a_table_of_records_counts_what_it_leaves_out() -> None:
     table = Table.of([{"a": i} for i in range(5)], most=2)
     assert (table.rows, table.total) == (((0,), (1,)), 5)
+
+
+def test_the_style_of_a_fragment_holds_only_inside_it() -> None:
+    style = Report("Load", "pass", "All went in.")._repr_html_().split("<style>")[1].split("</style>")[0]
+    assert style.startswith(".p2c.p2c {")
+    assert style.count("{") == style.count("}")
