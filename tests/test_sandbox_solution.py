@@ -244,3 +244,23 @@ def test_a_url_beyond_the_limit_goes_into_a_batch(sales: Sales) -> None:
     assert statuses(sent(sales, multipart(part(f"GET {url}")))) == [200]
     too_long = f"accounts?$filter=name eq '{'x' * 70_000}'"
     assert statuses(sent(sales, multipart(part(f"GET {too_long}")))) == [414]
+
+
+def test_orders_and_invoices_follow_the_same_rules(sales: Sales) -> None:
+    contact = sales.create("contacts", lastname="C")
+    order = sales.create("salesorders", name="O", customerid_contact__bind=f"/contacts({contact})")
+    made = row(sales, f"salesorders({order})")
+    sales.create("salesorderdetails", salesorderid__bind=f"/salesorders({order})", productdescription="w", quantity=1)
+    line = row(sales, "salesorderdetails")["value"][0]
+    invoice = sales.create(
+        "invoices",
+        name="I",
+        customerid_contact__bind=f"/contacts({contact})",
+        salesorderid__bind=f"/salesorders({order})",
+    )
+    assert row(sales, f"contacts({contact})")["msdynce_isactivecustomer"] is True
+    assert line["msdynce_ordernumber"] == made["ordernumber"]
+    assert line["msdynce_orderhasexternalmaintainedproductsonly"] is False
+    assert row(sales, f"salesorders({order})")["statecode"] == 4
+    assert row(sales, f"invoices({invoice})")["_ownerid_value"] == made["_ownerid_value"]
+    assert sales.client.patch(f"salesorders({order})", json={"statecode": 1}).status_code == 204

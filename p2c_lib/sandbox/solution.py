@@ -22,6 +22,17 @@ _DOCUMENTS = {
     "quote": ("quotedetail", "quoteid", "msdynce_quotehasexternalmaintainedproductsonly"),
     "salesorder": ("salesorderdetail", "salesorderid", "msdynce_orderhasexternalmaintainedproductsonly"),
 }
+# line -> (document, the line's lookup, the line's columns that repeat the document's)
+_COPIES = {
+    "quotedetail": ("quote", "quoteid", {"msdynce_quoterevisionnumber": "revisionnumber"}),
+    "salesorderdetail": ("salesorder", "salesorderid", {"msdynce_ordernumber": "ordernumber"}),
+    "invoicedetail": (
+        "invoice",
+        "invoiceid",
+        {"msdynce_invoicenumber": "invoicenumber", "msdynce_invoicedate": "msdynce_invoicedate"},
+    ),
+}
+_ORDER_INVOICED: dict[str, Value] = {"statecode": 4, "statuscode": 100003}
 _HEADER_FLAG = "msdynce_hasexternallymaintainedproductsonly"
 
 
@@ -46,6 +57,10 @@ def before_create(store: Store, one: Entity, values: dict[str, Value]) -> None:
             values[column] = number_text(prefix, store.next_number(f"sales:{one.name}", FIRST_NUMBER))
     if one.name == "contact":
         values["msdynce_iscompanyanaccount"] = int(_under_account(values))
+    if one.name in _COPIES:
+        document, lookup, columns = _COPIES[one.name]
+        header = store.find(entity("sales", document), {lookup: values.get(lookup)}) or {}
+        values.update({column: header.get(of) for column, of in columns.items()})
 
 
 def _under_account(contact: Mapping[str, Value]) -> bool:
@@ -74,6 +89,8 @@ def _after(store: Store, one: Entity, row: Mapping[str, Value], changed: set[str
             stamp(store, document, row.get(lookup))
     if one.name == "product" and changed & _PRICE_TRIGGERS:
         _price(store, row)
+    if one.name == "invoice" and "salesorderid" in changed and row.get("salesorderid") is not None:
+        _invoiced(store, row)
 
 
 def after_delete(store: Store, one: Entity, row: Mapping[str, Value]) -> None:
@@ -81,6 +98,19 @@ def after_delete(store: Store, one: Entity, row: Mapping[str, Value]) -> None:
     for document, (line, lookup, _) in _DOCUMENTS.items():
         if one.name == line:
             stamp(store, document, row.get(lookup))
+
+
+def _invoiced(store: Store, invoice: Mapping[str, Value]) -> None:
+    """The invoiced order gets its state, and the invoice the order's owner."""
+    orders = entity("sales", "salesorder")
+    order = store.find(orders, {"salesorderid": invoice["salesorderid"]})
+    if order is None:
+        return
+    store.update(orders, int(order["_id"] or 0), _ORDER_INVOICED)
+    invoices = entity("sales", "invoice")
+    row = store.find(invoices, {"invoiceid": invoice["invoiceid"]}) or {}
+    owner = {"ownerid": order.get("ownerid"), "ownerid!type": order.get("ownerid!type")}
+    store.update(invoices, int(row["_id"] or 0), owner)
 
 
 def _activate(store: Store, document: Mapping[str, Value]) -> None:
@@ -165,4 +195,3 @@ def _set_item(store: Store, product: Mapping[str, Value], level: Value) -> None:
         store.insert(items, {"productpricelevelid": sortable_guid(), **made})
     elif item.get("amount") != product.get("price"):
         store.update(items, int(item["_id"] or 0), {"amount": product.get("price")})
-

@@ -22,7 +22,8 @@ def defaults(name: str) -> Mapping[str, Value]:
     for column in by_name(name).columns.values():
         if column.kind == "state":
             found[column.name] = 0
-            found.setdefault("statuscode", column.default_status.get(0))
+            if "statuscode" in by_name(name).columns:
+                found["statuscode"] = column.default_status.get(0)
         elif column.default is not None and column.kind != "status":
             found[column.name] = int(column.default)
     return found

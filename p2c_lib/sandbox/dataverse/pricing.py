@@ -25,6 +25,9 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
         return
     document_name, lookup, name = LINES[entity.name]
     document = organisation.store.find(by_name(document_name), {lookup: values.get(lookup)}) or {}
+    state = f"{document_name}statecode"
+    if state in entity.columns:
+        values[state] = document.get("statecode")
     if document.get("transactioncurrencyid"):
         values["transactioncurrencyid"] = document["transactioncurrencyid"]
     if values.get("sequencenumber") is None:

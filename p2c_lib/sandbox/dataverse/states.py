@@ -71,7 +71,7 @@ def before_update(
         _open_quote(organisation, row.get("quoteid"))
     if values.get("statecode") is not None and "statecode" in entity.columns:
         state = int(values["statecode"] or 0)
-        if values.get("statuscode") is None:
+        if values.get("statuscode") is None and "statuscode" in entity.columns:
             values["statuscode"] = _default_status(entity, state)
         check_status(entity, values, state)
     elif values.get("statuscode") is not None and "statecode" in entity.columns:
