@@ -17,6 +17,7 @@ import pytest
 from p2c_lib.errors import FrameError, SuiteError
 from p2c_lib.frames import EntityFrame, Origin
 from p2c_lib.gates import check
+from p2c_lib.gates.documents import write_docs
 from p2c_lib.mapping import template
 
 REFERENCES = {
@@ -318,3 +319,72 @@ def _rows(rows: dict[str, Any]) -> Any:
     return SimpleNamespace(
         frame=shaped, source=range(len(shaped)), rejected=NOTHING_REJECTED, template=made, references=REFERENCES
     )
+
+
+def test_a_waived_row_passes_with_its_findings_noted() -> None:
+    rows = quotes(SalesQuotationNumber=["Q-1", "Q-2"], CurrencyCode=["DEM", "FRF"])
+    result = check(mapped(rows, "quotes"), "quotes", waived={"q-1": "Ada: the customer pays in EUR"}, ceiling=1)
+    assert result.passed.table.column("SalesQuotationNumber").to_pylist() == ["Q-1"]
+    assert result.quarantined.column("key").to_pylist() == ["q-2"]
+    assert result.warnings.column("reason").to_pylist() == [
+        "Currency DEM does not exist in F&O; waived by Ada: the customer pays in EUR"
+    ]
+    assert adds_up(result)
+
+
+def test_the_result_is_a_validation_result_of_great_expectations(tmp_path: Path) -> None:
+    rows = quotes(SalesQuotationNumber=["Q-1", "Q-2"], CurrencyCode=["DEM", "USD"])
+    result = check(mapped(rows, "quotes"), "quotes", ceiling=1)
+    made = json.loads(json.dumps(result.to_gx()))
+    assert made["statistics"]["unsuccessful_expectations"] == 1
+    (failed,) = [r for r in made["results"] if not r["success"]]
+    assert failed["expectation_config"]["kwargs"]["column"] == "CurrencyCode"
+    assert failed["result"] == {
+        "element_count": 2,
+        "unexpected_count": 1,
+        "unexpected_percent": 50.0,
+        "partial_unexpected_list": ["DEM"],
+        "missing_count": 0,
+        "missing_percent": 0.0,
+        "unexpected_percent_total": 50.0,
+        "unexpected_percent_nonmissing": 50.0,
+    }
+    page = write_docs(result, tmp_path / "docs")
+    assert "CurrencyCode" in page.read_text("utf-8")
+
+
+def test_a_report_can_carry_the_rules_as_a_picture() -> None:
+    rows = quotes(SalesQuotationNumber=["Q-1", "Q-2"], CurrencyCode=["DEM", "USD"])
+    result = check(mapped(rows, "quotes"), "quotes", ceiling=1)
+    chart = result.chart()
+    assert chart is not None
+    assert chart.alt == "CurrencyCode exists in F&O critical 1; CurrencyCode exists in F&O fits 1"
+    assert "<svg" in result.report(charts=True).to_html()
+    assert check(mapped(quotes(SalesQuotationNumber=["Q-1"]), "quotes"), "quotes").chart() is None
+
+
+WATCHED = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from pathlib import Path
+from tests.test_gates import _rows, check, write_suite
+suite = write_suite(Path(sys.argv[1]), *json.loads(sys.argv[2]))
+seen = []
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        seen.append(f"{event} {arguments[0]}")
+    elif event in ("socket.connect", "socket.getaddrinfo", "os.mkdir"):
+        seen.append(f"{event} {arguments}")
+sys.addaudithook(watch)
+check(_rows({"number": ["A", "B"], "text": ["{}", "{"], "n": [1, None]}), suite, ceiling=1)
+print(json.dumps([s for s in seen if "__pycache__" not in s]))
+"""
+
+
+@pytest.mark.parametrize("kind", ["expect_column_values_to_not_be_null", "expect_column_values_to_be_json_parseable"])
+def test_the_gate_writes_no_file_and_calls_nobody(tmp_path: Path, kind: str) -> None:
+    rules = json.dumps([{"type": kind, "kwargs": {"column": "text"}}])
+    command = [sys.executable, "-c", WATCHED, str(tmp_path), rules]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["own.json"]

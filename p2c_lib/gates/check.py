@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,14 @@ def check(
     suite: str | Path,
     *,
     blocked: Mapping[str, Mapping[str, str]] | None = None,
+    waived: Mapping[str, str] | None = None,
     ceiling: float = CEILING,
 ) -> GateResult:
     """Judge mapped rows by a suite: rows that may load, rows set aside with reasons, rows that wait.
 
     ``suite`` is a task's name or a file. ``blocked`` maps a task to its rows set aside (normalised key text -> why);
-    rows whose parent is among them are held. Rows the mapping rejected count as quarantined. The verdict is
+    rows whose parent is among them are held. ``waived`` maps keys a person let through to who did and why: such a row
+    passes with its findings noted. Rows the mapping rejected count as quarantined. The verdict is
     ``blocked`` when a critical rule about the whole table fails or more than ``ceiling`` of the rows read are
     quarantined. Raises SuiteError for a suite that does not fit the rows.
     """
@@ -49,7 +52,8 @@ def check(
     outcomes = judge(table, read, mapped.references)
     worst = [o for o in outcomes if o.on_rows and not o.success and o.rule.severity == "critical"]
     flagged = [o for o in outcomes if o.on_rows and len(o.rows) and o not in worst]
-    bad = _mask(table.num_rows, [o.rows for o in worst])
+    let = pc.is_in(keys, pa.array(list(waived or {}), pa.string())).to_numpy(zero_copy_only=False)
+    bad = _mask(table.num_rows, [o.rows for o in worst]) & ~let
     waits, held = _held(mapped, keys, blocked or {}, bad)
     warned = [o.rows for o in flagged if not o.success and o.rule.severity == "warning"]
     passed = mapped.frame.with_table(table.filter(pa.array(~(bad | waits))))
@@ -61,7 +65,9 @@ def check(
         "held": int(waits.sum()),
         "warnings": int((_mask(table.num_rows, warned) & ~bad & ~waits).sum()),
     }
-    quarantined = pa.concat_tables([_rejected(mapped), *_findings(worst, table, keys, read)])
+    kept = [replace(o, rows=o.rows[~let[o.rows]]) for o in worst]
+    through = [replace(o, rows=o.rows[let[o.rows]], success=True) for o in worst]
+    quarantined = pa.concat_tables([_rejected(mapped), *_findings(kept, table, keys, read)])
     rules = _rules(outcomes)
     verdict, why = _verdict(outcomes, counts, quarantined, ceiling)
     return GateResult(
@@ -72,11 +78,19 @@ def check(
         passed=passed,
         quarantined=quarantined,
         held=held,
-        warnings=pa.concat_tables([FINDING.empty_table(), *_findings(flagged, table, keys, read)]),
+        warnings=pa.concat_tables(
+            [
+                FINDING.empty_table(),
+                *_findings(flagged, table, keys, read),
+                *_findings(through, table, keys, read, waived),
+            ]
+        ),
         rules=rules,
         suite=str(read.path),
         suite_sha=read.sha,
         ceiling=ceiling,
+        outcomes=outcomes,
+        judged=table,
     )
 
 
@@ -113,8 +127,14 @@ def _rejected(mapped: Mapped) -> pa.Table:
     return pa.table(columns, schema=FINDING)
 
 
-def _findings(outcomes: Sequence[Outcome], table: pa.Table, keys: pa.Array, suite: Suite) -> Iterator[pa.Table]:
-    """A line for every row a rule fails on."""
+def _findings(
+    outcomes: Sequence[Outcome],
+    table: pa.Table,
+    keys: pa.Array,
+    suite: Suite,
+    waived: Mapping[str, str] | None = None,
+) -> Iterator[pa.Table]:
+    """A line for every row a rule fails on; of waived rows with who waived them and why."""
     for outcome in outcomes:
         rule, count, at = outcome.rule, len(outcome.rows), pa.array(outcome.rows)
         value = _value(table, rule.columns, at)
@@ -125,13 +145,18 @@ def _findings(outcomes: Sequence[Outcome], table: pa.Table, keys: pa.Array, suit
                     hint = "A reason may use {value}, {key} and the name of any column."
                     raise suite.error(rule, f"its reason names '{{{name}}}'.", hint)
                 given[name] = table.column(name).take(at)
+        reason = sentences(rule.reason, given, count)
+        if waived:
+            names, words = (pa.array(list(part), pa.string()) for part in (waived, waived.values()))
+            by = words.take(pc.index_in(given["key"], names))
+            reason = sentences("{reason}; waived by {by}", {"reason": reason, "by": by}, count)
         columns = {
             "key": given["key"],
             "rule": pa.array([rule.name] * count, pa.string()),
             "column": pa.array([", ".join(rule.columns)] * count, pa.string()),
             "value": value,
             "severity": pa.array(["info" if outcome.success else rule.severity] * count, pa.string()),
-            "reason": sentences(rule.reason, given, count),
+            "reason": reason,
         }
         yield pa.table(columns, schema=FINDING)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.report import Facts, Part, Report, Table
+from p2c_lib.report import Chart, Facts, Part, Report, Table, stacked_bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from p2c_lib.frames import EntityFrame
+    from p2c_lib.gates.judge import Outcome
 
 __all__ = ["FINDING", "HELD", "RULE", "GateResult", "Verdict"]
 
@@ -32,6 +33,7 @@ RULE = pa.schema(
     ]
 )
 SHOWN = 10
+COLOURS = {"critical": "#cf222e", "warning": "#bf8700", "info": "#0969da", "fits": "#1a7f37"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class GateResult:
     suite: str
     suite_sha: str
     ceiling: float
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
+    judged: pa.Table | None = field(default=None, repr=False)
 
     @property
     def df(self) -> pd.DataFrame:
@@ -74,10 +78,20 @@ class GateResult:
                 found.setdefault(key, reason)
         return found
 
-    def report(self) -> Report:
-        """Verdict, counts, rules that found something, and the first rows set aside."""
+    def chart(self) -> Chart | None:
+        """Rules by outcome: of each rule that found something, the rows that fail it and those that do not."""
+        found = self.rules.filter(pc.greater(self.rules.column("rows"), 0)).to_pylist()
+        judged = 0 if self.judged is None else self.judged.num_rows
+        bars = [(r["rule"], r["severity"], r["rows"]) for r in found]
+        bars += [(r["rule"], "fits", judged - r["rows"]) for r in found]
+        return stacked_bars("Rules by outcome", bars, COLOURS) if bars else None
+
+    def report(self, *, charts: bool = False) -> Report:
+        """Verdict, counts, rules that found something, and the first rows set aside; with ``charts`` a picture too."""
         facts = Facts(tuple((name, int(n)) for name, n in self.counts.items()), "Rows")
         parts: list[Part] = [facts]
+        if charts and (picture := self.chart()):
+            parts.append(picture)
         found = self.rules.filter(pc.not_equal(self.rules.column("outcome"), "holds"))
         for title, table in (
             ("Rules that found something", found),
@@ -101,6 +115,12 @@ class GateResult:
             "suite_sha": self.suite_sha,
             "rules": self.rules.to_pylist(),
         }
+
+    def to_gx(self) -> dict[str, Any]:
+        """The outcome as Great Expectations' own validation result, for its tools."""
+        from p2c_lib.gates.documents import validation_result
+
+        return validation_result(self)
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()

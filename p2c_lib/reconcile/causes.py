@@ -158,7 +158,7 @@ def unmapped_sql(differences: str) -> str:
     return f"""
         SELECT n, expected, actual FROM (
             SELECT n, expected, actual, count(*) AS times FROM {differences}
-            WHERE cause = 'value' AND kind = 'text' AND length(expected) <= {LONGEST_CODE} AND length(actual) <= {LONGEST_CODE}
+            WHERE cause = 'value' AND kind = 'text' AND greatest(length(expected), length(actual)) <= {LONGEST_CODE}
             GROUP BY ALL HAVING times >= {AGAIN}
         ) AS pair SEMI JOIN (
             SELECT n, expected, count(*) AS times FROM {differences}
