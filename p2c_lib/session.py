@@ -19,6 +19,7 @@ from p2c_lib.odata.paths import query_of
 from p2c_lib.odata.snapshot import Gathered, gather
 
 if TYPE_CHECKING:
+    from p2c_lib.odata.auth import Credential
     from p2c_lib.sandbox.process import Running
 
 __all__ = ["Session", "connect"]
@@ -32,12 +33,19 @@ class Session:
     An embedded sandbox that the session started stops with it.
     """
 
-    def __init__(self, connections: ConnectionSet, workspace: Workspace, *, embedded: Running | None = None) -> None:
+    def __init__(
+        self,
+        connections: ConnectionSet,
+        workspace: Workspace,
+        *,
+        embedded: Running | None = None,
+        credential: Credential | None = None,
+    ) -> None:
         self.set = connections
         self.workspace = workspace
         self.company = connections.company
-        self.sales = Client(connections.sales)
-        self.finops = Client(connections.finops)
+        self.sales = Client(connections.sales, credential=credential)
+        self.finops = Client(connections.finops, credential=credential)
         self._embedded = embedded
         self._references: dict[tuple[str, str], tuple[str, ...]] = {}
         if embedded is not None:
@@ -137,17 +145,20 @@ class Session:
         )
 
 
-def connect(name: str = SANDBOX, *, workspace: Workspace | None = None) -> Session:
+def connect(
+    name: str = SANDBOX, *, workspace: Workspace | None = None, credential: Credential | None = None
+) -> Session:
     """A session with the connection set of that name in the workspace (the current one by default).
 
-    With ``sandbox`` and no sandbox up, one is started and stops when the session closes. Nothing is sent to a real
-    system yet. Raises UnknownName, ConfigError or SandboxError.
+    With ``sandbox`` and no sandbox up, one is started and stops when the session closes. ``credential`` is one of
+    azure-identity's, used in the place of secrets. Nothing is sent to a real system yet. Raises UnknownName,
+    ConfigError or SandboxError.
     """
     from p2c_lib.config import workspace as current_workspace
 
     place = workspace or current_workspace()
     embedded = _started(place) if name == SANDBOX else None
-    return Session(place.connection_set(name), place, embedded=embedded)
+    return Session(place.connection_set(name), place, embedded=embedded, credential=credential)
 
 
 def _started(place: Workspace) -> Running | None:

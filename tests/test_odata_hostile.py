@@ -233,3 +233,11 @@ def test_ranges_hold_every_moment_once(seconds: list[int], wanted: int) -> None:
     assert filters[0] == "createdon eq null"
     spans = [bounds(text) for text in filters[1:]]
     assert [sum(low <= moment < high for low, high in spans) for moment in moments] == [1] * len(moments)
+
+
+def test_a_column_named_like_a_part_of_a_deletion_stays_a_column() -> None:
+    columns = {**SCHEMA.columns, "reason": Column("reason", "Edm.String", pa.string())}
+    schema = EntitySchema("sales", "things", "thing", ("thingid",), columns)
+    body = b'{"value":[{"@odata.etag":"e","thingid":"i","reason":"because"}]}'
+    found = Decoder(Query("things", ("reason",)), schema, empty_is_null=False).page(body)
+    assert (found.table.column("reason").to_pylist(), found.deleted) == (["because"], ())

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
 
-__all__ = ["Token", "TokenSource", "token_source"]
+__all__ = ["Credential", "Token", "TokenSource", "token_source"]
 
 EARLY_SECONDS = 300.0
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml."
@@ -29,6 +29,21 @@ class Token:
 
     def __repr__(self) -> str:
         return "Token('***')"
+
+
+class AccessToken(Protocol):
+    """A token with the moment it ends, in seconds since 1970."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def expires_on(self) -> int: ...
+
+
+class Credential(Protocol):
+    """What azure-identity's credentials offer."""
+
+    def get_token(self, *scopes: str) -> AccessToken: ...
 
 
 class TokenSource:
@@ -56,11 +71,24 @@ class TokenSource:
             return self._token.value
 
 
-def token_source(connection: Connection, *, transport: httpx.BaseTransport | None = None) -> TokenSource:
-    """The token source a connection asks for: its own token endpoint, or Microsoft Entra for its tenant."""
+def token_source(
+    connection: Connection, *, transport: httpx.BaseTransport | None = None, credential: Credential | None = None
+) -> TokenSource:
+    """The token source a connection asks for: a credential, its own token endpoint, or Entra for its tenant."""
+    if credential is not None:
+        return TokenSource(lambda: _from_credential(credential, connection))
     if connection.token_url is not None:
         return TokenSource(lambda: _from_endpoint(connection, transport))
     return TokenSource(_entra(connection))
+
+
+def _from_credential(credential: Credential, connection: Connection) -> tuple[str, float]:
+    try:
+        token = credential.get_token(_scope(connection))
+    except Exception as error:  # what a credential may raise is its own library's affair
+        said = (str(error).splitlines() or ["no reason given"])[0][:300]
+        raise NotAuthorised(f"{type(credential).__name__} gave no token: {said}", hint=HINT) from error
+    return str(token.token), max(0.0, token.expires_on - time.time())
 
 
 def _scope(connection: Connection) -> str:

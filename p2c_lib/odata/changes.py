@@ -71,7 +71,8 @@ def changes_since(
 def _tracked(
     client: Client, schema: EntitySchema, columns: Sequence[str], url: str, *, whole: bool, note: str
 ) -> Changes:
-    decoder = Decoder(Query(schema.entity_set, tuple(columns)), schema, empty_is_null=client.dialect.empty_is_null)
+    query = Query(schema.entity_set, tuple(columns))
+    decoder = Decoder(query, schema, empty_is_null=client.dialect.empty_is_null, tracked=True)
     headers: Mapping[str, str] = {**client.dialect.headers, **(TRACK if whole else {})}
     chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set)
     tables, deleted, token = [decoder.empty()], list[str](), None

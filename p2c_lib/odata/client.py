@@ -16,6 +16,7 @@ import pyarrow as pa
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound, Rejected
 from p2c_lib.odata.ask import ask_json
+from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
@@ -56,7 +57,7 @@ class Client:
     """Speaks to one connection; safe to share between threads.
 
     ``users`` are further application users of the same service that share the load, since service limits are counted
-    for each of them.
+    for each of them. ``credential`` is one of azure-identity's, used in the place of the connection's secret.
     """
 
     def __init__(
@@ -66,10 +67,11 @@ class Client:
         users: tuple[Connection, ...] = (),
         transport: httpx.BaseTransport | None = None,
         patience: Patience | None = None,
+        credential: Credential | None = None,
     ) -> None:
         self.connection = connection
         self.dialect: Dialect = DIALECTS[connection.app]
-        self.sender = Sender(connection, users=users, transport=transport, patience=patience)
+        self.sender = Sender(connection, users=users, transport=transport, patience=patience, credential=credential)
         self.metadata = Metadata(self.sender, self.dialect)
         threads = max(2, min(4, os.cpu_count() or 2))
         self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))

@@ -23,6 +23,7 @@ ETAG = "@odata.etag"
 WIDEST_SCALE = 12
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 NO_GUID = "00000000-0000-0000-0000-000000000000"
+DELETED = "@odata.context"  # only a deletion among the rows has one of its own
 ENVELOPE = [
     pa.field("@odata.count", pa.int64()),
     pa.field("@odata.nextLink", pa.string()),
@@ -43,17 +44,19 @@ class _Leaf:
 class Decoder:
     """Turns the pages of one query into tables of one schema.
 
-    With ``empty_is_null`` (F&O) empty texts, 1900-01-01 and the zero guid read as null. Decoding releases the
-    interpreter lock, so it runs beside the next request.
+    With ``tracked`` deletions may stand among the rows. With ``empty_is_null`` (F&O) empty texts, 1900-01-01 and the
+    zero guid read as null. Decoding releases the interpreter lock, so it runs beside the next request.
     """
 
-    def __init__(self, query: Query, schema: EntitySchema, *, empty_is_null: bool) -> None:
+    def __init__(self, query: Query, schema: EntitySchema, *, empty_is_null: bool, tracked: bool = False) -> None:
         self._leaves = tuple(_leaves(query, schema))
         self._empty_is_null = empty_is_null
         self._row_id = schema.key[0] if schema.app == "sales" else None
         self._target = query.entity_set
         self._versioned = not query.apply and not schema.read_only
-        self._row = _row_type(self._leaves, self._row_id, schema)
+        self._tracked = tracked
+        own_id = [self._row_id] if self._row_id else []
+        self._row = _row_type(self._leaves, [*own_id, *((DELETED, "id") if tracked else ())])
         self.schema = self._table_schema()
 
     def page(self, body: bytes) -> Page:
@@ -70,7 +73,7 @@ class Decoder:
             next_link=envelope["@odata.nextLink"],
             delta_link=envelope["@odata.deltaLink"],
             server_count=envelope["@odata.count"],
-            deleted=_deleted(rows),
+            deleted=tuple(_reach(rows, ("id",)).filter(self._gone(rows)).to_pylist()) if self._tracked else (),
         )
 
     def empty(self) -> pa.Table:
@@ -83,7 +86,7 @@ class Decoder:
             pa.BufferReader(body),
             read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 16),
             parse_options=pj.ParseOptions(
-                explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore", newlines_in_values=True
+                explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore", newlines_in_values=b"\n" in body
             ),
         )
 
@@ -142,13 +145,17 @@ class Decoder:
         if self._row_id is not None:
             columns["@id"] = _reach(rows, (self._row_id,))
         table = pa.table(columns)
-        deleted = _reach(rows, ("reason",))
-        return table if deleted.null_count == len(deleted) else table.filter(pc.is_null(deleted))
+        return table.filter(pc.invert(self._gone(rows))) if self._tracked else table
+
+    def _gone(self, rows: pa.StructArray) -> pa.Array:
+        """Which rows are deletions."""
+        return pc.is_valid(_reach(rows, (DELETED,)))
 
     def _etags(self, rows: pa.StructArray) -> pa.Array:
         """Every row's etag. Raises IncompleteRead where one is missing: without it no update could be safe."""
         etags = _reach(rows, (ETAG,))
-        if self._versioned and etags.null_count > len(rows) - _reach(rows, ("reason",)).null_count:
+        allowed = pc.sum(self._gone(rows)).as_py() or 0 if self._tracked else 0
+        if self._versioned and etags.null_count > allowed:
             raise IncompleteRead(f"{self._target}: {etags.null_count} rows came without an etag.", target=self._target)
         return etags
 
@@ -195,17 +202,16 @@ def _expanded(expand: Expand, way: tuple[str, ...]) -> Iterator[_Leaf]:
         yield from _expanded(deeper, here)
 
 
-def _row_type(leaves: Sequence[_Leaf], row_id: str | None, schema: EntitySchema) -> pa.StructType:
-    tree: dict[str, Any] = {ETAG: pa.string(), "reason": pa.string(), "id": pa.string()}
-    if "reason" in schema.columns or "id" in schema.columns:
-        tree = {ETAG: pa.string()}
-    if row_id is not None:
-        tree[row_id] = pa.string()
+def _row_type(leaves: Sequence[_Leaf], further: Sequence[str]) -> pa.StructType:
+    """A row as it travels: columns in the order asked for, which Arrow reads fastest, then what else is wanted."""
+    tree: dict[str, Any] = {ETAG: pa.string()}
     for leaf in leaves:
         place = tree
         for step in leaf.way[:-1]:
             place = place.setdefault(step, {})
         place[leaf.way[-1]] = _wire_type(leaf.column.type)
+    for name in further:
+        tree.setdefault(name, pa.string())
     return _struct(tree)
 
 
@@ -222,13 +228,6 @@ def _reach(rows: pa.StructArray, way: tuple[str, ...]) -> pa.Array:
     if rows.type.get_field_index(way[0]) < 0:
         return pa.nulls(len(rows), pa.string())
     return pc.struct_field(rows, list(way))
-
-
-def _deleted(rows: pa.StructArray) -> tuple[str, ...]:
-    reason = _reach(rows, ("reason",))
-    if reason.null_count == len(reason):
-        return ()
-    return tuple(_reach(rows, ("id",)).filter(pc.is_valid(reason)).to_pylist())
 
 
 def _fitting(value: Any, kind: pa.DataType) -> Any:

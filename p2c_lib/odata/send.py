@@ -19,7 +19,7 @@ import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.errors import IncompleteRead, Rejected, ServiceError, Throttled, Unreachable
-from p2c_lib.odata.auth import TokenSource, token_source
+from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
@@ -84,10 +84,13 @@ class Sender:
         users: tuple[Connection, ...] = (),
         transport: httpx.BaseTransport | None = None,
         patience: Patience | None = None,
+        credential: Credential | None = None,
     ) -> None:
         self.connection = connection
         self.patience = patience or Patience()
-        self._users = [_User(token_source(c, transport=transport), Pace()) for c in (connection, *users)]
+        self._users = [
+            _User(token_source(c, transport=transport, credential=credential), Pace()) for c in (connection, *users)
+        ]
         self._next_user = 0
         self._turn = threading.Lock()
         self._answered = False
