@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from p2c_lib.errors import SandboxError, UnknownName
-from p2c_lib.sandbox.faults import PROFILES, Box, Faults, FaultyApp, profile
+from p2c_lib.sandbox.faults import PROFILES, Faults, profile
+from p2c_lib.sandbox.faulty_app import Box, FaultyApp
 from p2c_lib.sandbox.finops.refusals import error_answer
 from p2c_lib.sandbox.references import add_references
 from p2c_lib.sandbox.store import Store

@@ -11,7 +11,7 @@ import pytest
 from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.seed import Seeded, seed
-from p2c_lib.sandbox.seed.defects import KEYS
+from p2c_lib.sandbox.seed.planter import KEYS
 from p2c_lib.sandbox.state import status
 
 KINDS = {

@@ -20,7 +20,8 @@ from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.protection import Protection
 from p2c_lib.sandbox.dataverse.request import refused as sales_refused
 from p2c_lib.sandbox.dataverse.service import answer as sales_answer
-from p2c_lib.sandbox.faults import Box, Faults, FaultyApp
+from p2c_lib.sandbox.faults import Faults
+from p2c_lib.sandbox.faulty_app import Box, FaultyApp
 from p2c_lib.sandbox.finops import FinOps, Switches
 from p2c_lib.sandbox.finops.blobs import PREFIX as FILES
 from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused

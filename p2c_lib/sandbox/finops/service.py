@@ -13,7 +13,8 @@ from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_docu
 from p2c_lib.sandbox.finops.packages import SET, Packages
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
 from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource
-from p2c_lib.sandbox.finops.rules import Rules, create_rule_indexes
+from p2c_lib.sandbox.finops.related import create_rule_indexes
+from p2c_lib.sandbox.finops.rules import Rules
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.throttle import Throttle
 from p2c_lib.sandbox.finops.write import create, delete, update

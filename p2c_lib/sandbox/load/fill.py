@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from p2c_lib.sandbox.finops.rules import RULES, Related
+from p2c_lib.sandbox.finops.related import RULES, Related
 from p2c_lib.sandbox.load.table import CsvTable, Reference
 from p2c_lib.sandbox.references import (
     FOUNDED,

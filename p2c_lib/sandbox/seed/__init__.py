@@ -12,10 +12,12 @@ from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox.references import ORGANISATION, RATES, UNIT_GROUP, UNITS, Row, add_references
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.seed.company import Company, Sizes, build
-from p2c_lib.sandbox.seed.defects import Defect, pallet_unit, plant
+from p2c_lib.sandbox.seed.defects import plant
 from p2c_lib.sandbox.seed.finops import customer_of_account
+from p2c_lib.sandbox.seed.planter import Defect
 from p2c_lib.sandbox.seed.pools import pools
 from p2c_lib.sandbox.seed.sales import Maker, columns_of
+from p2c_lib.sandbox.seed.sales_defects import pallet_unit
 from p2c_lib.sandbox.settle import settle
 from p2c_lib.sandbox.state import TRUTH, alone, open_store, wipe
 from p2c_lib.sandbox.store import Store, Value
