@@ -173,6 +173,33 @@ def test_the_documented_transform_lists_are_read_and_written() -> None:
         assert (transforms_of(rule), notes) == (transforms, [])
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"sourceField": "a b(c)", "destinationField": "d"},
+        {"sourceField": "a", "destinationField": "d", "syncDirection": "both"},
+        {"sourceField": "a", "destinationField": "d", "valueTransforms": ["x"]},
+        {"sourceField": "a", "destinationField": "d", "valueTransforms": 5},
+        {"sourceField": "a", "destinationField": "d", "valueTransforms": [{"transformType": "ValueMap"}]},
+        {
+            "sourceField": "a",
+            "destinationField": "d",
+            "valueTransforms": [{"transformType": "Truncate", "length": "x"}],
+        },
+        {"sourceField": None, "destinationField": None},
+    ],
+    ids=str,
+)
+def test_what_a_map_has_that_is_not_understood_becomes_a_note(odd: dict[str, Any]) -> None:
+    leg = {
+        "sourceSchema": "X",
+        "destinationSchema": "y",
+        "fieldMappings": [{"sourceField": "k", "destinationField": "k"}, odd],
+    }
+    made = import_map(json.dumps({"legs": [leg]}), task="x", key={"k": "k"})
+    assert len(made.notes) == 1
+
+
 def test_a_bare_list_of_field_mappings_needs_to_be_told_its_entities() -> None:
     text = json.dumps(MAP["legs"][0]["fieldMappings"])
     made = import_map(text, task="x", entities=("CustomersV2", "accounts")).template

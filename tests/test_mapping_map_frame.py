@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -208,3 +209,10 @@ def test_a_default_that_reads_none_is_not_no_default() -> None:
     rows = {"id": ["a"], "status": pa.array([None], pa.string())}
     values = mapped_values("{from: status, to: One, default: None}, {from: status, to: Two}", rows)
     assert values == {"One": ["None"], "Two": [None]}
+
+
+def test_a_column_without_a_source_may_be_the_day_of_the_run() -> None:
+    rows = {"id": ["a"], "wanted": pa.array([None], pa.string())}
+    types = {"Day": pa.date32(), "Later": pa.timestamp("us", "UTC")}
+    values = mapped_values("{to: Day, apply: [today]}, {from: wanted, to: Later, apply: [{today: 7}]}", rows, types)
+    assert values["Later"][0].date() - values["Day"][0] == timedelta(days=7)

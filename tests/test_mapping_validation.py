@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from p2c_lib.config import workspace
-from p2c_lib.mapping import packaged_tasks, parse, template
+from p2c_lib.frames import EntityQuery
+from p2c_lib.mapping import map_frame, packaged_tasks, parse, template
 from p2c_lib.mapping.filters import columns_in_filter
 from p2c_lib.mapping.validation import CODES, validate
 from p2c_lib.session import Session, connect
@@ -123,6 +124,22 @@ def test_a_mistake_is_found_under_its_code(
 
 def test_every_code_has_a_mistake_that_shows_it() -> None:
     assert {code for *_, code, _, _ in MISTAKES} == set(CODES)
+
+
+def test_a_value_is_looked_up_in_another_entity(session: Session) -> None:
+    made = parse(
+        GOOD.replace("statecode eq 0", "msdynce_isactivecustomer eq true").replace(
+            "{from: lastname, to: PersonLastName}",
+            "{from: transactioncurrencyid.isocurrencycode, to: SalesMemo, "
+            "apply: [{lookup: Currencies.Name, by: CurrencyCode}]}",
+        )
+    )
+    mapped = map_frame(session.extract(made.source), made, session)
+    names = set(mapped.frame.table["SalesMemo"].to_pylist())
+    known = session.extract(EntityQuery("finops", "Currencies", ("Name",), ("CurrencyCode",))).table["Name"].to_pylist()
+    assert names
+    assert names <= set(known)
+    assert mapped.rejected_rows == 0
 
 
 def test_findings_show_as_text_html_and_plain_values(session: Session) -> None:

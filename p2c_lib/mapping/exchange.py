@@ -125,14 +125,14 @@ def rule_parts(transforms: Any, notes: list[str], where: str) -> dict[str, Any]:
     """``apply`` and ``default`` of a rule from Data Integrator's transform list; what is unknown becomes a note."""
     steps: list[Any] = []
     parts: dict[str, Any] = {}
-    for each in [transforms] if isinstance(transforms, Mapping) else transforms or []:
-        kind = str(each.get("transformType", "")).lower()
+    for each in transforms if isinstance(transforms, list) else [transforms] if transforms else []:
+        kind = str(each.get("transformType", "")).lower() if isinstance(each, Mapping) else ""
         if kind == "default":
             parts["default"] = each.get("defaultValue")
-        elif kind == "valuemap":
-            pairs = {(key or None): value for key, value in dict(each.get("valueMap") or {}).items()}
+        elif kind == "valuemap" and isinstance(each.get("valueMap"), Mapping):
+            pairs = {(key or None): value for key, value in each["valueMap"].items()}
             steps.append({"value_map": pairs})
-        elif kind == "truncate" and (length := next((each[n] for n in LENGTH_NAMES if n in each), None)):
+        elif kind == "truncate" and (length := str(next((each[n] for n in LENGTH_NAMES if n in each), ""))).isdigit():
             steps.append({"truncate": int(length)})
         elif kind.startswith("country"):
             steps.append({"country_code": "iso3" if "3" in json.dumps(each) else "iso2"})
@@ -203,7 +203,7 @@ def _rule(
     each: Mapping[str, Any], direction: Direction, speller: tuple[_Speller, _Speller], notes: list[str]
 ) -> dict[str, Any] | None:
     came, to = str(each.get("sourceField") or ""), str(each.get("destinationField") or "")
-    way = int(each.get("syncDirection", FORTH))
+    way = each.get("syncDirection", FORTH)
     where = f"{came or 'none'} -> {to or 'none'}"
     if each.get("isSystemGenerated"):
         notes.append(f"{where}: made by the system, left out")
@@ -221,7 +221,11 @@ def _rule(
     rule: dict[str, Any] = {"to": speller[1].column(to), **parts}
     if came and came.lower() != "none":
         rule["from"] = speller[0].column(came)
-        columns_of(rule["from"])
+        try:
+            columns_of(rule["from"])
+        except ValueError as error:
+            notes.append(f"{where}: {error}, left out")
+            return None
     if "from" not in rule and "default" not in rule:
         notes.append(f"{where}: has neither source nor default, left out")
         return None
