@@ -147,7 +147,8 @@ class TaskWalk:
         suite = self.session.workspace.expectations / f"{self.task}.json"
         with self._ledger() as ledger:
             blocked = ledger.blocked(**self._scope)
-        return check(self.map(), suite, blocked=blocked, ceiling=self.ceiling)
+            waived = ledger.waived(**self._scope, task=self.task)
+        return check(self.map(), suite, blocked=blocked, waived=waived, ceiling=self.ceiling)
 
     @_step
     def target(self) -> EntityFrame:

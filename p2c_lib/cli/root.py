@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2c_lib import __version__
+from p2c_lib.cli.gate import gate, preflight, quarantine
 from p2c_lib.cli.reconcile import duplicates, reconcile
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say
@@ -29,7 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(reconcile)
+app.command()(preflight)
 app.add_typer(duplicates, name="duplicates")
+app.add_typer(gate, name="gate")
+app.add_typer(quarantine, name="quarantine")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(template, name="template")
 

@@ -185,6 +185,69 @@ class Ledger:
             found.setdefault(row["task"], {}).setdefault(row["key"], row["reason"])
         return found
 
+    # what a person let through
+
+    def quarantine(
+        self, *, connection_set: str, company: str, task: str | None = None, key: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Every row ever set aside or held, the newest last; ``state`` is open, released or waived, with by whom."""
+        table = schema.waiting
+        wanted = {"connection_set": connection_set, "company": company, "task": task, "key": key}
+        mine = [table.c[name] == value for name, value in wanted.items() if value is not None]
+        rows = self._read(select(table).where(*mine).order_by(table.c.id))
+        waived = {
+            (at, name): word
+            for at in {row["task"] for row in rows}
+            for name, word in self.waived(connection_set=connection_set, company=company, task=at).items()
+        }
+        for row in rows:
+            row["waived"] = waived.get((row["task"], row["key"]))
+            row["state"] = "waived" if row["waived"] and row["kind"] == "quarantined" else row["state"]
+        return rows
+
+    def waive(self, *, connection_set: str, company: str, task: str, key: str, by: str, why: str) -> None:
+        """A person lets a quarantined row through from the next run on, and says why.
+
+        Raises UnknownName for a row that is not set aside, ConfigError for one no word can let through.
+        """
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        rows = [row for row in self.waiting(**scope) if row["key"] == key]
+        if not rows:
+            raise UnknownName("row set aside", key, {row["key"] for row in self.waiting(**scope)}, where=task)
+        if not why.strip():
+            raise ConfigError(f"{key} cannot be waived without a reason.", hint="Say why it may load as it is.")
+        for row in rows:
+            if row["kind"] != "quarantined" or row["rule"].startswith("mapping of "):
+                hint = "Correct the row, or the one it waits for, or the template; a waiver only overrules the gate."
+                raise ConfigError(f"{key} cannot be waived: {row['reason']}.", hint=hint)
+        with self._write() as connection:
+            connection.execute(insert(schema.waivers), {**scope, "key": key, "by": by, "why": why, "at": _now()})
+
+    def waived(self, *, connection_set: str, company: str, task: str) -> dict[str, str]:
+        """The keys of a task that were let through, with who did and why."""
+        table = schema.waivers
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        mine = [table.c[name] == value for name, value in scope.items()]
+        rows = self._read(select(table).where(*mine, table.c.ended.is_(None)).order_by(table.c.id))
+        return {row["key"]: f"{row['by']}: {row['why']}" for row in rows}
+
+    def release(self, *, connection_set: str, company: str, task: str, key: str) -> int:
+        """End a row's waiver and its waiting; the next run judges it afresh. Returns how many entries that ended.
+
+        Raises UnknownName for a row that is neither waived nor waiting.
+        """
+        scope = {"connection_set": connection_set, "company": company, "task": task, "key": key}
+        ended = 0
+        with self._write() as connection:
+            for table, ends in ((schema.waivers, {"ended": _now()}), (schema.waiting, {"state": "released"})):
+                still = table.c.ended.is_(None) if table is schema.waivers else table.c.state == "open"
+                mine = [table.c[name] == value for name, value in scope.items()]
+                ended += connection.execute(update(table).where(*mine, still).values(**ends)).rowcount
+        if not ended:
+            known = {row["key"] for row in self.waiting(connection_set=connection_set, company=company, task=task)}
+            raise UnknownName("row set aside", key, known, where=task)
+        return ended
+
     # what was compared, decided and agreed
 
     def record_reconciliation(

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
-__all__ = ["METADATA", "agreed", "decisions", "operations", "plans", "reconciliations", "runs", "tasks", "waiting"]
+__all__ = [
+    "METADATA",
+    "agreed",
+    "decisions",
+    "operations",
+    "plans",
+    "reconciliations",
+    "runs",
+    "tasks",
+    "waiting",
+    "waivers",
+]
 
 METADATA = MetaData()
 
@@ -108,6 +119,20 @@ decisions = Table(
     Column("decision", String(10), nullable=False),
     Column("by", String(100), nullable=False),
     Column("at", String(32), nullable=False),
+)
+
+waivers = Table(
+    "waivers",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("connection_set", String(100), nullable=False),
+    Column("company", String(20), nullable=False),
+    Column("task", String(60), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("ended", String(32)),
 )
 
 agreed = Table(

@@ -1,0 +1,170 @@
+"""``p2c preflight``, ``p2c quarantine`` and ``p2c gate``: what must be so, what was set aside, and its documents."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.config import SANDBOX, workspace
+from p2c_lib.errors import UnknownName
+
+if TYPE_CHECKING:
+    from p2c_lib.gates import GateResult
+    from p2c_lib.ledger import Ledger
+
+__all__ = ["gate", "preflight", "quarantine"]
+
+TaskArgument = Annotated[str, typer.Argument(help="The task of the row.")]
+KeyArgument = Annotated[str, typer.Argument(help="The row's key, as the list shows it.")]
+STATES = ("open", "released", "waived", "all")
+SHOWN = ("task", "key", "kind", "state", "reason", "first_seen", "last_seen")
+
+
+def preflight(
+    *,
+    off: Annotated[list[str] | None, typer.Option("--off", help="A check to leave out, by its name.")] = None,
+    connection_set: SetOption = SANDBOX,
+    as_json: JsonOption = False,
+) -> None:
+    """Check what must be so in both systems before anything is sent. Exit 1 when something is not."""
+    from p2c_lib.flow import TASKS
+    from p2c_lib.gates.preflight import preflight as look
+    from p2c_lib.mapping import template
+
+    with session_of(connection_set) as session:
+        found = look(session, [template(task) for task in TASKS], off=off or ())
+    if as_json:
+        json_line(found.to_dict())
+    else:
+        typer.echo(found.report().to_text())
+    raise typer.Exit(1 if found.verdict == "blocked" else 0)
+
+
+gate = typer.Typer(help="The gate and its documents.", no_args_is_help=True)
+
+
+@gate.command()
+def docs(
+    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks; all when none is named.")] = None,
+    *,
+    connection_set: SetOption = SANDBOX,
+) -> None:
+    """Judge the rows of tasks and write Great Expectations' page for each; writes to neither system."""
+    from p2c_lib.flow import TASKS, walk
+    from p2c_lib.gates.documents import write_docs
+
+    with session_of(connection_set) as session:
+        folder = session.workspace.state / "gate-docs"
+        for task in tasks or TASKS:
+            judged: GateResult = walk(task, session).check()
+            typer.echo(write_docs(judged, folder))
+
+
+quarantine = typer.Typer(
+    help="Rows that were set aside or wait, and what a person decided on them.", no_args_is_help=True
+)
+
+
+@contextmanager
+def _ledger(connection_set: str) -> Iterator[tuple[Ledger, dict[str, str]]]:
+    from p2c_lib.ledger import open_ledger
+
+    here = workspace()
+    chosen = here.connection_set(connection_set)
+    ledger = open_ledger(here.state)
+    try:
+        yield ledger, {"connection_set": connection_set, "company": chosen.company}
+    finally:
+        ledger.close()
+
+
+def _rows(connection_set: str, task: str | None, state: str) -> list[dict[str, Any]]:
+    if state not in STATES:
+        raise UnknownName("state", state, STATES)
+    with _ledger(connection_set) as (ledger, scope):
+        rows = ledger.quarantine(**scope, task=task)
+    return [row for row in rows if state in {"all", row["state"]}]
+
+
+@quarantine.command(name="list")
+def list_rows(
+    *,
+    task: Annotated[str | None, typer.Option("--task", help="Only rows of this task.")] = None,
+    state: Annotated[str, typer.Option("--state", help=f"One of {', '.join(STATES)}.")] = "open",
+    connection_set: SetOption = SANDBOX,
+    as_json: JsonOption = False,
+) -> None:
+    """List the rows that wait, with the reason in words and since when."""
+    from p2c_lib.report import Table
+
+    rows = _rows(connection_set, task, state)
+    if as_json:
+        json_line({"state": state, "rows": rows})
+    else:
+        typer.echo(Table(SHOWN, tuple(tuple(row[c] for c in SHOWN) for row in rows)).to_text())
+        say(f"{len(rows):,} rows")
+
+
+@quarantine.command()
+def show(task: TaskArgument, key: KeyArgument, *, connection_set: SetOption = SANDBOX) -> None:
+    """Show everything known of one row, the oldest first."""
+    with _ledger(connection_set) as (ledger, scope):
+        rows = ledger.quarantine(**scope, task=task, key=_folded(key))
+        if not rows:
+            known = {row["key"] for row in ledger.quarantine(**scope, task=task)}
+            raise UnknownName("row set aside", key, known, where=task)
+    json_line({"task": task, "key": _folded(key), "history": rows})
+
+
+@quarantine.command()
+def waive(
+    task: TaskArgument,
+    key: KeyArgument,
+    *,
+    why: Annotated[str, typer.Option("--why", help="Why the row may load as it is.")],
+    by: Annotated[str, typer.Option("--by", help="Who says so; by default you.")] = "",
+    connection_set: SetOption = SANDBOX,
+) -> None:
+    """Let a quarantined row load from the next run on."""
+    who = by or getpass.getuser()
+    with _ledger(connection_set) as (ledger, scope):
+        ledger.waive(**scope, task=task, key=_folded(key), by=who, why=why)
+    typer.echo(f"{task} {key}: waived by {who}")
+
+
+@quarantine.command()
+def release(task: TaskArgument, key: KeyArgument, *, connection_set: SetOption = SANDBOX) -> None:
+    """End a row's waiver and its waiting; the next run judges it afresh."""
+    with _ledger(connection_set) as (ledger, scope):
+        ledger.release(**scope, task=task, key=_folded(key))
+    typer.echo(f"{task} {key}: released")
+
+
+@quarantine.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="A .csv, .xlsx or .parquet file.")],
+    *,
+    task: Annotated[str | None, typer.Option("--task", help="Only rows of this task.")] = None,
+    state: Annotated[str, typer.Option("--state", help=f"One of {', '.join(STATES)}.")] = "open",
+    connection_set: SetOption = SANDBOX,
+) -> None:
+    """Write the rows that wait to a file for people."""
+    import pyarrow as pa
+
+    from p2c_lib.widgets.sheets import write_sheet
+
+    columns = (*SHOWN, "rule", "field", "value", "waived")
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    rows = _rows(connection_set, task, state)
+    table = pa.Table.from_pylist([{c: row[c] for c in columns} for row in rows], schema=schema)
+    typer.echo(f"{write_sheet(table, path)}: {len(rows):,} rows")
+
+
+def _folded(key: str) -> str:
+    return key.strip().casefold()
