@@ -186,7 +186,8 @@ def _mandatory(sides: _Sides) -> Iterator[Finding]:
     targets = {rule.to.split(".")[0] for rule in sides.template.fields}
     given_anyway = {*schema.key, "dataAreaId"} if schema.app == "sales" else {"dataAreaId"}
     for name, column in schema.columns.items():
-        if column.required and column.creatable and name not in targets and name not in given_anyway:
+        filled_anyway = schema.app == "sales" and column.choices is not None  # a choice of Sales has a default
+        if column.required and column.creatable and name not in targets | given_anyway and not filled_anyway:
             level: Literal["error", "warning"] = "error" if schema.app == "finops" else "warning"
             hint = "Add a rule with a source or a default; Sales fills some of its own."
             yield Finding("DIPV1010", level, "fields", f"{name} is mandatory at the destination.", hint)
