@@ -248,11 +248,6 @@ def _as_date(right: Operand, scope: Scope) -> Operand:
     return Operand(f"substr({right.sql}, 1, 10)", "date")
 
 
-def like(argument: str) -> str:
-    """A text as a LIKE pattern that matches exactly it, with ``\\`` as the escape."""
-    return argument.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
 def plain(_entity: Entity, column: Column, alias: str) -> str:
     """A column as its own stored value."""
     return f"{alias}.{quoted(column.name)}"

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from p2c_lib.sandbox.schema import Column
+from collections.abc import Sequence
 
 # SQLite allows 127 arguments of one function call.
 _CHUNK = 100
@@ -68,19 +64,3 @@ def json_fixed(value: str, places: int) -> str:
 def json_number(value: str) -> str:
     """SQL for a number as JSON, with as many decimal places as it needs."""
     return f"iif({value} IS NULL, 'null', printf('%!.15g', {value}))"
-
-
-def json_value(column: Column, value: str) -> str:
-    """SQL for a stored value of the column as JSON, in the form both systems share."""
-    if column.kind == "bool":
-        return json_bool(value)
-    if column.kind in {"int", "bigint", "choice", "state", "status"}:
-        return json_whole(value)
-    if column.kind in {"decimal", "double", "money"}:
-        return json_number(value)
-    return json_text(value)
-
-
-def page(rows: Iterable[str]) -> str:
-    """Rows of JSON text as the inside of a JSON array."""
-    return ",".join(rows)

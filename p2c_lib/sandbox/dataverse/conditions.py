@@ -92,8 +92,8 @@ def expression_rows(store: Store, entity: Entity, criteria: Mapping[str, Any], c
 def _criteria(criteria: Mapping[str, Any], scope: Scope, caller: Caller) -> str:
     if not isinstance(criteria, Mapping):
         raise bad_argument("Criteria must be a FilterExpression.")
-    parts = [_expression(one, scope, caller) for one in criteria.get("Conditions") or []]
-    parts += [_criteria(one, scope, caller) for one in criteria.get("Filters") or []]
+    parts = [_expression(one, scope, caller) for one in _listed(criteria, "Conditions")]
+    parts += [_criteria(one, scope, caller) for one in _listed(criteria, "Filters")]
     joint = "OR" if str(criteria.get("FilterOperator", "And")).lower() == "or" else "AND"
     return balanced(parts, joint) if parts else "1"
 
@@ -103,8 +103,16 @@ def _expression(one: object, scope: Scope, caller: Caller) -> str:
         raise bad_argument("A condition must be a ConditionExpression.")
     name = str(one.get("Operator", ""))
     operator = _EXPRESSION.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
-    values = [_text(value.get("Value") if isinstance(value, Mapping) else value) for value in one.get("Values") or []]
+    given = _listed(one, "Values")
+    values = [_text(value.get("Value") if isinstance(value, Mapping) else value) for value in given]
     return condition(str(one.get("AttributeName", "")), operator, values, scope, caller)
+
+
+def _listed(node: Mapping[str, Any], name: str) -> list[Any]:
+    found = node.get(name) or []
+    if not isinstance(found, list):
+        raise bad_argument(f"{name} must be an array.")
+    return found
 
 
 def _text(value: object) -> str:
