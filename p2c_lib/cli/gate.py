@@ -15,7 +15,6 @@ from p2c_lib.config import SANDBOX, workspace
 from p2c_lib.errors import UnknownName
 
 if TYPE_CHECKING:
-    from p2c_lib.gates import GateResult
     from p2c_lib.ledger import Ledger
 
 __all__ = ["gate", "preflight", "quarantine"]
@@ -56,13 +55,13 @@ def docs(
     connection_set: SetOption = SANDBOX,
 ) -> None:
     """Judge the rows of tasks and write Great Expectations' page for each; writes to neither system."""
-    from p2c_lib.flow import TASKS, walk
+    from p2c_lib.flow import TASKS, TaskWalk
     from p2c_lib.gates.documents import write_docs
 
     with session_of(connection_set) as session:
         folder = session.workspace.state / "gate-docs"
         for task in tasks or TASKS:
-            judged: GateResult = walk(task, session).check()
+            judged = TaskWalk(task, session).check()
             typer.echo(write_docs(judged, folder))
 
 
