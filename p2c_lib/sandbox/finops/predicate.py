@@ -76,7 +76,9 @@ def _value(entity: Entity, column: Column) -> Sql:
         return quoted(column.name), []
     nothing = empty(column)
     shown = str(nothing) if isinstance(nothing, int) else f"'{nothing}'"
-    return f"coalesce({quoted(column.name)}, {shown})", []
+    # A function's result has no collation of its own; texts compare without case.
+    folded = " COLLATE NOCASE" if column.kind in {"string", "enum"} else ""
+    return f"coalesce({quoted(column.name)}, {shown}){folded}", []
 
 
 class _Predicate:
@@ -177,7 +179,8 @@ class _Predicate:
         assert isinstance(value, str | int | float)
         name = quoted(column.name)
         if op == "eq":
-            return f"{name} = ?", [value]
+            # IS, so that an empty value is unequal and not unknown, whatever stands around the comparison.
+            return f"{name} IS ?", [value]
         sql, values = _value(self.entity, column)
         return f"{sql} {_COMPARE[op]} ?", [*values, value]
 
