@@ -120,6 +120,16 @@ def test_enum_filters_agree_with_plain_python(finops: FinOps, op: str, member: s
     assert asked(finops, f"PersonGender {op} Microsoft.Dynamics.DataEntities.Gender'{member}'") == wanted
 
 
+def test_enums_sort_by_their_value_and_texts_without_case(finops: FinOps):
+    def first(order: str) -> dict[str, object]:
+        call = Call("GET", "/data/CustomersV2", f"$orderby={quote(order)}&$top=1", {}, b"", "http://finops.test")
+        return json.loads(finops.answer(call).body)["value"][0]
+
+    assert first("PersonGender")["PersonGender"] == "Unknown"
+    assert first("PersonGender desc")["PersonGender"] == "Female"
+    assert first("OrganizationName desc")["OrganizationName"] == "O'Neil"
+
+
 def test_many_writers_lose_nothing_and_double_nothing(tmp_path: Path):
     def write(number: int) -> int:
         body = {"CustomerAccount": f"C-{number % 150}", "CustomerGroupId": "10", "SalesCurrencyCode": "USD"}

@@ -66,8 +66,15 @@ def order(entity: Entity, text: str) -> str:
         if len(term.path.names) != 1:
             raise bad_query(f"Ordering by '{'/'.join(term.path.names)}' is not supported.")
         column = column_named(entity, term.path.names[0])
-        listed.append(f"{_value(entity, column)[0]}{' DESC' if term.descending else ''}")
+        sort = _by_number(column) if column.enum else _value(entity, column)[0]
+        listed.append(f"{sort}{' DESC' if term.descending else ''}")
     return ", ".join([*listed, "_id"])
+
+
+def _by_number(column: Column) -> str:
+    """An enum column as its members' values, which is how enums sort."""
+    cases = " ".join(f"WHEN '{name}' THEN {number}" for name, number in enums()[column.enum or ""].items())
+    return f"CASE coalesce({quoted(column.name)}, '{empty(column)}') {cases} END"
 
 
 def _value(entity: Entity, column: Column) -> Sql:
