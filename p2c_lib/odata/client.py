@@ -14,7 +14,7 @@ import httpx
 import pyarrow as pa
 
 from p2c_lib.config import Connection
-from p2c_lib.errors import FrameError, NotFound, Rejected
+from p2c_lib.errors import FrameError, NotFound
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
@@ -30,7 +30,7 @@ from p2c_lib.odata.read import Crew
 from p2c_lib.odata.reading import Reading
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.send import Patience, Sender
-from p2c_lib.odata.settle import as_written
+from p2c_lib.odata.settle import Doubt, settled
 from p2c_lib.odata.urls import first_url
 from p2c_lib.odata.write import Writer
 from p2c_lib.odata.writes import Operation, Write, WriteResult
@@ -77,7 +77,7 @@ class Client:
         self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
         self._identity: Identity | None = None
         self._preparer = Preparer(self.dialect, self.metadata, self._find_id)
-        self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._as_written)
+        self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._settle)
 
     def __enter__(self) -> Self:
         return self
@@ -226,16 +226,8 @@ class Client:
     def _find_id(self, entity_set: str, key: Mapping[str, object]) -> str:
         return str(self.get(entity_set, key, self.schema(entity_set).key)["@id"])
 
-    def _as_written(self, write: Write, row_id: str | None) -> bool:
-        schema = self.schema(write.entity_set)
-        whole = {**(write.key or {}), **write.body}
-        key = {schema.key[0]: row_id} if row_id else {name: whole.get(name) for name in schema.key}
-        columns = tuple(name for name in whole if name in schema.columns and not schema.columns[name].targets)
-        try:
-            row = self.get(write.entity_set, key, columns or schema.key)
-        except (NotFound, Rejected):
-            return False
-        return as_written({name: whole[name] for name in columns}, row)
+    def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
+        return settled(schema, doubts, self.read)
 
 
 def _equals(column: Column, value: object) -> str:

@@ -1,12 +1,68 @@
-"""After a lost answer: is the row as the write wanted it?"""
+"""After a lost answer: are the rows as the writes wanted them?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-__all__ = ["as_written"]
+from p2c_lib.errors import NotFound, Rejected
+from p2c_lib.odata.literals import and_filter, literal
+from p2c_lib.odata.query import Page, Query
+from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.writes import Write
+
+__all__ = ["as_written", "settled"]
+
+KEYS_AT_ONCE = 50
+
+Doubt = tuple[Write, str | None]
+Key = tuple[tuple[str, str], ...]
+
+
+def settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:
+    """Whether each write, with its row's id where that is known, is already what its row holds.
+
+    All rows are read in a few queries, not one by one.
+    """
+    done: list[bool] = []
+    for start in range(0, len(doubts), KEYS_AT_ONCE):
+        done += _settled(schema, doubts[start : start + KEYS_AT_ONCE], read)
+    return done
+
+
+def _settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:
+    keys = [_key(schema, write, row_id) for write, row_id in doubts]
+    bodies = [_plain(schema, write) for write, _ in doubts]
+    names = tuple(dict.fromkeys(name for body in (*bodies, *keys) for name in body))
+    terms = [
+        and_filter(*(f"{schema.column(n).wire} eq {literal(v, schema.column(n))}" for n, v in k.items())) for k in keys
+    ]
+    query = Query(schema.entity_set, names, filter=" or ".join(f"({term})" for term in terms))
+    try:
+        rows = [row for page in read(query) for row in page.table.to_pylist()]
+    except (NotFound, Rejected):
+        return [False] * len(doubts)
+    found = {mark: {_mark({n: row[n] for n in mark}): row for row in rows} for mark in {tuple(key) for key in keys}}
+    matched = [found[tuple(key)].get(_mark(key)) for key in keys]
+    return [row is not None and as_written(body, row) for body, row in zip(bodies, matched, strict=True)]
+
+
+def _key(schema: EntitySchema, write: Write, row_id: str | None) -> dict[str, object]:
+    if row_id is not None:
+        return {schema.key[0]: row_id}
+    whole = {**write.body, **(write.key or {})}
+    return dict(write.key) if write.key else {name: whole.get(name) for name in schema.key}
+
+
+def _plain(schema: EntitySchema, write: Write) -> dict[str, object]:
+    """The values of a write that can be compared with a row: no bindings."""
+    whole = {**(write.key or {}), **write.body}
+    return {name: value for name, value in whole.items() if name in schema.columns and not schema.columns[name].targets}
+
+
+def _mark(key: Mapping[str, object]) -> Key:
+    return tuple((name, str(value).strip().casefold()) for name, value in key.items())
 
 
 def as_written(body: Mapping[str, object], row: Mapping[str, object]) -> bool:

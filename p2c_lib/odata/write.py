@@ -13,13 +13,16 @@ from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import failure, is_transient, request_id
 from p2c_lib.odata.runs import Ready, Run, named
+from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender, retry_after
-from p2c_lib.odata.writes import Write, WriteResult
+from p2c_lib.odata.settle import Doubt
+from p2c_lib.odata.writes import WriteResult
 
 __all__ = ["Writer"]
 
 Progress = Callable[[int, int], None]
 Settled = list[tuple[int, WriteResult]]
+Settle = Callable[[EntitySchema, Sequence[Doubt]], list[bool]]
 ROUNDS = 8
 BATCHES_AT_ONCE = 8
 _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
@@ -28,12 +31,10 @@ _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n
 class Writer:
     """Writes for one service. Runs of one operation on one set go out in parallel, one run after the other.
 
-    ``settle`` tells whether a row is already as a write wants it; it is asked when an answer was lost on the way.
+    ``settle`` tells whether rows are already as writes want them; it is asked when an answer was lost on the way.
     """
 
-    def __init__(
-        self, sender: Sender, dialect: Dialect, bulk: BulkMessages, settle: Callable[[Write, str | None], bool]
-    ) -> None:
+    def __init__(self, sender: Sender, dialect: Dialect, bulk: BulkMessages, settle: Settle) -> None:
         self._sender, self._dialect, self._bulk, self._settle = sender, dialect, bulk, settle
 
     def write(self, runs: Sequence[Run], progress: Progress | None) -> list[WriteResult]:
@@ -58,10 +59,10 @@ class Writer:
             raise FrameError(
                 f"{len(ready):,} writes do not fit one change set.", hint=f"At most {self._dialect.batch_limit:,} do."
             )
-        answers, asked, resent = self._exchange(ready, together=True)
+        answers, asked, _ = self._exchange(ready, together=True)
         refused = next((reply for reply in answers if reply.status >= 300), None)
         if refused is None and len(answers) == len(ready):
-            return [self._result(each, reply, asked, resent=resent) for each, reply in zip(ready, answers, strict=True)]
+            return [self._result(each, reply, asked) for each, reply in zip(ready, answers, strict=True)]
         if refused is None:
             raise Unreachable("The answer to a change set is not whole.", hint="Read the rows again.")
         error = failure(refused.status, refused.headers(), refused.body, f"one of {len(ready)} writes of a change set")
@@ -113,11 +114,13 @@ class Writer:
                 return settled + [(each.place, _failed(error)) for each in waiting]
             resent = resent or again
             put_off: list[tuple[Ready, Reply]] = []
+            answered: list[tuple[Ready, Reply]] = []
             for each, reply in zip(waiting, answers, strict=False):
                 if is_transient(reply.status, reply.body):
                     put_off.append((each, reply))
                     continue
-                settled.append((each.place, self._result(each, reply, asked, resent=resent)))
+                answered.append((each, reply))
+            settled += self._results(answered, asked, resent=resent)
             unanswered = waiting[len(answers) :]
             resent = resent or bool(unanswered)
             waiting = [each for each, _ in put_off] + unanswered
@@ -159,22 +162,33 @@ class Writer:
         head = "\r\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode("latin-1", "replace")
         return [Reply(answer.status, head, answer.body)], request_id(answer.headers), answer.resent
 
-    def _result(self, each: Ready, reply: Reply, asked: str, *, resent: bool) -> WriteResult:
+    def _results(self, answered: list[tuple[Ready, Reply]], asked: str, *, resent: bool) -> Settled:
+        """The outcome of each answered write; rows that an earlier try may have written are looked at."""
+        results = [(each.place, self._result(each, reply, asked)) for each, reply in answered]
+        if not resent:
+            return results
+        doubts = [at for at, (each, _) in enumerate(answered) if _in_doubt(each, results[at][1])]
+        looked_at = [at for at in doubts if answered[at][0].op != "delete"]
+        rows = [(answered[at][0].write(), answered[at][0].row_id) for at in looked_at]
+        done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
+        for at in doubts:
+            each = answered[at][0]
+            if done.get(at, each.op == "delete"):
+                results[at] = each.place, WriteResult(204, each.row_id, None, asked)
+        return results
+
+    def _result(self, each: Ready, reply: Reply, asked: str) -> WriteResult:
         if reply.status < 300:
             return WriteResult(reply.status, each.row_id or _row_id(reply), None, asked)
-        write = each.write()
-        error = failure(reply.status, reply.headers(), reply.body, named(write, each.schema))
-        if resent and self._did_it(each, write, error):
-            return WriteResult(204, each.row_id, None, asked)
+        error = failure(reply.status, reply.headers(), reply.body, named(each.write(), each.schema))
         return WriteResult(reply.status, each.row_id if each.op != "create" else None, error, error.request_id or asked)
 
-    def _did_it(self, each: Ready, write: Write, error: ServiceError) -> bool:
-        """Whether an earlier try, whose answer was lost, had done what the repeated one is refused for."""
-        if not isinstance(error, (Duplicate, Drifted, NotFound)):
-            return False
-        if each.op == "delete":
-            return isinstance(error, NotFound)
-        return self._settle(write, each.row_id)
+
+def _in_doubt(each: Ready, result: WriteResult) -> bool:
+    """Whether an earlier try, whose answer was lost, may have done what the repeated one is refused for."""
+    if each.op == "delete":
+        return isinstance(result.error, NotFound)
+    return isinstance(result.error, (Duplicate, Drifted, NotFound))
 
 
 def _row_id(reply: Reply) -> str | None:
