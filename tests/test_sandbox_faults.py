@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from p2c_lib.errors import SandboxError, UnknownName
+from p2c_lib.sandbox import process
 from p2c_lib.sandbox.faults import PROFILES, Faults, profile
 from p2c_lib.sandbox.faulty_app import Box, FaultyApp
 from p2c_lib.sandbox.finops.refusals import error_answer
@@ -191,3 +192,65 @@ def test_a_profile_comes_from_its_name_or_from_a_file(tmp_path: Path):
         (tmp_path / "mine.yml").write_text(text, "utf-8")
         with pytest.raises((SandboxError, UnknownName), match=said):
             profile(tmp_path / "mine.yml")
+
+
+def test_a_served_sandbox_takes_profile_admin_and_switches(tmp_path: Path):
+    (tmp_path / "switches.json").write_text('{"page_size": 5, "next_link": "skiptoken"}', "utf-8")
+    running = process.start(tmp_path, faults=_file(tmp_path, "token_seconds: 0.2\nseed: 7\n"), admin=True)
+    try:
+        headers = {"Authorization": f"Bearer {running.token}"}
+        with httpx.Client(headers=headers, trust_env=False) as client:
+            for url in (running.sales_url, running.finops_url):
+                assert client.get(f"{url}/sandbox/faults").json()["faults"]["token_seconds"] == 0.2
+            page = client.get(f"{running.finops_url}/data/Currencies").json()
+            assert len(page["value"]) == 5
+            assert "$skiptoken=" in page["@odata.nextLink"]
+            form = {"grant_type": "client_credentials", "client_id": "x", "client_secret": running.token}
+            for url, read in ((running.sales_url, "api/data/v9.2/WhoAmI"), (running.finops_url, "data/Currencies")):
+                issued = client.post(f"{url}/t/oauth2/v2.0/token", data=form).json()["access_token"]
+                token = {"Authorization": f"Bearer {issued}"}
+                assert client.get(f"{url}/{read}", headers=token).status_code == 200
+                time.sleep(0.3)
+                late = client.get(f"{url}/{read}", headers=token)
+                assert late.status_code == 401
+                assert "error" in late.json()
+    finally:
+        process.stop(running)
+
+
+def test_a_served_sandbox_refuses_a_profile_or_switch_that_is_none(tmp_path: Path):
+    with pytest.raises(SandboxError, match="Unknown fault profile 'flakey'"):
+        process.start(tmp_path, faults="flakey")
+    (tmp_path / "switches.json").write_text('{"pages": 5}', "utf-8")
+    with pytest.raises(SandboxError, match="Unknown switch 'pages'"):
+        process.start(tmp_path)
+
+
+def test_operations_of_a_sales_batch_fail_too(tmp_path: Path):
+    running = process.start(tmp_path, faults=_file(tmp_path, "parts: 0.4\nseed: 2\n"))
+    parts = [
+        "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        "POST /api/data/v9.2/accounts HTTP/1.1\r\nContent-Type: application/json\r\n\r\n"
+        f'{{"name":"Part {number}"}}\r\n'
+        for number in range(30)
+    ]
+    try:
+        headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "multipart/mixed; boundary=b"}
+        headers["Prefer"] = "odata.continue-on-error"
+        with httpx.Client(headers=headers, trust_env=False) as client:
+            body = "".join(parts) + "--b--\r\n"
+            answer = client.post(f"{running.sales_url}/api/data/v9.2/$batch", content=body)
+            count = client.get(
+                f"{running.sales_url}/api/data/v9.2/accounts?$filter=startswith(name,'Part ')&$count=true"
+            )
+    finally:
+        process.stop(running)
+    found = [int(line.split()[1]) for line in answer.text.splitlines() if line.startswith("HTTP/1.1")]
+    assert len(found) == 30
+    assert set(found) - {201, 204} == {429, 500, 503}
+    assert count.json()["@odata.count"] == sum(status < 300 for status in found)
+
+
+def _file(folder: Path, text: str) -> Path:
+    (folder / "profile.yml").write_text(text, "utf-8")
+    return folder / "profile.yml"

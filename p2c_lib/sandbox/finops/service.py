@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from contextlib import nullcontext
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
@@ -116,7 +117,8 @@ class FinOps:
         if call.method != "POST":
             raise _not_allowed(call)
         parts = read_batch(call.headers.get("content-type", ""), call.body, limit=BATCH_LIMIT)
-        with self.store.write():
+        writes = any(isinstance(part, tuple) or part.method != "GET" for part in parts)
+        with self.store.write() if writes else nullcontext():
             answers: list[Answered] = [
                 self._change_set(call, part) if isinstance(part, tuple) else self._part(call, part) for part in parts
             ]
