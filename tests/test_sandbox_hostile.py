@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SALES_URL, Sales
@@ -41,6 +41,7 @@ def told(answer: httpx.Response) -> None:
 
 
 @FUZZ
+@example("GET", "///")
 @given(METHODS, st.lists(PIECES, max_size=7).map("".join) | st.lists(PIECES, max_size=5).map("/".join))
 def test_any_address_and_method(sales: Sales, method: str, path: str) -> None:
     url = httpx.URL(SALES_URL + quote(path, safe="/?&=$()',@!%"))

@@ -41,6 +41,8 @@ _EXPANDED = frozenset({*definitions.PARTS, "ManyToManyRelationships", "OptionSet
 
 def service_document(request: Request) -> Answer:
     """The names of all entity sets."""
+    if request.call.method != "GET":
+        raise not_allowed(request.call.method, "/")
     listed = [{"name": name, "kind": "EntitySet", "url": name} for name in sets()]
     return _json({"@odata.context": f"{request.root}$metadata", "value": listed})
 
@@ -56,6 +58,8 @@ def _json(body: Mapping[str, Any], status: int = 200) -> Answer:
 
 
 def _document(request: Request, _path: list[Segment]) -> Answer:
+    if request.call.method != "GET":
+        raise not_allowed(request.call.method, "$metadata")
     annotated = request.raw.get("annotations") == "true" or bool(request.annotations().patterns)
     body = csdl.document(annotated=annotated)
     return Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], body)

@@ -36,7 +36,7 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
 
 
 def _routed(request: Request) -> Answer:
-    if request.path in {"", "/"}:
+    if not request.path.strip("/"):
         return metadata.service_document(request)
     if request.path == "$batch":
         return batch(request.organisation, request.call, answer)
