@@ -173,12 +173,12 @@ class Client:
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.
 
-        ``lookup`` names its table too where it may point to several (``customerid.account``). A value without a row is
-        left out; text compares without regard to case, as Dataverse does. Raises FrameError when one value names two
-        rows.
+        ``lookup`` or ``column`` names the table too where there may be several (``customerid.account``, or
+        ``account.accountnumber``). A value without a row is left out; text compares without regard to case, as
+        Dataverse does. Raises FrameError when one value names two rows.
         """
-        name, _, target = lookup.partition(".")
-        way = self.schema(entity_set).lookup(name, target or None)
+        name, *middle, column = f"{lookup}.{column}".split(".")
+        way = self.schema(entity_set).lookup(name, ".".join(middle) or None)
         target_set = self.metadata.set_of(way.target)
         schema = self.schema(target_set)
         wanted = {str(value).casefold().strip(): str(value) for value in values}

@@ -44,4 +44,5 @@ def aggregate_count(sender: Sender, dialect: Dialect, schema: EntitySchema, quer
         if error.status in {400, 501}:
             return None
         raise
-    return int(rows[0]["rows"]) if "rows" in rows[0] else None
+    found = rows[0].get("rows") if isinstance(rows[0], dict) else None
+    return int(found) if isinstance(found, int) else None

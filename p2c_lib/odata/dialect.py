@@ -12,13 +12,12 @@ __all__ = ["DIALECTS", "FINOPS", "SALES", "Dialect"]
 class Dialect:
     """What differs between Sales and F&O on the wire; everything else is the same code.
 
-    ``page_rows`` is the most rows a page may have, ``batch_limit`` the most writes the service takes in one
-    ``$batch`` and ``batch_writes`` how many are sent: fewer, because long requests run into execution limits.
+    ``batch_limit`` is the most writes the service takes in one ``$batch`` and ``batch_writes`` how many are sent:
+    fewer, because long requests run into execution limits.
     """
 
     app: str
     root: str
-    page_rows: int
     batch_limit: int
     batch_writes: int
     cross_company: bool
@@ -45,7 +44,6 @@ class Dialect:
 SALES = Dialect(
     app="sales",
     root="/api/data/v9.2/",
-    page_rows=5_000,
     batch_limit=1_000,
     batch_writes=200,
     cross_company=False,
@@ -59,7 +57,6 @@ SALES = Dialect(
 FINOPS = Dialect(
     app="finops",
     root="/data/",
-    page_rows=10_000,
     batch_limit=5_000,
     batch_writes=500,
     cross_company=True,

@@ -56,13 +56,6 @@ class Metadata:
                 return entity_set
         raise UnknownName("table", logical_name, sets.values(), where=self._dialect.app)
 
-    def forget(self) -> None:
-        """Ask the service anew from now on."""
-        with self._lock:
-            self._schemas.clear()
-            self._sets.clear()
-            self._enums.clear()
-
     def get_json(self, url: str, target: str) -> dict[str, Any]:
         """A JSON object from the service. Raises what the service's error stands for, or IncompleteRead."""
         return ask_json(self._sender, url, self._dialect.headers, target)
