@@ -70,7 +70,7 @@ def start(
     command += ["--tls"] if tls else []
     command += [] if limits else ["--no-limits"]
     command += ["--faults", str(faults), *(["--admin"] if admin else [])]
-    environment = {**os.environ, "P2C_SANDBOX_TOKEN": token} if token else None
+    environment = _environment(token)
     home.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
     with log.open("wb") as errors:
@@ -79,6 +79,14 @@ def start(
         )
     _CHILDREN[process.pid] = process
     return _awaited(process, home, log)
+
+
+def _environment(token: str | None) -> dict[str, str]:
+    # The child finds this very package, however this process found it.
+    here = str(Path(__file__).resolve().parents[2])
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    secret = {"P2C_SANDBOX_TOKEN": token} if token else {}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **secret}
 
 
 # Kept so that their input stays open: its end tells them to stop.

@@ -83,9 +83,15 @@ class KeyTaken(Exception):
 class Store:
     """One SQLite file for both systems; any number of readers and one writer at a time, from any thread.
 
-    >>> store = Store(directory / "sandbox.db", [*entities("sales").values()])  # doctest: +SKIP
-    >>> with store.write():  # doctest: +SKIP
-    ...     store.insert(accounts, {"accountid": sortable_guid(), "name": "Fabrikam"})
+    >>> import tempfile
+    >>> from p2c_lib.sandbox.schema import entity
+    >>> accounts, folder = entity("sales", "account"), tempfile.TemporaryDirectory()
+    >>> store = Store(Path(folder.name) / "sandbox.db", [accounts])
+    >>> with store.write():
+    ...     record = store.insert(accounts, {"accountid": sortable_guid(), "name": "Fabrikam"})
+    >>> store.value(accounts, "name", {"_id": record})
+    'Fabrikam'
+    >>> store.close(); folder.cleanup()
     """
 
     def __init__(self, path: Path, entities: Iterable[Entity]) -> None:

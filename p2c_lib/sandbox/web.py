@@ -32,6 +32,7 @@ from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 LARGEST_BODY = 128 * 1024 * 1024
 LONGEST_URL = 32 * 1024
+_HOST = re.compile(r"[\w.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
 _TOKEN_PATH = re.compile(r"/(?:[^/]+/)+(?:v2\.0/)?token")
 _THREADS = 16
 _log = logging.getLogger("p2c_lib.sandbox")
@@ -115,7 +116,8 @@ async def _call(request: Request) -> Call:
         if size > LARGEST_BODY:
             raise Refusal(413, "0x80040203", f"The request is larger than {LARGEST_BODY} bytes.")
     scope = request.scope
-    base = f"{scope['scheme']}://{headers.get('host', '127.0.0.1')}"
+    host = headers.get("host", "")
+    base = f"{scope['scheme']}://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
     query = scope["query_string"].decode("latin-1")
     return Call(request.method, scope["path"], query, headers, b"".join(pieces), base)
 
