@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,25 +51,21 @@ def check(
     table = mapped.frame.table
     keys = _keys(table, mapped.frame.key)
     outcomes = judge(table, read, mapped.references)
-    worst = [o for o in outcomes if o.on_rows and not o.success and o.rule.severity == "critical"]
-    flagged = [o for o in outcomes if o.on_rows and len(o.rows) and o not in worst]
     let = pc.is_in(keys, pa.array(list(waived or {}), pa.string())).to_numpy(zero_copy_only=False)
-    bad = _mask(table.num_rows, [o.rows for o in worst]) & ~let
+    worst, through, flagged = _sorted(outcomes, let)
+    bad = _mask(table.num_rows, [o.rows for o in worst])
     waits, held = _held(mapped, keys, blocked or {}, bad)
-    warned = [o.rows for o in flagged if not o.success and o.rule.severity == "warning"]
     passed = mapped.frame.with_table(table.filter(pa.array(~(bad | waits))))
-    rejected = len(mapped.source) - table.num_rows
+    warned = _mask(table.num_rows, [o.rows for o in flagged if not o.success and o.rule.severity == "warning"])
     counts = {
         "read": len(mapped.source),
         "passed": len(passed),
-        "quarantined": rejected + int(bad.sum()),
+        "quarantined": len(mapped.source) - table.num_rows + int(bad.sum()),
         "held": int(waits.sum()),
-        "warnings": int((_mask(table.num_rows, warned) & ~bad & ~waits).sum()),
+        "warnings": int((warned & ~bad & ~waits).sum()),
     }
-    kept = [replace(o, rows=o.rows[~let[o.rows]]) for o in worst]
-    through = [replace(o, rows=o.rows[let[o.rows]], success=True) for o in worst]
-    quarantined = pa.concat_tables([_rejected(mapped), *_findings(kept, table, keys, read)])
-    rules = _rules(outcomes)
+    quarantined = pa.concat_tables([_rejected(mapped), *_findings(worst, table, keys, read)])
+    noted = [*_findings(flagged, table, keys, read), *_findings(through, table, keys, read, waived)]
     verdict, why = _verdict(outcomes, counts, quarantined, ceiling)
     return GateResult(
         task=mapped.template.task,
@@ -78,20 +75,24 @@ def check(
         passed=passed,
         quarantined=quarantined,
         held=held,
-        warnings=pa.concat_tables(
-            [
-                FINDING.empty_table(),
-                *_findings(flagged, table, keys, read),
-                *_findings(through, table, keys, read, waived),
-            ]
-        ),
-        rules=rules,
+        warnings=pa.concat_tables([FINDING.empty_table(), *noted]),
+        rules=_rules(outcomes),
         suite=str(read.path),
         suite_sha=read.sha,
         ceiling=ceiling,
         outcomes=outcomes,
         judged=table,
     )
+
+
+def _sorted(
+    outcomes: Sequence[Outcome], let: npt.NDArray[np.bool_]
+) -> tuple[list[Outcome], list[Outcome], list[Outcome]]:
+    """The outcomes that quarantine rows, those on rows a person let through, and those that only flag rows."""
+    failed = [o for o in outcomes if o.on_rows and not o.success and o.rule.severity == "critical"]
+    worst = [replace(o, rows=o.rows[~let[o.rows]]) for o in failed]
+    through = [replace(o, rows=o.rows[let[o.rows]], success=True) for o in failed]
+    return worst, through, [o for o in outcomes if o.on_rows and len(o.rows) and o not in failed]
 
 
 def _keys(table: pa.Table, key: Sequence[str]) -> pa.Array:
@@ -103,7 +104,7 @@ def _keys(table: pa.Table, key: Sequence[str]) -> pa.Array:
     return pc.coalesce(text, sentences("row {n} (no key)", {"n": number}, table.num_rows))
 
 
-def _mask(count: int, positions: Sequence[Positions]) -> np.typing.NDArray[np.bool_]:
+def _mask(count: int, positions: Sequence[Positions]) -> npt.NDArray[np.bool_]:
     mask = np.zeros(count, np.bool_)
     for rows in positions:
         mask[rows] = True
@@ -172,8 +173,8 @@ def _value(table: pa.Table, columns: Sequence[str], at: pa.Array) -> pa.Array:
 
 
 def _held(
-    mapped: Mapped, keys: pa.Array, blocked: Mapping[str, Mapping[str, str]], bad: np.typing.NDArray[np.bool_]
-) -> tuple[np.typing.NDArray[np.bool_], pa.Table]:
+    mapped: Mapped, keys: pa.Array, blocked: Mapping[str, Mapping[str, str]], bad: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], pa.Table]:
     """Which good rows wait for a row set aside, and a line for each parent they wait for."""
     table = mapped.frame.table
     waits, lines = np.zeros(table.num_rows, np.bool_), [HELD.empty_table()]

@@ -28,7 +28,7 @@ TABLE_RULES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What one rule said: whether it holds, and the positions of every row that fails it.
 
