@@ -30,6 +30,27 @@ def test_every_make_target_of_the_readme_exists() -> None:
     assert [name for name in named if not re.search(rf"^{name}:", makefile, re.M)] == []
 
 
+def test_every_command_of_the_readme_exists() -> None:
+    import typer
+
+    from p2c_lib.cli import app
+
+    root = typer.main.get_command(app)
+    lines = [
+        line.split("#")[0].split()[2:] for block in blocks("console") for line in block.splitlines() if "$ p2c" in line
+    ]
+    assert len(lines) > 10
+    for words in lines:
+        command = root
+        for word in words:
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, words
+            command = command.commands[word]
+        options = {text for parameter in command.params for text in (*parameter.opts, *parameter.secondary_opts)}
+        assert {w for w in words if w.startswith("--")} <= options, words
+
+
 def test_every_file_the_readme_names_is_there() -> None:
     named = re.findall(r"\]\((?!http)([^)]+)\)|`([a-z_]+/[\w./]*\w\.\w+)`", README)
     assert [n for pair in named for n in pair if n and "*" not in n and not (ROOT / n).exists()] == []

@@ -29,13 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(reconcile)
-app.command()(preflight)
-app.add_typer(duplicates, name="duplicates")
-app.add_typer(gate, name="gate")
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(sandbox, name="sandbox")
-app.add_typer(template, name="template")
 
 
 def main() -> None:
@@ -91,6 +84,15 @@ def lab() -> None:
         say("The sandbox is up; JupyterLab opens. Stop both with Ctrl-C.")
         command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(here.notebooks)]
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
+
+
+app.command()(reconcile)
+app.command()(preflight)
+app.add_typer(duplicates, name="duplicates")
+app.add_typer(gate, name="gate")
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(sandbox, name="sandbox")
+app.add_typer(template, name="template")
 
 
 def _show(result: RunResult, *, as_json: bool) -> None:
