@@ -97,6 +97,20 @@ class EntityFrame:
         frame: pd.DataFrame = self.table.select(list(self.columns)).to_pandas(types_mapper=pd.ArrowDtype)
         return frame
 
+    def labels(self, column: str) -> pa.ChunkedArray:
+        """The labels of a choice column's values, row by row; a value without a label shows as itself.
+
+        Raises UnknownName for a column that is none, FrameError for one without choices.
+        """
+        if column not in self.columns:
+            raise UnknownName("column", column, self.columns, where=repr(self))
+        choices = self.schema.columns[column].choices if self.schema and column in self.schema.columns else None
+        if choices is None:
+            raise FrameError(f"{column} is no choice.", hint="Its values stand for themselves.")
+        values = self.table.column(column).combine_chunks().dictionary_encode()
+        words = [choices.get(value, str(value)) for value in values.dictionary.to_pylist()]
+        return pa.chunked_array([pc.take(pa.array(words, pa.string()), values.indices)])
+
     def with_table(self, table: pa.Table) -> EntityFrame:
         """The same origin over other rows or columns."""
         return replace(self, table=table)

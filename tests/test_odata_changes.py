@@ -179,6 +179,7 @@ def test_large_sales_sets_are_read_in_ranges_and_counted_exactly(sales: Client) 
     assert sales.count(query) == 5_200
     rows = [n for page in sales.read(query) for n in page.table.column("accountnumber").to_pylist()]
     assert len(set(rows)) == len(rows) == 5_200
+    assert sum(page.table.num_rows for page in sales.read(replace(query, top=5_100, page_size=None))) == 5_100
 
 
 def test_drift_names_every_column_that_changed(sales: Client) -> None:

@@ -86,6 +86,17 @@ def test_finops_is_read_for_the_sessions_company_and_says_so(session: Session) -
     assert "@id" not in frame.table.column_names
 
 
+def test_choices_come_as_values_with_their_labels(session: Session) -> None:
+    frame = session.extract(EntityQuery("sales", "quotes", ("statecode", "name"), ("quotenumber",)))
+    pairs = set(zip(frame.table.column("statecode").to_pylist(), frame.labels("statecode").to_pylist(), strict=True))
+    assert pairs <= {(0, "Draft"), (1, "Active"), (2, "Won"), (3, "Closed")}
+    assert len(pairs) > 1
+    with pytest.raises(FrameError, match="no choice"):
+        frame.labels("name")
+    with pytest.raises(UnknownName):
+        frame.labels("statecod")
+
+
 def test_a_filter_and_a_limit_make_a_part(session: Session) -> None:
     query = EntityQuery("sales", "accounts", ("name",), ("accountnumber",), "statecode eq 0")
     frame = session.extract(query, limit=5)

@@ -66,7 +66,12 @@ class Reading:
 
     def pages(self) -> Iterator[Page]:
         """The pages that are still to come. Raises IncompleteRead after the last one when rows are missing."""
-        yield from self._pages()
+        for page in self._pages():
+            beyond = 0 if self.query.top is None else self.rows - self.query.top
+            if beyond >= 0 and self.query.top is not None:
+                yield replace(page, table=page.table.slice(0, page.table.num_rows - beyond))
+                return
+            yield page
         if self._counted:
             self.server_count = self._agreed_count()
 

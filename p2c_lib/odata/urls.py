@@ -9,6 +9,8 @@ from p2c_lib.odata.schema import EntitySchema
 
 __all__ = ["filter_text", "first_url", "prefer"]
 
+TOP_LIMIT = 5_000  # Dataverse gives no further page where it was told $top
+
 
 def first_url(query: Query, schema: EntitySchema, dialect: Dialect, *, count: bool = False) -> str:
     """The URL of a query's first page, without the host. Raises UnknownName for a column that is none."""
@@ -23,7 +25,7 @@ def first_url(query: Query, schema: EntitySchema, dialect: Dialect, *, count: bo
         options["$filter"] = text
     if order := _order(query, schema, dialect):
         options["$orderby"] = order
-    if query.top is not None:
+    if query.top is not None and (dialect.may_skip or query.top <= TOP_LIMIT):
         options["$top"] = str(query.top)
     if count:
         options["$count"] = "true"
