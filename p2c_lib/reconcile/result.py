@@ -120,7 +120,9 @@ class Reconciliation:
             "template_sha": self.template.sha,
             "summary": dict(self.summary),
             "sides": {side: dict(counts) for side, counts in self.sides.items()},
-            "clusters": [c.to_dict() for c in self.clusters],
+            "causes": [
+                {**c, "money": None if c["money"] is None else str(c["money"])} for c in self.causes.to_pylist()
+            ],
             "expected": self.expected.origin.to_dict(),
             "actual": self.actual.origin.to_dict(),
         }
