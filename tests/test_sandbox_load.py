@@ -188,6 +188,21 @@ def test_what_cannot_be_taken_names_file_line_and_column_and_loads_nothing(
     assert status(loaded).finops == before.finops
 
 
+def test_rows_may_name_rows_of_their_own_file_and_of_files_to_come(tmp_path: Path):
+    accounts = """
+accountid,accountnumber,name,parentaccountid.accountnumber,primarycontactid.msdynce_contactnumber
+,A-1,Child,A-2,C-1
+11111111-2222-4333-8444-555555555555,A-2,Parent,,
+"""
+    load(tmp_path / "state", write(tmp_path / "csv", {"sales/accounts.csv": accounts, "quotes.csv": None,
+                                                      "quotedetails.csv": None}))  # fmt: skip
+    sql = """SELECT a.name, p.name, fullname, p.accountid FROM sales_accounts a
+             JOIN sales_accounts p ON p.accountid = a.parentaccountid
+             JOIN sales_contacts ON contactid = a.primarycontactid"""
+    assert ask(tmp_path / "state", sql) == [("Child", "Parent", "Orlando Gee", "11111111-2222-4333-8444-555555555555")]
+    assert ask(tmp_path / "state", "SELECT count(*) FROM sales_accounts WHERE accountid IS NULL") == [(0,)]
+
+
 def test_unknown_and_missing_files_are_named(tmp_path: Path):
     with pytest.raises(UnknownName, match=r"Did you mean 'accounts\.csv'"):
         load(tmp_path / "state", write(tmp_path / "csv", {"acounts.csv": "name\nx\n"}))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from p2c_lib.errors import SandboxError, UnknownName
-from p2c_lib.sandbox.load.fill import put_rows
+from p2c_lib.sandbox.load.fill import give_ids, put_rows
 from p2c_lib.sandbox.load.table import read_table
 from p2c_lib.sandbox.references import add_references
 from p2c_lib.sandbox.schema import Entity, entities
@@ -54,9 +54,10 @@ def load(state: Path, folder: Path, *, reset: bool = False) -> Loaded:
         if reset:
             wipe(store)
         add_references(store, currencies=(), units=())
+        give_ids(tables)
         rows: dict[str, int] = {}
         for table in tables:
-            rows[table.entity.set_name] = rows.get(table.entity.set_name, 0) + put_rows(store, table)
+            rows[table.entity.set_name] = rows.get(table.entity.set_name, 0) + put_rows(store, table, tables)
         settle(store)
     (state / TRUTH).unlink(missing_ok=True)
     names = tuple(table.name for table in tables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from p2c_lib.sandbox.finops.related import RULES, Related
 from p2c_lib.sandbox.load.table import CsvTable, Reference
@@ -23,19 +23,29 @@ from p2c_lib.sandbox.store import Store, Value, quoted, sortable_guid, table
 _BY_CODE = {"isocurrencycode", "name"}
 
 
-def put_rows(store: Store, csv: CsvTable) -> int:
-    """Insert the file's rows; SandboxError names the line of a dangling reference or of a key that is there twice."""
+def give_ids(tables: Iterable[CsvTable]) -> None:
+    """Give every Sales row that brings none an id, so that rows can name one another whatever file comes first."""
+    for csv in tables:
+        if csv.entity.system == "sales":
+            key = csv.entity.key[0]
+            given = csv.values.get(key, [None] * len(csv.lines))
+            csv.values[key] = [sortable_guid() if value is None else value for value in given]
+
+
+def put_rows(store: Store, csv: CsvTable, tables: Sequence[CsvTable]) -> int:
+    """Insert the file's rows; SandboxError names the line of a dangling reference or of a key that is there twice.
+
+    ``tables`` are all files of the load: a row may name one of a file that is still to come.
+    """
     columns = dict(csv.values)
     count = len(csv.lines)
     for title, reference, keys in csv.references:
-        _resolve(store, csv, columns, title, reference, keys)
+        _resolve(store, csv, columns, title, reference, keys, tables)
     _keys_once(store, csv, columns)
     if csv.entity.system == "finops":
         _related(store, csv, columns)
     else:
         _fill(csv.entity.set_name, columns, count)
-        if csv.entity.key[0] not in columns:
-            columns[csv.entity.key[0]] = [sortable_guid() for _ in range(count)]
     names = [name for name in columns if name in csv.entity.columns or name.endswith("!type")]
     return store.insert_many(csv.entity, names, zip(*(columns[name] for name in names), strict=True)) if count else 0
 
@@ -44,11 +54,17 @@ def put_rows(store: Store, csv: CsvTable) -> int:
 
 
 def _resolve(
-    store: Store, csv: CsvTable, columns: dict[str, list[Value]], title: str, reference: Reference, keys: list[str]
+    store: Store,
+    csv: CsvTable,
+    columns: dict[str, list[Value]],
+    title: str,
+    reference: Reference,
+    keys: list[str],
+    tables: Sequence[CsvTable],
 ) -> None:
     name, target = reference.column.name, reference.target
     _make_missing(store, reference, keys)
-    known = _known(store, reference)
+    known = _known(store, reference, tables)
     ids = columns.setdefault(name, [None] * len(keys))
     kinds = columns.setdefault(f"{name}!type", [None] * len(keys)) if len(reference.column.targets) > 1 else None
     for row, key in enumerate(keys):
@@ -62,19 +78,23 @@ def _resolve(
             raise csv.fault(row, title, f"{problem}.", f"Name a row that is there, or add it to {target.set_name}.csv.")
         if ids[row] is not None:
             raise csv.fault(row, title, f"'{name}' is given twice on this line.", "Leave one of the two empty.")
-        ids[row] = found[0]
+        ids[row] = next(iter(found))
         if kinds is not None:
             kinds[row] = target.name
 
 
-def _known(store: Store, reference: Reference) -> dict[str, tuple[str, ...]]:
+def _known(store: Store, reference: Reference, tables: Sequence[CsvTable] = ()) -> dict[str, set[Value]]:
+    """Ids by business key: of rows that are there, and of rows that the load brings."""
     target = reference.target
     sql = f"SELECT {quoted(reference.key)}, {quoted(target.key[0])} FROM {table(target)}"  # noqa: S608 - schema names
-    known: dict[str, tuple[str, ...]] = {}
-    for key, row_id in store.connection.execute(sql):
+    pairs: list[tuple[Value, Value]] = store.connection.execute(sql).fetchall()
+    for csv in tables:
+        if csv.entity.set_name == target.set_name and reference.key in csv.values:
+            pairs += zip(csv.values[reference.key], csv.values[target.key[0]], strict=True)
+    known: dict[str, set[Value]] = {}
+    for key, row_id in pairs:
         if key is not None:
-            text = str(key).casefold()
-            known[text] = (*known.get(text, ()), row_id)
+            known.setdefault(str(key).casefold(), set()).add(row_id)
     return known
 
 
