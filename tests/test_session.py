@@ -245,3 +245,7 @@ def test_connecting_to_the_sandbox_starts_one_and_closing_stops_it(tmp_path: Pat
 def test_an_unknown_connection_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'sandbox'"):
         connect("sandbocks", workspace=Workspace(tmp_path))
+
+
+def test_a_limit_goes_with_paths_through_several_lookups(session: Session) -> None:
+    assert len(session.extract(LINES, limit=7)) == 7

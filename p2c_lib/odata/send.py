@@ -27,6 +27,7 @@ from p2c_lib.odata.pace import Pace
 __all__ = ["Answer", "Patience", "Sender"]
 
 TIMEOUT = httpx.Timeout(120.0, connect=10.0)
+BODY_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # a batch of hundreds of writes may take minutes
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=64)
 DEFAULT_HEADERS = {
     "Accept": "application/json",
@@ -194,10 +195,11 @@ class Sender:
     ) -> Answer | Exception:
         """One try: an answer, or the exception that kept it from coming."""
         sent = {**headers, "Authorization": f"Bearer {token}"}
+        wait = TIMEOUT if body is None else BODY_TIMEOUT
         with user.pace.slot():
             self.requests += 1
             try:
-                with self._http.stream(method, url, headers=sent, content=body) as response:
+                with self._http.stream(method, url, headers=sent, content=body, timeout=wait) as response:
                     raw = b"".join(response.iter_raw())
                 content = _inflate(raw, response.headers.get("content-encoding", ""))
             except (httpx.TransportError, IncompleteRead) as error:

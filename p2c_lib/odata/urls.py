@@ -25,7 +25,7 @@ def first_url(query: Query, schema: EntitySchema, dialect: Dialect, *, count: bo
         options["$filter"] = text
     if order := _order(query, schema, dialect):
         options["$orderby"] = order
-    if query.top is not None and (dialect.may_skip or query.top <= TOP_LIMIT):
+    if query.top is not None and (dialect.may_skip or _top_is_taken(query)):
         options["$top"] = str(query.top)
     if count:
         options["$count"] = "true"
@@ -43,6 +43,11 @@ def filter_text(query: Query, schema: EntitySchema) -> str | None:
 def prefer(query: Query) -> dict[str, str]:
     """The header that asks for a page size, to be sent with every page of a query."""
     return {} if query.page_size is None else {"Prefer": f"odata.maxpagesize={query.page_size}"}
+
+
+def _top_is_taken(query: Query) -> bool:
+    """Whether Dataverse takes ``$top`` here: not beyond a page, and not with nested expands."""
+    return (query.top or 0) <= TOP_LIMIT and not any(each.expand for each in query.expand)
 
 
 def _select(query: Query, schema: EntitySchema) -> str:

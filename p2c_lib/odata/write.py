@@ -77,10 +77,13 @@ class Writer:
         if len(starts) == 1:
             yield send(run, 0, size)
             return
-        with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        pool = ThreadPoolExecutor(BATCHES_AT_ONCE)
+        try:
             waiting = [pool.submit(send, run, start, start + size) for start in starts]
             for future in as_completed(waiting):
                 yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an interrupt nothing further is sent
 
     def _in_batch(self, run: Run, start: int, stop: int) -> Settled:
         return self._batch(run.ready(start, stop))
