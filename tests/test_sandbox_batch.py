@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -72,6 +73,9 @@ def test_a_change_set_is_all_or_nothing(sales: Sales) -> None:
     assert statuses(answer) == [400, 404]
     assert "changesetresponse_" in answer.text
     assert sales.client.get("accounts/$count").text == "0"
+    sales.organisation.switches = replace(sales.organisation.switches, failed_change_set="plain")
+    plain = sent(sales, multipart(change_set(good, bad), READ), Prefer="odata.continue-on-error")
+    assert (statuses(plain), "changesetresponse_" in plain.text) == ([400, 404], False)
 
 
 def test_a_later_operation_of_a_change_set_refers_to_an_earlier_one(sales: Sales) -> None:

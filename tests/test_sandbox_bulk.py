@@ -53,6 +53,9 @@ def test_upsert_multiple_creates_and_updates_without_saying_which(sales: Sales) 
     new = message(
         sales, "UpsertMultiple", {"@odata.id": "accounts(accountnumber='3')", "accountnumber": "3", "name": "x"}
     )
+    assert message(sales, "UpsertMultiple", targets[0], targets[0]).status_code == 204
+    sales.organisation.switches = replace(sales.organisation.switches, repeated_targets=False)
+    assert error_of(message(sales, "UpsertMultiple", targets[0], targets[0])) == (412, "0x80040237")
     assert known.status_code == 204
     assert error_of(new) == (400, "0x80040216")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,9 @@ def test_an_external_product_without_a_list_in_its_currency_is_refused(shop: Sal
 def test_an_active_product_is_locked_unless_external(shop: Sales) -> None:
     own, external = product(shop, "OWN", external=False), product(shop, "EXT", external=True)
     assert row(shop, f"products({own})")["statecode"] == 0
-    assert error_of(shop.client.patch(f"products({own})", json={"name": "x"})) == (400, "0x8004F995")
+    shop.organisation.switches = replace(shop.organisation.switches, business_status=403)
+    assert error_of(shop.client.patch(f"products({own})", json={"name": "x"})) == (403, "0x8004F995")
+    shop.organisation.switches = replace(shop.organisation.switches, business_status=400)
     assert shop.client.patch(f"products({external})", json={"name": "x"}).status_code == 204
     moves = [
         ({"statecode": 3}, 204, None),

@@ -71,7 +71,7 @@ def _part(
 
 def _change_set(
     organisation: Organisation, call: Call, operations: tuple[Operation, ...], answering: Answering
-) -> list[One]:
+) -> Answered:
     made: dict[str, str] = {}
     answers: list[One] = []
 
@@ -89,8 +89,8 @@ def _change_set(
                     made[f"${operation.content_id}"] = location
                 answers.append((answer, operation.content_id))
     except _Undone as undone:
-        # Servers on Microsoft's library answer with the failing part alone inside the change set's part.
-        return [undone.answered]
+        plain = organisation.switches.failed_change_set == "plain"
+        return undone.answered if plain else [undone.answered]
     return answers
 
 

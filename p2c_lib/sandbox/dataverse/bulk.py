@@ -98,9 +98,12 @@ def _addressed(entity: Entity, url: object) -> Key:
 
 def _upsert(request: Request, entity: Entity) -> Answer:
     targets = _targets(request, entity)
+    keys = [_addressed(entity, one["@odata.id"]) if "@odata.id" in one else _primary(entity, one) for one in targets]
+    named = {tuple(str(value).lower() for value in key.values.values()) for key in keys}
+    if len(named) < len(keys) and not request.organisation.switches.repeated_targets:
+        raise Refusal(412, "0x80040237", "Cannot insert duplicate key.")
     with request.store.write():
-        for one in targets:
-            key = _addressed(entity, one["@odata.id"]) if "@odata.id" in one else _primary(entity, one)
+        for one, key in zip(targets, keys, strict=True):
             repeated = key.alternate is not None and any(name in one for name in key.values)
             if repeated and find(request.store, key) is None:
                 # Seen of the real service: the create path fails when key columns are in the body too.

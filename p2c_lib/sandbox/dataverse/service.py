@@ -21,6 +21,10 @@ from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 
+# The codes of products and price lists, product states, currencies and price lists, quotes.
+_BUSINESS = ("0x80043b", "0x8004F9", "0x80048ce", "0x80048cf3", "0x80048d00", "0x80100010")
+
+
 def answer(organisation: Organisation, call: Call, contents: Contents = no_contents) -> Answer:
     """Answer one call; a refusal becomes its error body, and nothing else is raised."""
     try:
@@ -28,6 +32,8 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
         request = Request(organisation, call, contents)
         return _routed(request)
     except Refusal as refusal:
+        if refusal.code.startswith(_BUSINESS):
+            refusal.status = organisation.switches.business_status
         return refused(refusal, annotated="odata.include-annotations" in call.preferences())
     except sqlite3.OperationalError as error:
         if not any(limit in str(error) for limit in ("too many", "depth", "too big", "too large", "Expression tree")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class SalesSwitches:
     ``protection``: the service protection limits are on, with the numbers after it.
     ``tracking_days``: a delta token older than this has expired.
     ``expired_status``: the HTTP status of an expired delta token (not published).
+    ``business_status``: the HTTP status of the Sales app's own refusals (not published).
+    ``repeated_targets``: whether one UpsertMultiple may name a row twice; the second then changes what the first made.
+    ``failed_change_set``: a failed change set is answered as a ``change set`` that holds the failing part alone, or by
+    that part in its place (``plain``); both are seen of OData services.
     """
 
     products_active: bool = True
@@ -36,3 +41,6 @@ class SalesSwitches:
     window: float = 300.0
     tracking_days: float = 7.0
     expired_status: int = 410
+    business_status: int = 400
+    repeated_targets: bool = True
+    failed_change_set: Literal["change set", "plain"] = "change set"
