@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.faults import PROFILES, Faults
 from p2c_lib.sandbox.finops import Switches
 from p2c_lib.sandbox.finops.blobs import Blobs
@@ -25,6 +26,14 @@ def test_every_switch_is_in_the_table_with_its_default(name: str):
     default = str(getattr(Switches(), name))
     row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |"))
     assert default in row.split("|")[3]
+
+
+@pytest.mark.parametrize("name", [one.name for one in fields(SalesSwitches)])
+def test_every_switch_of_sales_is_in_its_table_with_its_default(name: str):
+    default = getattr(SalesSwitches(), name)
+    shown = ", ".join(default) if isinstance(default, tuple) else str(default)
+    rows = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
+    assert any(line.split("|")[2].strip() == shown for line in rows)
 
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Faults)] + list(PROFILES))

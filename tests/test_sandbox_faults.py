@@ -195,7 +195,7 @@ def test_a_profile_comes_from_its_name_or_from_a_file(tmp_path: Path):
 
 
 def test_a_served_sandbox_takes_profile_admin_and_switches(tmp_path: Path):
-    (tmp_path / "switches.json").write_text('{"page_size": 5, "next_link": "skiptoken"}', "utf-8")
+    (tmp_path / "switches.json").write_text('{"finops": {"page_size": 5, "next_link": "skiptoken"}}', "utf-8")
     running = process.start(tmp_path, faults=_file(tmp_path, "token_seconds: 0.2\nseed: 7\n"), admin=True)
     try:
         headers = {"Authorization": f"Bearer {running.token}"}
@@ -221,7 +221,7 @@ def test_a_served_sandbox_takes_profile_admin_and_switches(tmp_path: Path):
 def test_a_served_sandbox_refuses_a_profile_or_switch_that_is_none(tmp_path: Path):
     with pytest.raises(SandboxError, match="Unknown fault profile 'flakey'"):
         process.start(tmp_path, faults="flakey")
-    (tmp_path / "switches.json").write_text('{"pages": 5}', "utf-8")
+    (tmp_path / "switches.json").write_text('{"finops": {"pages": 5}}', "utf-8")
     with pytest.raises(SandboxError, match="Unknown switch 'pages'"):
         process.start(tmp_path)
 

@@ -584,21 +584,3 @@ def test_the_limits_per_user_of_older_versions_slide():
         now[0] += 1300
     with pytest.raises(Refusal, match="Combined execution time"), throttle.request():
         pass
-
-
-def test_switches_are_read_from_a_file_and_checked(tmp_path: Path):
-    from p2c_lib.errors import SandboxError, UnknownName
-
-    path = tmp_path / "switches.json"
-    assert Switches.read(path) == Switches()
-    path.write_text('{"next_link": "skiptoken", "page_size": 5}', "utf-8")
-    assert Switches.read(path) == Switches(next_link="skiptoken", page_size=5)
-    for text, error, said in (
-        ('{"nextlink": "skip"}', UnknownName, "Did you mean 'next_link'"),
-        ('{"next_link": "x"}', SandboxError, "Allowed: skip, skiptoken"),
-        ('{"page_size": "5"}', SandboxError, "cannot be '5'"),
-        ("{", SandboxError, "is not JSON"),
-    ):
-        path.write_text(text, "utf-8")
-        with pytest.raises(error, match=said):
-            Switches.read(path)

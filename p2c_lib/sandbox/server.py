@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -20,17 +21,15 @@ from starlette.types import ASGIApp
 
 from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox.certificate import certificate
+from p2c_lib.sandbox.choices import FILE, read_choices
 from p2c_lib.sandbox.dataverse.organisation import Organisation
-from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.faults import profile
-from p2c_lib.sandbox.finops import Switches
 from p2c_lib.sandbox.process import RECORD, Running, locked
 from p2c_lib.sandbox.state import open_store, status
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app, spoilt
 
 SALES_PORT, FINOPS_PORT = 8710, 8711
-SWITCHES = "switches.json"
 
 
 def serve(
@@ -50,13 +49,13 @@ def serve(
 
     An empty state is seeded with the default company first. Port 0 takes any free port. ``tls`` serves https with a
     certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service protection. ``faults`` is a
-    fault profile by name or file, which ``admin`` lets a client change while the sandbox runs; ``state/switches.json``
-    sets the switches of F&O. While it answers, ``home/server.json`` tells where; `SandboxError` when a port or the
-    state is in use.
+    fault profile by name or file, which ``admin`` lets a client change while the sandbox runs. The switches of both
+    systems come from ``state/switches.json``. While it answers, ``home/server.json`` tells where; `SandboxError` when a
+    port or the state is in use.
     """
     state = state or home
     trouble = profile(faults)
-    switches = Switches.read(state / SWITCHES)
+    choices = read_choices(state / FILE)
     state.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     with locked(state), contextlib.ExitStack() as stack:
@@ -67,10 +66,10 @@ def serve(
         chain, key = certificate(home) if tls else (None, None)
         urls = [f"http{'s' if tls else ''}://127.0.0.1:{one.getsockname()[1]}" for one in sockets]
         running = Running(urls[0], urls[1], tokens.secret, os.getpid(), state, chain)
-        organisation = Organisation(store, SalesSwitches(protection=limits))
+        organisation = Organisation(store, replace(choices.sales, protection=choices.sales.protection and limits))
         apps = [
             spoilt(sales_app(organisation, tokens), "sales", trouble, tokens, admin=admin),
-            spoilt(finops_app(store, tokens, switches), "finops", trouble, tokens, admin=admin),
+            spoilt(finops_app(store, tokens, choices.finops), "finops", trouble, tokens, admin=admin),
         ]
         servers = [_Server(_config(app, chain, key)) for app in apps]
         record = home / RECORD

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
-
-from p2c_lib.errors import SandboxError, UnknownName
+from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["Switches"]
 
@@ -49,31 +45,3 @@ class Switches:
     user_limits: Literal["off", "on"] = "off"
     package_polls: Literal[0, 1, 2] = 1
     page_size: int = 10_000
-
-    @classmethod
-    def read(cls, path: Path) -> Switches:
-        """The switches of a JSON file; the defaults when there is none; an unknown name or value is refused."""
-        if not path.exists():
-            return cls()
-        try:
-            chosen = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise SandboxError(f"{path.name} is not JSON: {error}.", hint="Correct or delete it.") from error
-        return cls.of(chosen)
-
-    @classmethod
-    def of(cls, chosen: dict[str, Any]) -> Switches:
-        """The switches with some set by name.
-
-        >>> Switches.of({"next_link": "skiptoken"}).next_link
-        'skiptoken'
-        """
-        hints = get_type_hints(cls)
-        for name, value in chosen.items():
-            if name not in hints:
-                raise UnknownName("switch", name, [f.name for f in fields(cls)])
-            allowed = get_args(hints[name])
-            if value not in allowed if allowed else not isinstance(value, hints[name]) or isinstance(value, bool):
-                known = ", ".join(map(str, allowed)) or hints[name].__name__
-                raise SandboxError(f"Switch '{name}' cannot be {value!r}.", hint=f"Allowed: {known}.")
-        return cls(**chosen)
