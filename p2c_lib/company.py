@@ -291,7 +291,7 @@ def reconcile_all(
     """
     run_id = new_run_id()
     scope = {"connection_set": session.set.name, "company": session.company}
-    ledger = open_ledger(session.workspace.state)
+    ledger = open_ledger(session.workspace.ledger)
     try:
         recons, moved, extras = {}, {}, {}
         for task in tasks:

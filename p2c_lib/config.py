@@ -4,6 +4,8 @@ A workspace is the folder that holds ``p2c.toml``. Without one, the current fold
 ``sandbox`` set. State (ledger, runs, sandbox) lives in its ``.p2c/`` folder.
 
 ```toml
+ledger = "env:P2C_LEDGER"  # postgresql+psycopg://...; without this line an SQLite file in .p2c/
+
 [connections.prod-sales]
 app = "sales"
 url = "https://contoso.crm4.dynamics.com"
@@ -37,6 +39,7 @@ __all__ = ["SANDBOX", "Connection", "ConnectionSet", "Secret", "Workspace", "wor
 App = Literal["sales", "finops"]
 SANDBOX = "sandbox"
 FILE = "p2c.toml"
+FILE_KEYS = ("connections", "sets", "ledger")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CONNECTION_KEYS = {"app", "url", "tenant", "client_id", "secret", "token_url"}
 SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
@@ -167,6 +170,24 @@ class Workspace:
         return self.root / ".p2c"
 
     @property
+    def ledger(self) -> Path | str:
+        """Where the ledger is: the state folder, or the URL that ``ledger`` in p2c.toml refers to.
+
+        Raises ConfigError for a URL that shows its password.
+        """
+        named = self.content.get("ledger")
+        if named is None:
+            return self.state
+        if not isinstance(named, str):
+            raise ConfigError(f"ledger is {named!r}.", hint="Write a database URL, or a secret's reference.")
+        if named.partition(":")[0] in {"env", "file", "keyring"}:
+            return Secret(named).reveal()
+        if urlsplit(named).password:
+            hint = 'Put the URL where a reference leads to it: ledger = "env:P2C_LEDGER".'
+            raise ConfigError(f"ledger in {self.root / FILE} shows a password.", hint=hint)
+        return named
+
+    @property
     def sandbox_home(self) -> Path:
         """Where the sandbox of this workspace keeps its rows and says where it listens."""
         return self.state / "sandbox"
@@ -260,8 +281,8 @@ def workspace(start: Path | None = None) -> Workspace:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{file} cannot be read: {error}.") from None
     for key in content:
-        if key not in {"connections", "sets"}:
-            raise UnknownName("key", key, ["connections", "sets"], where=str(file))
+        if key not in FILE_KEYS:
+            raise UnknownName("key", key, FILE_KEYS, where=str(file))
     return Workspace(root, content)
 
 

@@ -248,7 +248,7 @@ class TaskWalk:
 
     @contextmanager
     def _ledger(self) -> Iterator[Ledger]:
-        ledger = open_ledger(self.session.workspace.state)
+        ledger = open_ledger(self.session.workspace.ledger)
         try:
             yield ledger
         finally:

@@ -112,7 +112,7 @@ def apply(
     """
     started = perf_counter()
     refuse(plan, session)
-    own = ledger or open_ledger(session.workspace.state)
+    own = ledger or open_ledger(session.workspace.ledger)
     try:
         own.record_plan(plan.id, task=plan.task, folder=plan.folder, run_id=run_id)
         outcomes = list(_send_all(plan, session, own, progress))
@@ -207,7 +207,7 @@ def _send(
     ledger.answered(
         plan_id,
         [
-            {"at": o["position"], "to": o["state"], "code": o["status"], "text": o["message"], "request": r.request_id}
+            {name: o[name] for name in ("position", "state", "status", "message")} | {"request_id": r.request_id}
             for o, r in zip(outcomes, results, strict=True)
         ],
     )

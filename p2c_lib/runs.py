@@ -122,7 +122,7 @@ def run(
     started = perf_counter()
     folder = workspace.state / "runs" / checked.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = open_ledger(workspace.state)
+    ledger = open_ledger(workspace.ledger)
     try:
         ledger.begin_run(
             checked.run_id, connection_set=connection_set.name, company=connection_set.company, apply=checked.apply

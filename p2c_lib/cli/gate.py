@@ -76,7 +76,7 @@ def _ledger(connection_set: str) -> Iterator[tuple[Ledger, dict[str, str]]]:
 
     here = workspace()
     chosen = here.connection_set(connection_set)
-    ledger = open_ledger(here.state)
+    ledger = open_ledger(here.ledger)
     try:
         yield ledger, {"connection_set": connection_set, "company": chosen.company}
     finally:

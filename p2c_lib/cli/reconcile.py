@@ -56,7 +56,7 @@ def list_pairs(kind: KindArgument, *, connection_set: SetOption = SANDBOX, as_js
     from p2c_lib.report import Table
 
     with session_of(connection_set) as session:
-        ledger = open_ledger(session.workspace.state)
+        ledger = open_ledger(session.workspace.ledger)
         try:
             found = duplicates_of(kind, session, ledger)
         finally:
@@ -91,7 +91,7 @@ def decide(
         raise UnknownName("kind of party", kind, PARTIES)
     here = workspace()
     here.connection_set(connection_set)
-    ledger = open_ledger(here.state)
+    ledger = open_ledger(here.ledger)
     try:
         pair = (key.strip().casefold(), other.strip().casefold())
         ledger.decide(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.ledger import schema
+from p2c_lib.ledger.chain import keep, now
+from p2c_lib.ledger.database import engine_of
+from p2c_lib.ledger.journal import Journal
 
 __all__ = ["Ledger", "WaitingRow", "open_ledger"]
 
@@ -35,30 +35,8 @@ class WaitingRow:
     reason: str
 
 
-class Ledger:
+class Ledger(Journal):
     """Facts about runs; every write is one transaction."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        schema.METADATA.create_all(engine)
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise ConfigError(
-                f"The ledger at {self._engine.url.render_as_string()} cannot be written: {error.__class__.__name__}.",
-                hint="Check that its disk is not full and that no other program holds it.",
-            ) from error
-
-    def _read(self, statement: Any) -> list[dict[str, Any]]:
-        with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
 
     # runs and their tasks
 
@@ -70,16 +48,18 @@ class Ledger:
             "company": company,
             "apply": apply,
             "status": "running",
-            "started": _now(),
+            "started": now(),
         }
         with self._write() as connection:
             connection.execute(insert(schema.runs), row)
+            keep(connection, schema.runs, schema.runs.c.run_id == run_id)
 
     def end_run(self, run_id: str, *, status: str, report: str | None) -> None:
         """A run ended; ``status`` is clean, differences or error."""
-        values = {"status": status, "report": report, "ended": _now()}
+        values = {"status": status, "report": report, "ended": now()}
         with self._write() as connection:
             connection.execute(update(schema.runs).where(schema.runs.c.run_id == run_id).values(values))
+            keep(connection, schema.runs, schema.runs.c.run_id == run_id)
 
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the latest first."""
@@ -90,7 +70,8 @@ class Ledger:
         table = schema.tasks
         with self._write() as connection:
             connection.execute(table.delete().where(table.c.run_id == run_id, table.c.task == facts["task"]))
-            connection.execute(insert(table), {**facts, "run_id": run_id, "ended": _now()})
+            connection.execute(insert(table), {**facts, "run_id": run_id, "ended": now()})
+            keep(connection, table, table.c.run_id == run_id, table.c.task == facts["task"])
 
     def tasks(self, run_id: str) -> list[dict[str, Any]]:
         """The tasks of a run in the order they ended. Raises UnknownName for a run that is not in the ledger."""
@@ -99,66 +80,25 @@ class Ledger:
             raise UnknownName("run", run_id, known)
         return rows
 
-    # plans and operations
-
-    def record_plan(self, plan_id: str, *, task: str, folder: Path, run_id: str | None) -> None:
-        """A plan is about to be applied; the same plan is recorded once."""
-        row = {"plan_id": plan_id, "run_id": run_id, "task": task, "folder": str(folder), "made": _now()}
-        with self._write() as connection:
-            known = connection.execute(select(schema.plans.c.plan_id).where(schema.plans.c.plan_id == plan_id)).first()
-            if known is None:
-                connection.execute(insert(schema.plans), row)
-
-    def sending(self, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Operations are about to be sent: rows of position, op, entity_set, key."""
-        table = schema.operations
-        sent = [{**row, "plan_id": plan_id, "state": "sent", "sent": _now()} for row in rows]
-        again = table.delete().where(table.c.plan_id == plan_id, table.c.position == bindparam("at"))
-        with self._write() as connection:
-            connection.execute(again, [{"at": row["position"]} for row in rows])
-            connection.execute(insert(table), sent)
-
-    def answered(self, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Operations were answered: rows of at (the position), to (the state), code, message and request."""
-        table = schema.operations
-        statement = (
-            update(table)
-            .where(table.c.plan_id == plan_id, table.c.position == bindparam("at"))
-            .values(
-                state=bindparam("to"),
-                status=bindparam("code"),
-                message=bindparam("text"),
-                request_id=bindparam("request"),
-                answered=_now(),
-            )
-        )
-        with self._write() as connection:
-            connection.execute(statement, [dict(row) for row in rows])
-
-    def operations(self, plan_id: str) -> list[dict[str, Any]]:
-        """The operations of a plan that were sent, in plan order."""
-        table = schema.operations
-        return self._read(select(table).where(table.c.plan_id == plan_id).order_by(table.c.position))
-
     # rows that wait
 
     def record_waiting(
         self, run_id: str, *, connection_set: str, company: str, task: str, rows: Iterable[WaitingRow]
     ) -> None:
         """The rows of a task that wait now; those that waited before and no longer do are released."""
-        table, now = schema.waiting, _now()
+        table, at = schema.waiting, now()
         mine = (table.c.connection_set == connection_set, table.c.company == company, table.c.task == task)
         with self._write() as connection:
             open_rows = connection.execute(select(table).where(*mine, table.c.state == "open")).mappings().all()
             known = {(r["key"], r["kind"], r["rule"], r["field"]): r["id"] for r in open_rows}
-            seen = {"last_run": run_id, "last_seen": now}
+            seen = {"last_run": run_id, "last_seen": at}
             new, still = [], []
             for row in rows:
                 found = known.pop((row.key, row.kind, row.rule, row.field), None)
                 if found is not None:
                     still.append({"at": found, "shown": row.value, "why": row.reason})
                     continue
-                first = {"first_run": run_id, "first_seen": now, "state": "open", "task": task, "company": company}
+                first = {"first_run": run_id, "first_seen": at, "state": "open", "task": task, "company": company}
                 new.append({**asdict(row), **first, **seen, "connection_set": connection_set})
             by_id = update(table).where(table.c.id == bindparam("at"))
             if still:
@@ -167,6 +107,8 @@ class Ledger:
                 connection.execute(by_id.values(state="released", **seen), [{"at": i} for i in known.values()])
             if new:
                 connection.execute(insert(table), new)
+            moved = or_(table.c.first_run == run_id, table.c.state == "released")
+            keep(connection, table, *mine, table.c.last_run == run_id, moved)
 
     def waiting(self, *, connection_set: str, company: str, task: str | None = None) -> list[dict[str, Any]]:
         """The rows that wait now, of one task or of all."""
@@ -221,7 +163,9 @@ class Ledger:
                 hint = "Correct the row, or the one it waits for, or the template; a waiver only overrules the gate."
                 raise ConfigError(f"{key} cannot be waived: {row['reason']}.", hint=hint)
         with self._write() as connection:
-            connection.execute(insert(schema.waivers), {**scope, "key": key, "by": by, "why": why, "at": _now()})
+            waivers = schema.waivers
+            connection.execute(insert(waivers), {**scope, "key": key, "by": by, "why": why, "at": now()})
+            keep(connection, waivers, *(waivers.c[name] == value for name, value in (scope | {"key": key}).items()))
 
     def waived(self, *, connection_set: str, company: str, task: str) -> dict[str, str]:
         """The keys of a task that were let through, with who did and why."""
@@ -239,10 +183,11 @@ class Ledger:
         scope = {"connection_set": connection_set, "company": company, "task": task, "key": key}
         ended = 0
         with self._write() as connection:
-            for table, ends in ((schema.waivers, {"ended": _now()}), (schema.waiting, {"state": "released"})):
+            for table, ends in ((schema.waivers, {"ended": now()}), (schema.waiting, {"state": "released"})):
                 still = table.c.ended.is_(None) if table is schema.waivers else table.c.state == "open"
                 mine = [table.c[name] == value for name, value in scope.items()]
                 ended += connection.execute(update(table).where(*mine, still).values(**ends)).rowcount
+                keep(connection, table, *mine)
         if not ended:
             known = {row["key"] for row in self.waiting(connection_set=connection_set, company=company, task=task)}
             raise UnknownName("row set aside", key, known, where=task)
@@ -254,9 +199,11 @@ class Ledger:
         self, run_id: str, *, connection_set: str, company: str, task: str, summary: Mapping[str, int]
     ) -> None:
         """How many rows of a task were in each class."""
-        scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task, "at": _now()}
+        scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task, "at": now()}
         with self._write() as connection:
-            connection.execute(insert(schema.reconciliations), {**scope, **summary})
+            table = schema.reconciliations
+            connection.execute(insert(table), {**scope, **summary})
+            keep(connection, table, table.c.run_id == run_id, table.c.task == task)
 
     def reconciliations(self, *, connection_set: str, company: str) -> list[dict[str, Any]]:
         """Every reconciliation of a set and company, the oldest first: what a trend is drawn from."""
@@ -274,7 +221,9 @@ class Ledger:
         first, second = sorted(pair)
         row = {"connection_set": connection_set, "entity": entity, "key_a": first, "key_b": second}
         with self._write() as connection:
-            connection.execute(insert(schema.decisions), {**row, "decision": decision, "by": by, "at": _now()})
+            table = schema.decisions
+            connection.execute(insert(table), {**row, "decision": decision, "by": by, "at": now()})
+            keep(connection, table, *(table.c[name] == value for name, value in row.items()))
 
     def decisions(self, *, connection_set: str, entity: str) -> dict[tuple[str, str], str]:
         """What was decided about pairs of rows (keys, the smaller first)."""
@@ -291,8 +240,9 @@ class Ledger:
         scope = {"connection_set": connection_set, "company": company, "task": task}
         with self._write() as connection:
             connection.execute(table.delete().where(*(table.c[name] == value for name, value in scope.items())))
-            facts = {**scope, "run_id": run_id, "file": str(file), "rows": rows, "at": _now()}
+            facts = {**scope, "run_id": run_id, "file": str(file), "rows": rows, "at": now()}
             connection.execute(insert(table), facts)
+            keep(connection, table, *(table.c[name] == value for name, value in scope.items()))
 
     def agreed(self, *, connection_set: str, company: str, task: str) -> Path | None:
         """The Parquet file of the rows both systems last agreed on; None before the first agreement."""
@@ -303,26 +253,8 @@ class Ledger:
 
 
 def open_ledger(place: Path | str) -> Ledger:
-    """The ledger in a folder (``ledger.db``, made when absent) or at a SQLAlchemy URL."""
-    if isinstance(place, Path):
-        place.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{place / 'ledger.db'}"
-    else:
-        url = place
-    try:
-        engine = create_engine(url)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _durable_and_shared)
-        return Ledger(engine)
-    except SQLAlchemyError as error:
-        raise ConfigError(f"The ledger at {place} cannot be opened: {error.__class__.__name__}.") from error
+    """The ledger in a folder (``ledger.db``, made when absent) or at a SQLAlchemy URL, brought up to this version.
 
-
-def _durable_and_shared(connection: Any, _record: Any) -> None:
-    """Write-ahead log: readers never wait, and a killed writer leaves a consistent file."""
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    Raises ConfigError when it cannot be opened, lacks a driver or is of a later version.
+    """
+    return Ledger(engine_of(place))

@@ -5,14 +5,22 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 __all__ = [
+    "CHAINED",
     "METADATA",
+    "REMEMBERED",
     "agreed",
+    "approvals",
+    "chain",
     "decisions",
+    "history",
+    "leases",
     "operations",
+    "outcomes",
     "plans",
     "reconciliations",
     "runs",
     "tasks",
+    "version",
     "waiting",
     "waivers",
 ]
@@ -55,23 +63,89 @@ plans = Table(
     Column("task", String(60), nullable=False),
     Column("folder", Text, nullable=False),
     Column("made", String(32), nullable=False),
+    Column("company", String(20)),
+    Column("entity_set", String(100)),
+    Column("undoes", String(64)),
 )
+
+# Chained, only ever added to: an operation is about to be sent, an operation was answered, a plan was approved.
 
 operations = Table(
     "operations",
     METADATA,
-    Column("plan_id", String(64), primary_key=True),
-    Column("position", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("plan_id", String(64), nullable=False),
+    Column("position", Integer, nullable=False),
     Column("op", String(10), nullable=False),
     Column("entity_set", String(100), nullable=False),
     Column("key", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Index("operations_by_plan", "plan_id"),
+    Index("operations_by_key", "entity_set", "key"),
+)
+
+outcomes = Table(
+    "outcomes",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("plan_id", String(64), nullable=False),
+    Column("position", Integer, nullable=False),
     Column("state", String(10), nullable=False),
     Column("status", Integer),
     Column("message", Text),
-    Column("request_id", String(60)),
-    Column("sent", String(32), nullable=False),
-    Column("answered", String(32)),
+    Column("request_id", String(100)),
+    Column("at", String(32), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Index("outcomes_by_plan", "plan_id"),
 )
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("plan_id", String(64), nullable=False),
+    Column("by", String(100), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Index("approvals_by_plan", "plan_id"),
+)
+
+history = Table(
+    "history",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("sha", String(64), nullable=False),
+)
+
+chain = Table(
+    "chain",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("lines_of", String(20), nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("chain_by_table", "lines_of", "last"),
+)
+
+CHAINED = (operations, outcomes, approvals, history)
+
+leases = Table(
+    "leases",
+    METADATA,
+    Column("plan_id", String(64), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("until", Float, nullable=False),
+)
+
+version = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
 
 waiting = Table(
     "waiting",
@@ -146,3 +220,5 @@ agreed = Table(
     Column("rows", Integer, nullable=False),
     Column("at", String(32), nullable=False),
 )
+
+REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed)

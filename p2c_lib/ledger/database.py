@@ -1,0 +1,99 @@
+"""The database behind the ledger: SQLite in a folder, PostgreSQL at a URL; one writer at a time on either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from p2c_lib.errors import ConfigError
+from p2c_lib.ledger.migrate import brought_up
+
+__all__ = ["Database", "engine_of"]
+
+FILE = "ledger.db"
+WRITES = "p2c_writes"
+# One number for all ledgers: PostgreSQL then lets one transaction at a time add to a chain.
+ONE_WRITER = text("SELECT pg_advisory_xact_lock(20250)")
+
+
+class Database:
+    """A database with the ledger's tables, brought up to this version when it is opened."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        with self._write("opened") as connection:
+            brought_up(connection)
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _write(self, done: str = "written") -> Iterator[Connection]:
+        """One transaction, the only one that writes meanwhile."""
+        try:
+            with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(ONE_WRITER)
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._failed(done, error) from error
+
+    @contextmanager
+    def _look(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._failed("read", error) from error
+
+    def _read(self, statement: Any) -> list[dict[str, Any]]:
+        with self._look() as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
+    def _failed(self, done: str, error: SQLAlchemyError) -> ConfigError:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        return ConfigError(
+            f"The ledger at {self._engine.url.render_as_string()} cannot be {done}: {cause[0] if cause else error}.",
+            hint="Check that it can be reached, that its disk is not full and that no other program holds it.",
+        )
+
+
+def engine_of(place: Path | str) -> Engine:
+    """An engine for a folder or a SQLAlchemy URL. Raises ConfigError for a URL that is none or lacks its driver."""
+    if isinstance(place, Path):
+        place.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{place / FILE}"
+    else:
+        url = place
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, NoSuchModuleError):
+        raise ConfigError(
+            "The ledger's URL is none that is known.", hint="Write postgresql+psycopg://user:password@host/database."
+        ) from None
+    except ImportError as error:
+        hint = "For PostgreSQL run: pip install 'p2c-lib[postgres]'."
+        raise ConfigError(f"The ledger's database needs the package {error.name}.", hint=hint) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _durable_and_shared)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _durable_and_shared(connection: Any, _record: Any) -> None:
+    """Write-ahead log, synced at every commit: readers never wait, and what was said to be written is."""
+    connection.isolation_level = None
+    for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    """A transaction that writes takes its turn at the beginning, so that what it read still holds when it writes."""
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
