@@ -20,7 +20,6 @@ from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
-
 # The codes of products and price lists, product states, currencies and price lists, quotes.
 _BUSINESS = ("0x80043b", "0x8004F9", "0x80048ce", "0x80048cf3", "0x80048d00", "0x80100010")
 
