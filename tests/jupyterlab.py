@@ -31,12 +31,6 @@ SWITCHES = (
 )
 # JupyterLab asks whether it may fetch news, which would need a network, and says so in a dialog over the page.
 SETTINGS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
-# What JupyterLab itself writes to the console as an error although nothing of ours is wrong.
-NOT_OURS = (
-    "favicon",  # pages of JupyterLab ask for pictures of a kernel before there is one
-    "api/kernels",  # a kernel that is still starting answers 404 to its first status request
-    "ResizeObserver loop",  # a layout that settles one frame later
-)
 
 
 @dataclass
@@ -48,8 +42,8 @@ class Lab:
     home: Path
 
     def address(self, notebook: str) -> str:
-        """The page of a notebook, without what an earlier visit left open."""
-        return f"{self.url}lab/tree/{notebook}.ipynb?reset&token={self.token}"
+        """The page of a notebook, in a layout of its own: nothing an earlier visit left open comes back."""
+        return f"{self.url}lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}.ipynb?token={self.token}"
 
 
 @dataclass
@@ -71,7 +65,7 @@ class Visitor:
 
     def run_all(self, *, seconds: float = 60) -> None:
         """Run every cell from the menu, as a person would, and wait until the last one has ended."""
-        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=seconds * 1000)
+        self.page.wait_for_function(READY, timeout=seconds * 1000)
         self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
         self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
         self.page.wait_for_function(ALL_RAN, timeout=seconds * 1000)
@@ -80,14 +74,35 @@ class Visitor:
         """Switch to a theme of JupyterLab: ``Light`` or ``Dark``."""
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
         wanted = "true" if name == "Light" else "false"
-        self.page.locator(f"body[data-jp-theme-light='{wanted}']").wait_for()
+        self.page.locator(f"body[data-jp-theme-light='{wanted}']").wait_for(state="attached")
 
     def show(self, selector: str) -> Locator:
         """Bring a part of the notebook into view; cells out of sight are not drawn until then."""
         found = self.page.locator(selector).first
-        found.scroll_into_view_if_needed()
+        found.wait_for()
+        found.evaluate("(part) => part.scrollIntoView({block: 'start'})")
         return found
 
+    def cut_off(self, part: Locator) -> list[str]:
+        """The texts of a part that stand beyond its right edge, or are wider than what they stand in."""
+        found: list[str] = part.evaluate(CUT_OFF)
+        return found
+
+
+CUT_OFF = """(part) => {
+  const edge = part.getBoundingClientRect().right + 1;
+  const all = [...part.querySelectorAll('*')].filter((e) => e.checkVisibility() && e.getClientRects().length);
+  const wide = (e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible'
+    && getComputedStyle(e).textOverflow !== 'ellipsis' && !['SELECT', 'INPUT'].includes(e.tagName);
+  return all.filter((e) => e.getBoundingClientRect().right > edge || wide(e)).map((e) => `${e.tagName} ${e.textContent.slice(0, 40)}`);
+}"""
+
+# A kernel of its own, connected and idle, and nobody still asking which one to take.
+READY = """() => {
+  const session = window.jupyterapp?.shell.currentWidget?.sessionContext;
+  const kernel = session?.session?.kernel;
+  return session?.isReady && kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
+}"""
 
 # The executed state of every code cell of the open notebook, out of JupyterLab's own model.
 ALL_RAN = """() => {
@@ -160,16 +175,15 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def visitor(*, dark: bool = False) -> Iterator[Visitor]:
-    """A person before Chromium in a window of 1280 by 800; console errors that are ours are gathered."""
+    """A person before Chromium in a window of 1280 by 800; errors on its console are gathered."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
         context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
         person = Visitor(context.new_page())
 
         def said(message: ConsoleMessage) -> None:
-            where = f"{message.text} {message.location.get('url', '')}"
-            if message.type == "error" and not any(known in where for known in NOT_OURS):
-                person.errors.append(where)
+            if message.type == "error":
+                person.errors.append(f"{message.text} {message.location.get('url', '')}")
 
         person.page.on("console", said)
         person.page.on("pageerror", lambda error: person.errors.append(str(error)))

@@ -104,6 +104,12 @@ class MappingLab:
         one = self.template.model_copy(update={"fields": (rule,)})
         return preview(self.source, one, self.session, rows=SHOWN_ROWS).fields[0]
 
+    def samples(self) -> dict[str, tuple[str | None, str | None]]:
+        """For each rule a value that comes and what it becomes, from the first rows that have one."""
+        ways = preview(self.source, self.template, self.session, rows=SAMPLE_ROWS).fields
+        first = {way.field: next((x for x in way.lines if x[0] or x[-1]), (None, None)) for way in ways}
+        return {name: (_short(line[0]), _short(line[-1])) for name, line in first.items()}
+
     def validation(self) -> Validation:
         """What both systems' metadata say about the template as it is now."""
         return validate(self.template, self.session)
@@ -138,6 +144,7 @@ class MappingLab:
     def view(self) -> dict[str, Any]:
         """All there is to show, as plain values."""
         found = self.validation()
+        samples = self.samples()
         worst = {f.path.split(".")[0]: f.level for f in reversed(found.findings)}
         look, change = self.look(), self.change()
         rule = self.template.rule(self.selected)
@@ -151,7 +158,10 @@ class MappingLab:
             "title": self.template.title,
             "ways": f"{self.template.source.entity} → {self.template.destination.entity}",
             "rows": len(self.source),
-            "fields": [self._field(rule, worst.get(f"fields[{n}]", "")) for n, rule in enumerate(self.template.fields)],
+            "fields": [
+                {**self._field(rule, worst.get(f"fields[{n}]", "")), "sample": samples[rule.to]}
+                for n, rule in enumerate(self.template.fields)
+            ],
             "selected": self.selected,
             "rule": rule_text(rule) if rule is not None else "",
             "stages": list(look.stages),
@@ -237,3 +247,7 @@ class MappingLab:
         if missing:
             wanted = replace(self.template.source, columns=(*self.source.columns, *missing))
             self.source = self.session.extract(wanted, limit=self.limit)
+
+
+def _short(value: str | None) -> str | None:
+    return None if value is None else value[:LONGEST_VALUE]

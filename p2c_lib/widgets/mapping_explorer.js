@@ -12,124 +12,194 @@ function node(tag, attributes = {}, ...children) {
   return made;
 }
 
+const count = (number) => number.toLocaleString("en");
+const counted = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
+
 function table(head, rows, caption) {
+  const cell = (value) => node("td", { class: typeof value === "number" ? "n" : null }, typeof value === "number" ? count(value) : value ?? "");
   return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     node("table", {}, node("caption", {}, caption),
-      node("thead", {}, node("tr", {}, head.map((name) => node("th", { scope: "col" }, name)))),
-      node("tbody", {}, rows.map((row) => node("tr", {}, row.map((cell) => node("td", {}, cell ?? "")))))));
+      node("thead", {}, node("tr", {}, head.map((name) => node("th", { scope: "col", class: name === "rows" ? "n" : null }, name)))),
+      node("tbody", {}, rows.map((row) => node("tr", {}, row.map(cell))))));
 }
 
 function select(label, options, value, changed) {
-  const id = `p2c-${label.replace(/\W+/g, "-")}`;
-  const list = node("select", { id, onchange: (event) => changed(event.target.value) },
+  const list = node("select", { "data-focus": `choose ${label}`, onchange: (event) => changed(event.target.value) },
     options.map((name) => node("option", { value: name, selected: name === value }, name)));
-  return node("label", { for: id }, label, " ", list);
+  return node("label", {}, label, " ", list);
 }
 
 function render({ model, el }) {
-  el.classList.add("p2c-explorer");
+  el.classList.add("p2c-explorer", "mapping");
+  // Keys pressed in here are meant for the explorer, not for JupyterLab's cells.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  const mine = Math.random().toString(36).slice(2);
+  const opened = new Set();
   let draft = null;
-  const ask = (what) => model.send(what);
+  let adding = null;
+  let wanted = "";
+  let focus = null;
 
-  function move(event, step) {
+  function ask(what) {
+    el.setAttribute("aria-busy", "true");
+    model.send(what);
+  }
+
+  function begin(column) {
+    draft = null;
+    adding = null;
+    ask({ do: "select", column });
+  }
+
+  function move(button, step) {
     const buttons = [...el.querySelectorAll(".rules button")];
-    const next = buttons[buttons.indexOf(event.currentTarget) + step];
-    if (next) { event.preventDefault(); next.focus(); }
+    const next = buttons[buttons.indexOf(button) + step];
+    if (next) next.focus();
   }
 
   function keys(event, field) {
-    if (event.key === "ArrowDown") move(event, 1);
-    else if (event.key === "ArrowUp") move(event, -1);
+    const steps = { ArrowDown: 1, ArrowUp: -1 };
+    if (event.key in steps) move(event.currentTarget, steps[event.key]);
     else if (event.key === "Delete") ask({ do: "remove", column: field.to });
+    else return;
+    event.preventDefault();
+  }
+
+  function sample(field) {
+    if (!field.sample) return null;
+    const [came, after] = field.sample;
+    return node("span", { class: "sample quiet" }, came === after || came === null ? after ?? "" : `${came} → ${after ?? "nothing"}`);
+  }
+
+  function rule(state, field) {
+    const chosen = field.to === state.selected && !adding;
+    const tag = [field.level, field.edited ? "edited" : ""].filter(Boolean).join(", ");
+    return node("li", {}, node("button", {
+      type: "button", "data-focus": `rule ${field.to}`, "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
+      onkeydown: (event) => keys(event, field),
+      // A click by key has no detail: the keyboard goes on to the editor, the mouse stays in the list.
+      onclick: (event) => { if (event.detail === 0) focus = "editor"; begin(field.to); },
+    }, node("b", {}, field.to), node("span", { class: `tag ${field.level || "edited"}` }, tag),
+    node("span", { class: "way quiet" }, field.from ? `${field.from} · ${field.steps}` : field.steps), sample(field)));
   }
 
   function rules(state) {
-    const rows = state.fields.map((field) => node("tr", { class: field.to === state.selected ? "selected" : null },
-      node("td", {}, field.from || "—"), node("td", {}, field.steps),
-      node("td", {}, node("button", {
-        type: "button", "data-column": field.to, "aria-pressed": String(field.to === state.selected),
-        onclick: () => { draft = null; ask({ do: "select", column: field.to }); },
-        onkeydown: (event) => keys(event, field),
-      }, field.to)),
-      node("td", { class: `mark ${field.level}` }, field.level, field.edited ? " edited" : "")));
-    return node("div", { class: "rules scroll" }, node("table", {}, node("caption", {}, "Rules"),
-      node("thead", {}, node("tr", {}, ["source", "steps", "destination", ""].map((n) => node("th", { scope: "col" }, n)))),
-      node("tbody", {}, rows)));
+    const list = node("ul", { class: "rules", "aria-label": "Rules" });
+    const fill = () => {
+      const fits = (field) => [field.to, field.from, field.steps].join(" ").toLowerCase().includes(wanted.toLowerCase());
+      const shown = state.fields.filter(fits);
+      list.replaceChildren(...(shown.length ? shown.map((field) => rule(state, field)) : [node("li", { class: "quiet" }, "No rule with this text.")]));
+      if (!list.querySelector("[tabindex='0']")) list.querySelector("button")?.setAttribute("tabindex", "0");
+    };
+    fill();
+    const find = node("input", { type: "search", placeholder: `Find in ${counted(state.fields.length, "rule")}`, "aria-label": "Find a rule", "data-focus": "find", oninput: (event) => { wanted = event.target.value; fill(); } });
+    find.value = wanted;
+    const taken = new Set(state.fields.map((field) => field.to));
+    const free = (model.get("columns").destination ?? []).map((c) => c.name).filter((name) => !taken.has(name)).sort();
+    const add = node("select", { "aria-label": "Add a rule for another column", "data-focus": "add", onchange: (event) => { adding = event.target.value; draft = `{from: , to: ${adding}}`; focus = "editor"; draw(); } },
+      node("option", { value: "" }, "Add a rule for …"), free.map((name) => node("option", { value: name, selected: name === adding }, name)));
+    return node("div", {}, node("div", { class: "finder" }, find, add), list);
   }
 
   function editor(state) {
-    const text = node("textarea", { id: "p2c-rule", rows: 4, spellcheck: "false", "aria-describedby": "p2c-rule-help" });
+    const column = adding ?? state.selected;
+    const text = node("textarea", { id: `rule-${mine}`, rows: 4, spellcheck: "false", "aria-describedby": `help-${mine}`, "data-focus": "editor" });
     text.value = draft ?? state.rule;
     text.addEventListener("input", () => { draft = text.value; });
-    const apply = () => { draft = text.value; ask({ do: "edit", column: state.selected, text: text.value }); };
+    const apply = () => { draft = text.value; ask({ do: "edit", column, text: text.value }); };
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
-      event.stopPropagation();
+      else if (event.key === "Escape") el.querySelector(".rules [tabindex='0']")?.focus();
     });
+    const button = (word, what, type = null) => node("button", { type: "button", class: type, "data-focus": word, "data-do": word.toLowerCase().replace(" ", "-"), onclick: what }, word);
     return node("div", { class: "editor" },
-      node("label", { for: "p2c-rule" }, `Rule for ${state.selected}`), text,
+      node("label", { for: `rule-${mine}`, class: "title" }, adding ? `New rule for ${column}` : `Rule for ${column}`), text,
       node("div", { class: "buttons" },
-        node("button", { type: "button", "data-do": "apply", onclick: apply }, "Apply"),
-        node("button", { type: "button", "data-do": "save", onclick: () => ask({ do: "save" }) }, "Save"),
-        node("button", { type: "button", "data-do": "reset", onclick: () => { draft = null; ask({ do: "reset" }); } }, "Start over"),
-        node("span", { id: "p2c-rule-help", class: "quiet" }, "Ctrl+Enter applies; arrows move between rules")),
+        button("Apply", apply, "primary"),
+        adding ? null : button("Remove", () => { draft = null; ask({ do: "remove", column }); }),
+        button("Save", () => ask(draft === null ? { do: "save" } : { do: "save", column, text: draft })),
+        button("Start over", () => { draft = adding = null; ask({ do: "reset" }); })),
+      node("p", { id: `help-${mine}`, class: "quiet" }, "↑ ↓ walk the rules, Enter edits one, Ctrl+Enter applies, Esc goes back."),
       node("p", { class: state.error ? "said error" : "said", role: "status", "aria-live": "polite" }, state.error || state.message));
   }
 
-  function preview(state) {
-    const rows = state.lines.map((line, n) => [...line, state.reasons[n]]);
-    return table([...state.stages, ""], rows, `${state.selected} by stages`);
+  function stages(state) {
+    const noted = state.reasons.some(Boolean);
+    const rows = state.lines.map((line, n) => (noted ? [...line, state.reasons[n]] : line));
+    return table(noted ? [...state.stages, "rejected because"] : state.stages, rows, `${state.selected}: the first rows, step by step`);
   }
 
   function change(state) {
-    if (!state.change) return node("p", { class: "quiet" }, "This rule is as it was.");
+    if (!state.change) return null;
     const { changed, rows, pairs } = state.change;
-    return table(["came", "before", "after", "rows"], pairs.map((p) => [p.came, p.before, p.after, p.rows]),
-      `${changed.toLocaleString("en")} of ${rows.toLocaleString("en")} rows change`);
+    const more = pairs.reduce((sum, pair) => sum - pair.rows, changed);
+    return node("div", { class: "change" }, table(["source", "before", "after", "rows"], pairs.map((p) => [p.came, p.before, p.after, p.rows]),
+      `${count(changed)} of ${counted(rows, "row")} change`), more > 0 ? node("p", { class: "quiet" }, `and ${count(more)} more`) : null);
   }
 
   function findings(state) {
-    if (!state.findings.length) return node("p", { class: "quiet" }, "Both systems' metadata find nothing wrong.");
-    return table(["level", "code", "place", "what", "remedy"],
-      state.findings.map((f) => [f.level, f.code, f.path, f.message, f.hint]), "Validation");
+    if (!state.findings.length) return node("p", { class: "findings good" }, "✓ Validation: both systems' metadata find nothing wrong.");
+    const of = (level) => state.findings.filter((f) => f.level === level).length;
+    return node("div", { class: "findings" }, table(["level", "code", "place", "what", "remedy"],
+      state.findings.map((f) => [f.level, f.code, f.path, f.message, f.hint]),
+      `Validation: ${counted(of("error"), "error")}, ${counted(of("warning"), "warning")}`));
   }
 
   function side(state, name, title) {
-    const used = new Set(state.fields.flatMap((field) => name === "source" ? field.reads : [field.to]));
+    const used = new Set(state.fields.flatMap((field) => (name === "source" ? field.reads : [field.to])));
     const listed = model.get("columns")[name] ?? [];
-    const rows = listed.map((c) => [c.name, c.label, c.type, c.value, used.has(c.name) ? "mapped" : ""]);
-    return node("details", { open: opened.has(name), ontoggle: (event) => event.target.open ? opened.add(name) : opened.delete(name) },
-      node("summary", {}, `${title}: ${listed.length} columns`),
-      table(["column", "label", "type", "a value", ""], rows, title));
+    const rows = listed.map((c) => [c.name, c.type, c.value, used.has(c.name) ? "mapped" : ""]);
+    return node("details", { open: opened.has(name), ontoggle: (event) => (event.target.open ? opened.add(name) : opened.delete(name)) },
+      node("summary", {}, `${title}: ${counted(listed.length, "column")}`),
+      table(["column", "type", "a value", ""], rows, title));
   }
 
-  const opened = new Set();
+  function against(state) {
+    const same = state.diff === "The same.";
+    const kinds = { "-": "gone", "+": "come" };
+    const lines = state.diff.split("\n").map((line) => node("span", { class: kinds[line.trim()[0]] }, `${line}\n`));
+    return node("details", { open: !same }, node("summary", {}, same ? "Against the template as it was: the same" : "Against the template as it was"),
+      same ? null : node("pre", { class: "diff" }, lines));
+  }
 
   function draw() {
     const state = model.get("state");
-    if (!state.error) draft = null;
+    el.setAttribute("aria-busy", "false");
     const active = el.contains(document.activeElement) ? document.activeElement : null;
-    const back = active?.id ? `#${CSS.escape(active.id)}`
-      : active?.dataset.column ? `[data-column="${CSS.escape(active.dataset.column)}"]`
-      : active?.dataset.do ? `[data-do="${active.dataset.do}"]` : null;
+    const back = focus ?? active?.dataset.focus;
+    const at = active?.selectionStart;
+    focus = null;
     const top = el.querySelector(".rules")?.scrollTop ?? 0;
     el.replaceChildren(
       node("div", { class: "head" },
-        select("Task", state.tasks, state.task, (task) => { draft = null; ask({ do: "pick", task }); }),
-        node("span", { class: "quiet" }, `${state.ways}, ${state.rows.toLocaleString("en")} rows`),
-        Object.entries(state.options).map(([name, option]) =>
-          node("span", { title: option.says }, select(name, option.choices, option.chosen,
-            (choice) => { draft = null; ask({ do: "choose", option: name, choice }); })))),
-      node("div", { class: "halves" }, rules(state), node("div", { class: "work" }, editor(state), preview(state), change(state))),
-      findings(state),
+        select("Task", state.tasks, state.task, (task) => { draft = adding = null; ask({ do: "pick", task }); }),
+        Object.entries(state.options).map(([name, option]) => node("span", { title: option.says },
+          select(name, option.choices, option.chosen, (choice) => { draft = adding = null; ask({ do: "choose", option: name, choice }); }))),
+        node("span", { class: "quiet" }, `${state.ways}, ${counted(state.rows, "row")}`)),
+      node("div", { class: "halves" }, rules(state),
+        node("div", { class: "work" }, ...[editor(state), findings(state), change(state), adding ? null : stages(state)].filter(Boolean))),
       node("div", { class: "halves" }, side(state, "source", "Source"), side(state, "destination", "Destination")),
-      node("details", { open: state.diff !== "The same." }, node("summary", {}, "Against the template as it was"), node("pre", {}, state.diff)));
+      against(state));
     el.querySelector(".rules").scrollTop = top;
-    if (back) el.querySelector(back)?.focus();
+    const next = back && el.querySelector(`[data-focus="${CSS.escape(back)}"]`);
+    if (next) {
+      next.focus();
+      if (at !== undefined && at !== null && next.setSelectionRange && active?.dataset.focus === back) next.setSelectionRange(at, at);
+    }
   }
 
-  model.on("change:state change:columns", draw);
+  function told() {
+    if (!model.get("state").error) { draft = null; adding = null; }
+    draw();
+  }
+
+  model.on("change:state", told);
+  model.on("change:columns", draw);
   draw();
+  return () => {
+    model.off("change:state", told);
+    model.off("change:columns", draw);
+  };
 }
 
 export default { render };

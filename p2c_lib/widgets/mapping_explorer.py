@@ -13,6 +13,7 @@ from p2c_lib.errors import P2CError, UnknownName
 from p2c_lib.mapping import Template
 from p2c_lib.mapping.lab import MappingLab
 from p2c_lib.session import Session
+from p2c_lib.widgets.family import family_style
 
 __all__ = ["MappingExplorer"]
 
@@ -27,12 +28,13 @@ class MappingExplorer(anywidget.AnyWidget):
     """
 
     _esm = HERE / "mapping_explorer.js"
-    _css = HERE / "mapping_explorer.css"
+    _css = family_style("mapping_explorer.css")
     state = traitlets.Dict().tag(sync=True)
     columns = traitlets.Dict().tag(sync=True)
 
     def __init__(self, session: Session, task: str = "accounts", *, limit: int | None = 100_000) -> None:
         self.lab = MappingLab(session, task, limit=limit)
+        self._turns = 0
         super().__init__(state=self.lab.view(), columns=self.lab.columns())
         self.on_msg(self._asked)
 
@@ -48,7 +50,7 @@ class MappingExplorer(anywidget.AnyWidget):
             "remove": self.lab.remove,
             "choose": self.lab.choose,
             "reset": self.lab.reset,
-            "save": lambda: self.lab.save(),
+            "save": self._save,
         }
         try:
             if do not in deeds:
@@ -58,7 +60,15 @@ class MappingExplorer(anywidget.AnyWidget):
                 self.columns = self.lab.columns()
         except P2CError as error:
             self.lab.error = str(error)
-        self.state = self.lab.view()
+        self._turns += 1  # an answer is news to the browser even where nothing else changed
+        self.state = {**self.lab.view(), "turn": self._turns}
+
+    def _save(self, column: str | None = None, text: str | None = None) -> None:
+        """Save; what stands in the editor and was not applied yet is applied first, and if it is wrong nothing is."""
+        if column is not None and text is not None:
+            self.lab.edit(column, text)
+        if not self.lab.error:
+            self.lab.save()
 
     @property
     def template(self) -> Template:
