@@ -10,7 +10,8 @@ import pytest
 
 from p2c_lib.errors import SandboxError, UnknownName
 from p2c_lib.sandbox.load import load
-from p2c_lib.sandbox.state import reset, status
+from p2c_lib.sandbox.seed import seed
+from p2c_lib.sandbox.state import alone, reset, status
 
 # The same shape as a real company's files: people at accounts and on their own, a write-in line, a dead currency.
 FILES = {
@@ -223,6 +224,22 @@ def test_without_reset_rows_are_added_and_known_keys_refused(loaded: Path, tmp_p
         load(loaded, more)
     reset(loaded)
     assert status(loaded).sales == {}
+    assert status(loaded).finops == {}
+
+
+def test_a_reset_gives_the_room_back(loaded: Path):
+    seed(loaded, accounts=2000, contacts=0, quotes=0)
+    before = status(loaded).bytes
+    reset(loaded)
+    assert status(loaded).bytes < before / 2
+    assert not (loaded / "truth.json").exists()
+
+
+def test_a_state_that_is_served_is_left_alone(loaded: Path, tmp_path: Path):
+    with alone(loaded):
+        for change in (lambda: load(loaded, tmp_path / "csv"), lambda: reset(loaded), lambda: seed(loaded)):
+            with pytest.raises(SandboxError, match="in use by another process"):
+                change()
 
 
 def adventureworks() -> Path | None:
