@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,27 @@ def test_they_agree_on_the_shipped_suites(task: str, data: st.DataObject) -> Non
 def parameters(suite: Suite) -> set[str]:
     sets = [rule.kwargs.get("value_set") for rule in suite.expectations]
     return {value["$PARAMETER"] for value in sets if isinstance(value, Mapping)}
+
+
+@pytest.mark.parametrize("name", ["str", "int64", "int", "float64", "float", "bool", ["str", "int"], ["bool", "float"]])
+def test_they_agree_on_types(name: str | list[str]) -> None:
+    table = pa.table({"t": ["a", None], "n": [1, 2], "f": [1.5, None], "b": [True, False]})
+    kind, argument = ("in_type_list", "type_list") if isinstance(name, list) else ("of_type", "type_")
+    suite = suite_of(
+        *({"type": f"expect_column_values_to_be_{kind}", "kwargs": {"column": c, argument: name}} for c in "tnfb")
+    )
+    compiled = judge(table, suite)
+    assert [o.by for o in compiled if not (kind == "in_type_list" and o.rule.columns == ("t",))] == ["compiled"] * (
+        3 if kind == "in_type_list" else 4
+    )
+    theirs = gx_outcomes(table, suite.expectations, suite)
+    assert [(o.success, o.on_rows, o.observed) for o in compiled] == [
+        (o.success, o.on_rows, o.observed) for o in theirs
+    ]
+
+
+def test_a_type_only_objects_can_tell_goes_to_great_expectations() -> None:
+    table = pa.table({"m": pa.array([Decimal("1.5"), None], pa.decimal128(9, 2))})
+    rule = {"type": "expect_column_values_to_be_of_type", "kwargs": {"column": "m", "type_": "Decimal"}}
+    (outcome,) = judge(table, suite_of(rule))
+    assert (outcome.success, outcome.by) == (True, "Great Expectations")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from p2c_lib.gates.compiled import ALLOWED, Compiled, compile_rule
+from p2c_lib.gates.compiled import ALLOWED, COMMON, Compiled, compile_rule
 from p2c_lib.gates.condition import condition_columns
 from p2c_lib.gates.scan import POSITION, Scan
 from p2c_lib.gates.suite import Expectation, Suite, resolve
@@ -26,6 +26,12 @@ TABLE_RULES = {
     "expect_table_row_count_to_equal": {"value"},
     "expect_column_to_exist": {"column", "column_index"},
 }
+TYPE_RULES = {
+    "expect_column_values_to_be_of_type": {"column", "type_", *COMMON},
+    "expect_column_values_to_be_in_type_list": {"column", "type_list", *COMMON},
+}
+# Names of types that pandas columns without objects answer to; a rule with another name goes to Great Expectations.
+TYPE_NAMES = {"string": ("str",), "int64": ("int64", "int"), "double": ("float64", "float"), "bool": ("bool",)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,8 @@ def judge(table: pa.Table, suite: Suite, references: Mapping[str, Sequence[Any]]
         chosen = [(r, compiled[r.index]) for r in rules if r.index in compiled]
         found = {o.rule.index: o for o in _compiled_outcomes(scan, chosen)}
     found |= {r.index: _table_outcome(r, table) for r in rules if r.type in TABLE_RULES}
+    typed = [_type_outcome(r, table) for r in rules if r.type in TYPE_RULES]
+    found |= {o.rule.index: o for o in typed if o is not None}
     left = [r for r in rules if r.index not in found]
     if left:
         from p2c_lib.gates.gx import gx_outcomes
@@ -69,7 +77,7 @@ def _fitted(rule: Expectation, suite: Suite, table: pa.Table, references: Mappin
     except KeyError as missing:
         hint = f"Parameters the template gives: {', '.join(sorted(references)) or 'none'}. Add it to its references."
         raise suite.error(rule, f"nobody gives the parameter {missing}.", hint) from None
-    allowed = ALLOWED.get(rule.type) or TABLE_RULES.get(rule.type) or set(kwargs)
+    allowed = ALLOWED.get(rule.type) or TABLE_RULES.get(rule.type) or TYPE_RULES.get(rule.type) or set(kwargs)
     for name in kwargs:
         if name not in allowed | ALLOWED_EVERYWHERE:
             hint = f"Allowed: {', '.join(sorted(allowed))}."
@@ -151,6 +159,20 @@ def _table_outcome(rule: Expectation, table: pa.Table) -> Outcome:
     enough = low is None or (count > low if kwargs.get("strict_min") else count >= low)
     few = high is None or (count < high if kwargs.get("strict_max") else count <= high)
     return Outcome(rule, enough and few, np.empty(0, np.int64), on_rows=False, looked_at=count, observed=count)
+
+
+def _type_outcome(rule: Expectation, table: pa.Table) -> Outcome | None:
+    """Whether a column's type is one of those named; None where pandas would hold objects, or the name is another."""
+    kwargs, column = rule.kwargs, table.column(rule.kwargs["column"])
+    asked = kwargs.get("type_list") or [kwargs.get("type_")]
+    # Great Expectations knows a text column's type in its single rule but not in its list.
+    names = None if "type_list" in kwargs and pa.types.is_string(column.type) else TYPE_NAMES.get(str(column.type))
+    objects = column.null_count and not (pa.types.is_string(column.type) or pa.types.is_floating(column.type))
+    known = {name for group in TYPE_NAMES.values() for name in group}
+    if names is None or objects or kwargs.get("row_condition") or not known.issuperset(asked):
+        return None
+    held = not set(names).isdisjoint(asked)
+    return Outcome(rule, held, np.empty(0, np.int64), on_rows=False, looked_at=table.num_rows, observed=names[0])
 
 
 def _places(names: Sequence[str], column: str) -> list[int]:
