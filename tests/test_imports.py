@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "p2c_lib"
 RANK = {
     "errors": 0,
     "report": 1,
+    "sheets": 1,
     "config": 1,
     "ledger": 1,
     "odata": 2,

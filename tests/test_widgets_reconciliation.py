@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from pyarrow import csv, parquet
 
-from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile import Reconciliation, reconcile
 from p2c_lib.widgets import ReconciliationExplorer
 from p2c_lib.widgets.reconciliation_explorer import marked
@@ -68,10 +68,8 @@ def test_a_selection_is_exported_whole_and_defused(tmp_path: Path) -> None:
     shown.choose("missing")
     assert csv.read_csv(shown.export(tmp_path / "rows.csv")).column("name").to_pylist() == ["'=1+1"]
     assert parquet.read_table(shown.export(tmp_path / "rows.parquet")).column("name").to_pylist() == ["=1+1"]
-    with zipfile.ZipFile(shown.export(tmp_path / "rows.xlsx")) as book:
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
-    assert "'=1+1" in sheet
-    assert sheet.count("<row>") == 2
+    rows = openpyxl.load_workbook(shown.export(tmp_path / "rows.xlsx")).active.values
+    assert ["'=1+1" in row for row in rows] == [False, True]
     with pytest.raises(FrameError, match=r"\.csv, \.xlsx or \.parquet"):
         shown.export(tmp_path / "rows.doc")
 

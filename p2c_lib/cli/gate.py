@@ -156,7 +156,7 @@ def export(
     """Write the rows that wait to a file for people."""
     import pyarrow as pa
 
-    from p2c_lib.widgets.sheets import write_sheet
+    from p2c_lib.sheets import write_sheet
 
     columns = (*SHOWN, "rule", "field", "value", "waived")
     schema = pa.schema([(name, pa.string()) for name in columns])

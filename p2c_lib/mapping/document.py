@@ -66,7 +66,7 @@ def export(template: Template, path: Path) -> Path:
     """
     form = path.suffix.lower()
     if form == ".xlsx":
-        from p2c_lib.mapping.workbook import write_workbook
+        from p2c_lib.sheets import write_workbook
 
         return write_workbook(path, _sheets(template))
     if form == ".json":

@@ -39,10 +39,19 @@ function render({ model, el }) {
   let adding = null;
   let wanted = "";
   let focus = null;
+  // Answers that are due, and how many of them were asked for before the draft was begun: those leave it alone.
+  let due = 0;
+  let older = 0;
 
   function ask(what) {
+    due += 1;
     el.setAttribute("aria-busy", "true");
     model.send(what);
+  }
+
+  function write(text) {
+    draft = text;
+    older = due;
   }
 
   function begin(column) {
@@ -96,7 +105,7 @@ function render({ model, el }) {
     find.value = wanted;
     const taken = new Set(state.fields.map((field) => field.to));
     const free = (model.get("columns").destination ?? []).map((c) => c.name).filter((name) => !taken.has(name)).sort();
-    const add = node("select", { "aria-label": "Add a rule for another column", "data-focus": "add", onchange: (event) => { adding = event.target.value; draft = `{from: , to: ${adding}}`; focus = "editor"; draw(); } },
+    const add = node("select", { "aria-label": "Add a rule for another column", "data-focus": "add", onchange: (event) => { adding = event.target.value; write(`{from: , to: ${adding}}`); focus = "editor"; draw(); } },
       node("option", { value: "" }, "Add a rule for …"), free.map((name) => node("option", { value: name, selected: name === adding }, name)));
     return node("div", {}, node("div", { class: "finder" }, find, add), list);
   }
@@ -105,8 +114,8 @@ function render({ model, el }) {
     const column = adding ?? state.selected;
     const text = node("textarea", { id: `rule-${mine}`, rows: 4, spellcheck: "false", "aria-describedby": `help-${mine}`, "data-focus": "editor" });
     text.value = draft ?? state.rule;
-    text.addEventListener("input", () => { draft = text.value; });
-    const apply = () => { draft = text.value; ask({ do: "edit", column, text: text.value }); };
+    text.addEventListener("input", () => write(text.value));
+    const apply = () => { write(text.value); ask({ do: "edit", column, text: text.value }); };
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); apply(); }
       else if (event.key === "Escape") el.querySelector(".rules [tabindex='0']")?.focus();
@@ -189,8 +198,11 @@ function render({ model, el }) {
   }
 
   function told() {
-    if (!model.get("state").error) { draft = null; adding = null; }
+    due = Math.max(0, due - 1);
+    if (older > 0) older -= 1;
+    else if (!model.get("state").error) draft = adding = null;
     draw();
+    if (due) el.setAttribute("aria-busy", "true");
   }
 
   model.on("change:state", told);

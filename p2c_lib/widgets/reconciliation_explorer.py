@@ -13,8 +13,8 @@ import traitlets
 from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
+from p2c_lib.sheets import write_sheet
 from p2c_lib.widgets.pages import Pages, Selection
-from p2c_lib.widgets.sheets import write_sheet
 
 if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation
