@@ -478,6 +478,15 @@ def test_the_metadata_service_tells_keys_types_and_enum_members(finops: Client):
     assert finops.refused("GET", "/metadata/PublicEntities?$filter=Name%20ne%20'a'")[0] == 400
 
 
+def test_labels_are_read_one_by_one(finops: Client):
+    one = finops.get("/metadata/PublicEntities('CustomerV2')")
+    group = next(p for p in one["Properties"] if p["Name"] == "CustomerGroupId")
+    label = finops.get(f"/metadata/Labels(Id='{group['LabelId']}',Language='en-us')")
+    assert (label["Id"], label["Language"], label["Value"]) == (group["LabelId"], "en-us", "Customer group id")
+    assert finops.refused("GET", "/metadata/Labels(Id='@Sandbox:Nothing',Language='en-us')")[0] == 404
+    assert finops.refused("GET", "/metadata/Labels")[0] == 404
+
+
 def test_the_csdl_names_every_set_type_and_enum(finops: Client):
     from xml.etree import ElementTree
 

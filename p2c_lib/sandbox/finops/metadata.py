@@ -17,6 +17,8 @@ from p2c_lib.sandbox.wire import Answer, Call
 _JSON = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
 _DATA_TYPES = {"string": "String", "int": "Int32", "bigint": "Int64", "decimal": "Real", "guid": "Guid", "enum": "Enum"}
 _EQUALS = re.compile(r"\s*(\w+)\s+eq\s+(?:'((?:[^']|'')*)'|(true|false))\s*")
+_LABEL = re.compile(r"Labels\(Id='@Sandbox:([\w.]+)',\s*Language='([\w-]+)'\)")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+")
 _KEYED = re.compile(r"(\w+)(?:\((?:\w+=)?'((?:[^']|'')*)'\))?")
 
 
@@ -97,6 +99,9 @@ def navigations(one: Entity) -> dict[str, tuple[Entity, bool]]:
 
 def metadata_service(call: Call, path: str) -> Answer:
     """``/metadata/<resource>``: the collection, a simple equality filter on it, or one row by its name."""
+    label = _LABEL.fullmatch(path)
+    if label is not None:
+        return _label(call, label.group(1), label.group(2))
     match = _KEYED.fullmatch(path)
     resource = _RESOURCES.get(match.group(1)) if match else None
     if match is None or resource is None:
@@ -110,6 +115,22 @@ def metadata_service(call: Call, path: str) -> Answer:
         return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}/$entity", **row})
     chosen = _filtered(rows(), call.options())
     return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}", "value": chosen})
+
+
+def _label(call: Call, name: str, language: str) -> Answer:
+    """The text of a label: the words of the name, in English whatever the language."""
+    if name not in _label_names():
+        raise no_resource(f"There is no label '@Sandbox:{name[:80]}'.")
+    words = " ".join(_WORDS.findall(name.rpartition(".")[2])).capitalize()
+    key = f"{call.base}/metadata/$metadata#Labels/$entity"
+    return _json({"@odata.context": key, "Id": f"@Sandbox:{name}", "Language": language, "Value": words})
+
+
+@cache
+def _label_names() -> frozenset[str]:
+    columns = {f"{one.name}.{column}" for one in entities("finops").values() for column in one.columns}
+    members = {f"{enum}.{member}" for enum, known in enums().items() for member in known}
+    return frozenset(columns | members | {one.name for one in entities("finops").values()} | set(enums()))
 
 
 def _filtered(rows: list[dict[str, Any]], options: dict[str, str]) -> list[dict[str, Any]]:
