@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from pyarrow import csv, parquet
 
-from p2c_lib.errors import UnknownName
+from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile import Reconciliation, reconcile
 from p2c_lib.widgets import ReconciliationExplorer
 from p2c_lib.widgets.reconciliation_explorer import marked
