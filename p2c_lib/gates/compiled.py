@@ -23,15 +23,16 @@ __all__ = ["ALLOWED", "Compiled", "compile_rule"]
 
 @dataclass(frozen=True)
 class Compiled:
-    """``fails`` and ``looked_at`` are SQL truths per row; ``positions`` is a query when failing needs other rows."""
+    """``fails`` and ``looked_at`` are SQL truths per row; ``positions`` are queries when failing needs other rows."""
 
     fails: str
     looked_at: str = "TRUE"
-    positions: str | None = None
+    positions: tuple[str, ...] = ()
 
 
 Kwargs = Mapping[str, Any]
 Compiler = Callable[[Kwargs, Scan], Compiled | None]
+AT_A_TIME = 250_000
 COMMON = {"mostly", "row_condition", "condition_parser", "severity"}
 
 
@@ -198,25 +199,28 @@ def _parses(text: str) -> bool:
 def _unique(kwargs: Kwargs, scan: Scan) -> Compiled:
     column = kwargs["column"]
     there = f"NOT ({scan.missing(column)})"
-    return Compiled("FALSE", there, _twice([column], f"{there} AND ({kwargs['where']})"))
+    return Compiled("FALSE", there, _twice([column], f"{there} AND ({kwargs['where']})", scan.table.num_rows))
 
 
 def _compound_unique(kwargs: Kwargs, scan: Scan) -> Compiled:
     columns = list(kwargs["column_list"])
     there = _not_ignored(columns, kwargs.get("ignore_row_if") or "all_values_are_missing", scan)
-    return Compiled("FALSE", there, _twice(columns, f"({there}) AND ({kwargs['where']})"))
+    return Compiled("FALSE", there, _twice(columns, f"({there}) AND ({kwargs['where']})", scan.table.num_rows))
 
 
-def _twice(columns: Sequence[str], where: str) -> str:
-    """A query for the positions of rows whose values stand there more than once; nothing equals nothing.
+def _twice(columns: Sequence[str], where: str, count: int) -> tuple[str, ...]:
+    """Queries for the positions of rows whose values stand there more than once; nothing equals nothing.
 
-    Hashes find the candidates in little memory, the values themselves decide among those.
+    Hashes find the candidates, a part of all hashes at a time to need little memory; the values themselves decide.
     """
     names = ", ".join(quoted(c) for c in columns)
-    return (
-        f"WITH h AS (SELECT hash({names}) AS h FROM t WHERE {where} GROUP BY ALL HAVING count(*) > 1), "
+    parts = 1 + count // AT_A_TIME
+    return tuple(
+        f"WITH h AS (SELECT hash({names}) AS h FROM t WHERE ({where}) AND hash({names}) % {parts} = {part} "
+        "GROUP BY ALL HAVING count(*) > 1), "
         f'c AS (SELECT "{POSITION}" AS i, {names} FROM t WHERE ({where}) AND hash({names}) IN (FROM h)) '
         f"SELECT i FROM c QUALIFY count(*) OVER (PARTITION BY {names}) > 1"
+        for part in range(parts)
     )
 
 

@@ -121,7 +121,7 @@ def _compiled_outcomes(scan: Scan, chosen: Sequence[tuple[Expectation, Compiled]
 def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
     """The positions that fail each rule: one scan writes a bit a rule, only rows with a bit come back."""
     found: list[Positions] = [np.empty(0, np.int64)] * len(rules)
-    masks = [i for i, rule in enumerate(rules) if rule.positions is None]
+    masks = [i for i, rule in enumerate(rules) if not rule.positions]
     words = [masks[at : at + BITS] for at in range(0, len(masks), BITS)]
     if words:
         columns = ", ".join(
@@ -136,8 +136,8 @@ def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
             for bit, i in enumerate(word):
                 found[i] = positions[(bits >> bit) & 1 == 1]
     for i, rule in enumerate(rules):
-        if rule.positions is not None:
-            found[i] = np.sort(scan.rows(rule.positions).column("i").to_numpy())
+        if rule.positions:
+            found[i] = np.sort(np.concatenate([scan.rows(sql).column("i").to_numpy() for sql in rule.positions]))
     return found
 
 
