@@ -70,6 +70,11 @@ class Visitor:
         self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
         self.page.wait_for_function(ALL_RAN, timeout=seconds * 1000)
 
+    def cells(self) -> list[str]:
+        """The sources of the open notebook's cells, as they stand now."""
+        found: list[str] = self.page.evaluate(CELLS)
+        return found
+
     def theme(self, name: str) -> None:
         """Switch to a theme of JupyterLab: ``Light`` or ``Dark``."""
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
@@ -88,13 +93,42 @@ class Visitor:
         found: list[str] = part.evaluate(CUT_OFF)
         return found
 
+    def faint(self, part: Locator) -> list[str]:
+        """The texts of a part with less contrast to their ground than WCAG 2 asks for (4.5 to 1)."""
+        found: list[str] = part.evaluate(FAINT)
+        return found
 
+
+CELLS = "() => window.jupyterapp.shell.currentWidget.content.widgets.map((cell) => cell.model.sharedModel.source)"
 CUT_OFF = """(part) => {
   const edge = part.getBoundingClientRect().right + 1;
   const all = [...part.querySelectorAll('*')].filter((e) => e.checkVisibility() && e.getClientRects().length);
   const wide = (e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible'
     && getComputedStyle(e).textOverflow !== 'ellipsis' && !['SELECT', 'INPUT'].includes(e.tagName);
   return all.filter((e) => e.getBoundingClientRect().right > edge || wide(e)).map((e) => `${e.tagName} ${e.textContent.slice(0, 40)}`);
+}"""
+
+FAINT = """(part) => {
+  const numbers = (colour) => {
+    const [r, g, b, a] = colour.match(/[0-9.]+/g).map(Number);
+    return colour.startsWith('color(') ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const over = (top, ground) => top.slice(0, 3).map((v, n) => v * (top[3] ?? 1) + ground[n] * (1 - (top[3] ?? 1)));
+  const ground = (e) => {
+    if (!e) return [255, 255, 255];
+    const own = numbers(getComputedStyle(e).backgroundColor);
+    return (own[3] ?? 1) === 1 ? own : over(own, ground(e.parentElement));
+  };
+  const contrast = (e) => {
+    const behind = ground(e), text = over(numbers(getComputedStyle(e).color), behind);
+    const [dark, bright] = [light(text), light(behind)].sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+  const says = (e) => [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
+  return [...part.querySelectorAll('*')].filter((e) => e.checkVisibility() && says(e) && !e.disabled && contrast(e) < 4.5)
+    .map((e) => `${e.textContent.slice(0, 40)} (${contrast(e).toFixed(1)})`);
 }"""
 
 # A kernel of its own, connected and idle, and nobody still asking which one to take.

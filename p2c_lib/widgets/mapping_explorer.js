@@ -105,7 +105,7 @@ function render({ model, el }) {
     find.value = wanted;
     const taken = new Set(state.fields.map((field) => field.to));
     const free = (model.get("columns").destination ?? []).map((c) => c.name).filter((name) => !taken.has(name)).sort();
-    const add = node("select", { "aria-label": "Add a rule for another column", "data-focus": "add", onchange: (event) => { adding = event.target.value; write(`{from: , to: ${adding}}`); focus = "editor"; draw(); } },
+    const add = node("select", { "aria-label": "Add a rule for another column", "data-focus": "add", onchange: (event) => { adding = event.target.value; wanted = ""; write(`{from: , to: ${adding}}`); focus = "editor"; draw(); } },
       node("option", { value: "" }, "Add a rule for …"), free.map((name) => node("option", { value: name, selected: name === adding }, name)));
     return node("div", {}, node("div", { class: "finder" }, find, add), list);
   }

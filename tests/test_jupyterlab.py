@@ -1,0 +1,134 @@
+"""The explorers as a person meets them: in JupyterLab, by mouse and by keyboard, light and dark, at 1280 pixels."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from p2c_lib.sandbox import process
+from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
+
+COUNTRY = "AddressCountryRegionISOCode"
+ISO2 = "{from: address1_country, apply: [{country_code: iso2}], default: US}"
+MAPPED = "{from: address1_country, apply: [{value_map: {Australia: AU, Canada: CA}, otherwise: keep}], default: USA}"
+PICTURES = os.environ.get("P2C_PICTURES")  # a folder to keep screenshots in
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a workspace whose sandbox is up."""
+    chromium()
+    home = tmp_path_factory.mktemp("lab")
+    running = process.start(home / ".p2c" / "sandbox")
+    try:
+        with jupyterlab(home) as up:
+            yield up
+    finally:
+        process.stop(running)
+
+
+@pytest.fixture(scope="module")
+def person() -> Iterator[Visitor]:
+    """One person with one window for all of it."""
+    with visitor() as one:
+        yield one
+
+
+def pictures(person: Visitor, part: Locator, name: str) -> None:
+    """Keep what the window shows from the top of a part on, in both themes, where pictures are wanted."""
+    for theme in ("Dark", "Light") if PICTURES else ():
+        person.theme(theme)
+        part.evaluate("(part) => part.scrollIntoView({block: 'start'})")
+        person.page.mouse.move(0, 0)
+        person.page.wait_for_timeout(500)  # the theme's colours fade in
+        person.page.screenshot(path=Path(str(PICTURES)) / f"{name}-{theme.lower()}.png")
+
+
+@pytest.fixture(scope="module")
+def mapping(lab: Lab, person: Visitor) -> Locator:
+    """The mapping explorer in its notebook, every cell run."""
+    person.open(lab, "50_mapping_lab")
+    person.run_all()
+    return person.show(".p2c-explorer.mapping")
+
+
+def test_the_country_rule_is_changed_by_mouse_saved_and_compared(lab: Lab, person: Visitor, mapping: Locator) -> None:
+    mapping.locator(f"[data-focus='rule {COUNTRY}']").click()
+    editor = mapping.get_by_label(f"Rule for {COUNTRY}")
+    expect(editor).to_have_value(re.compile("country_code: iso3"))
+    editor.fill(ISO2)
+    mapping.get_by_role("button", name="Apply").click()
+    expect(mapping.locator(".change caption")).to_have_text("298 of 300 rows change")
+    expect(mapping.locator(".change tbody tr").first.locator("td")).to_have_text(["United States", "USA", "US", "181"])
+    expect(mapping.locator(".findings")).to_contain_text("find nothing wrong")
+    pictures(person, mapping, "mapping-explorer")
+    mapping.get_by_role("button", name="Save").click()
+    expect(mapping.get_by_role("status")).to_have_text("Saved as templates/accounts.yml.")
+    expect(mapping.locator("pre.diff .come")).to_contain_text("{country_code: iso2}")
+    assert "country_code: iso2" in (lab.home / "templates" / "accounts.yml").read_text("utf-8")
+    assert person.errors == []
+
+
+def test_the_country_rule_is_changed_by_keyboard_alone(person: Visitor, mapping: Locator) -> None:
+    keys, before = person.page.keyboard, person.cells()
+    mapping.get_by_role("button", name="Start over").press("Enter")
+    expect(mapping.get_by_role("status")).to_have_text("As it was.")
+    mapping.get_by_label("Find a rule").focus()
+    keys.type("country")
+    keys.press("Tab")
+    keys.press("Tab")
+    expect(mapping.locator(f"[data-focus='rule {COUNTRY}']")).to_be_focused()
+    keys.press("ArrowDown")
+    expect(mapping.locator(f"[data-focus='rule Delivery{COUNTRY}']")).to_be_focused()
+    keys.press("ArrowUp")
+    keys.press("Enter")
+    expect(mapping.get_by_label(f"Rule for {COUNTRY}")).to_be_focused()
+    keys.press("Control+a")
+    keys.type(MAPPED)
+    keys.press("Control+Enter")
+    expect(mapping.locator(".change caption")).to_have_text("300 of 300 rows change")
+    keys.press("Escape")
+    expect(mapping.locator(f"[data-focus='rule {COUNTRY}']")).to_be_focused()
+    assert person.cells() == before
+    assert person.errors == []
+
+
+def test_a_mistake_is_said_in_the_explorer_and_keeps_what_was_typed(person: Visitor, mapping: Locator) -> None:
+    editor = mapping.get_by_label(f"Rule for {COUNTRY}")
+    editor.fill("{from: address1_country, apply: [{contry_code: iso2}]}")
+    editor.press("Control+Enter")
+    expect(mapping.get_by_role("status")).to_contain_text("Did you mean 'country_code'?")
+    expect(editor).to_have_value("{from: address1_country, apply: [{contry_code: iso2}]}")
+    mapping.get_by_role("button", name="Save").click()
+    expect(mapping.get_by_role("status")).to_contain_text("Did you mean 'country_code'?")
+    assert person.errors == []
+
+
+def test_validation_follows_and_another_column_gets_a_rule(person: Visitor, mapping: Locator) -> None:
+    mapping.get_by_role("button", name="Start over").click()
+    mapping.get_by_label("Add a rule for another column").select_option("CreditRating")
+    editor = mapping.get_by_label("New rule for CreditRating")
+    expect(editor).to_be_focused()
+    editor.fill("{default: A}")
+    editor.press("Control+Enter")
+    expect(mapping.locator("[data-focus='rule CreditRating'] .tag")).to_have_text("edited")
+    mapping.get_by_label("Find a rule").fill("IsExternally")
+    mapping.locator("[data-focus='rule IsExternallyMaintained']").click()
+    mapping.get_by_label("Rule for IsExternallyMaintained").fill("{default: Perhaps}")
+    mapping.get_by_role("button", name="Apply").click()
+    expect(mapping.locator(".findings caption")).to_have_text("Validation: 1 error, 0 warnings")
+    expect(mapping.locator(".findings tbody td").nth(1)).to_have_text("DIPV1030")
+    mapping.get_by_label("Find a rule").fill("")
+    assert person.errors == []
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_nothing_is_cut_off_and_everything_can_be_read(person: Visitor, mapping: Locator, theme: str) -> None:
+    person.theme(theme)
+    assert person.cut_off(mapping) == []
+    assert person.faint(mapping) == []
