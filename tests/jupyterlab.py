@@ -105,7 +105,8 @@ CUT_OFF = """(part) => {
   const all = [...part.querySelectorAll('*')].filter((e) => e.checkVisibility() && e.getClientRects().length);
   const wide = (e) => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== 'visible'
     && getComputedStyle(e).textOverflow !== 'ellipsis' && !['SELECT', 'INPUT'].includes(e.tagName);
-  return all.filter((e) => e.getBoundingClientRect().right > edge || wide(e)).map((e) => `${e.tagName} ${e.textContent.slice(0, 40)}`);
+  return all.filter((e) => e.getBoundingClientRect().right > edge || wide(e))
+    .map((e) => `${e.tagName} ${e.textContent.slice(0, 40)}`);
 }"""
 
 FAINT = """(part) => {
@@ -113,7 +114,8 @@ FAINT = """(part) => {
     const [r, g, b, a] = colour.match(/[0-9.]+/g).map(Number);
     return colour.startsWith('color(') ? [r * 255, g * 255, b * 255, a] : [r, g, b, a];
   };
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const light = (colour) => colour.slice(0, 3).map((v) => linear(v / 255))
     .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
   const over = (top, ground) => top.slice(0, 3).map((v, n) => v * (top[3] ?? 1) + ground[n] * (1 - (top[3] ?? 1)));
   const ground = (e) => {
@@ -127,7 +129,8 @@ FAINT = """(part) => {
     return (bright + 0.05) / (dark + 0.05);
   };
   const says = (e) => [...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
-  return [...part.querySelectorAll('*')].filter((e) => e.checkVisibility() && says(e) && !e.disabled && contrast(e) < 4.5)
+  return [...part.querySelectorAll('*')]
+    .filter((e) => e.checkVisibility() && says(e) && !e.disabled && contrast(e) < 4.5)
     .map((e) => `${e.textContent.slice(0, 40)} (${contrast(e).toFixed(1)})`);
 }"""
 
