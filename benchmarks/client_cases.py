@@ -21,9 +21,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-
 from client_peers import typed
 from page_server import COLUMNS, PAGE, Pages, definition
 
@@ -145,6 +142,13 @@ def payload_rows(count: int) -> pa.Table:
     return pa.table(made)
 
 
+def payload_frame(path: str, count: str) -> None:
+    """The rows to upsert, kept for every case."""
+    import pyarrow.parquet as pq
+
+    timed(lambda: pq.write_table(payload_rows(int(count)), path) or int(count))
+
+
 def payload_own(path: str) -> None:
     """Rows of a frame to UpsertMultiple bodies of 1,000."""
     import pyarrow.parquet as pq
@@ -174,7 +178,16 @@ def payload_own(path: str) -> None:
 
 CASES: dict[str, Callable[..., None]] = {
     case.__name__: case
-    for case in (decode_own, decode_pyarrow, decode_naive, read_own, read_chain, read_to_parquet, payload_own)
+    for case in (
+        decode_own,
+        decode_pyarrow,
+        decode_naive,
+        read_own,
+        read_chain,
+        read_to_parquet,
+        payload_frame,
+        payload_own,
+    )
 }
 
 if __name__ == "__main__":

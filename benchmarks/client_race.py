@@ -15,6 +15,8 @@ from typing import Any
 HERE = Path(__file__).parent
 HOME = HERE.parent / "build" / "peers"
 
+HERE_FIRST = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+
 Case = tuple[str, Path, tuple[str, ...]]
 
 
@@ -45,7 +47,9 @@ def race(cases: dict[str, Case], repeat: int) -> dict[str, dict[str, float]]:
     laps: dict[str, list[dict[str, Any]]] = {name: [] for name in cases}
     for _ in range(repeat):
         for name, (python, script, words) in cases.items():
-            done = subprocess.run([python, str(script), *words], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [python, str(script), *words], capture_output=True, text=True, check=False, env=HERE_FIRST
+            )
             if done.returncode:
                 raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
             laps[name].append(json.loads(done.stdout.splitlines()[-1]))

@@ -10,11 +10,7 @@ take minutes for all of them.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from client_race import own, page_server, peer, peer_python, race, ratio, show
 from page_server import COLUMNS

@@ -6,15 +6,8 @@ python benchmarks/payload.py [--rows 200000] [--repeat 3] [--peers PYTHON] [--js
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-from pathlib import Path
 
-import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from client_cases import payload_rows
 from client_race import own, peer, peer_python, race, ratio, show
 
 
@@ -29,7 +22,7 @@ def main() -> None:
     python = peer_python(given.peers)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/rows.parquet"
-        pq.write_table(payload_rows(given.rows), path)
+        race({"frame": own("payload_frame", path, str(given.rows))}, 1)
         found = race({"own": own("payload_own", path), "sdk": peer(python, "sdk_payload", path)}, given.repeat)
     figures = {
         "rows_per_s_vs_dataverse_sdk": ratio(found, "own", "sdk"),
