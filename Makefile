@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help venv run test lab lint lock clean
+.PHONY: help venv run test lab lint lock bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,6 +35,19 @@ lab: venv ## open JupyterLab with the sandbox up
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+bench: venv build/frame-peers/.made ## race against peers, in environments of their own
+	$(BIN)/python benchmarks/extract.py --json
+	$(BIN)/python benchmarks/payload.py --json
+	$(BIN)/python benchmarks/map.py --json --peers build/frame-peers/bin/python
+	$(BIN)/python benchmarks/gate.py --json
+	$(BIN)/python benchmarks/reconcile.py --json --peers build/frame-peers/bin/python
+	$(BIN)/python benchmarks/reconcile.py --json --rows 10000000 --repeat 1
+
+build/frame-peers/.made: benchmarks/peers.txt
+	$(PYTHON) -m venv build/frame-peers
+	build/frame-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
 
 clean: ## remove .venv and all state of the workspace
 	rm -rf $(VENV) .p2c
