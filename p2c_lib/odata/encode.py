@@ -20,7 +20,7 @@ __all__ = ["keys_of", "members_of", "objects_of"]
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 20_000
 
 
 def members_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool) -> pa.ChunkedArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -164,23 +164,15 @@ class TableRun:
 
     def targets(self, start: int, stop: int) -> bytes:
         """Some of the rows as the body of a bulk message, straight from Arrow's buffers."""
-        offsets, data = self._targets
-        stop = min(stop, len(self))
-        return b'{"Targets":[' + bytes(data[offsets[start] : offsets[stop] - 1]) + b"]}"
-
-    @cached_property
-    def _targets(self) -> tuple[memoryview, memoryview]:
-        """Every row as a target with a comma after it: where each begins, and all of them after one another."""
+        count = min(stop, len(self)) - start
         lead = f'{{"@odata.type":{json.dumps(f"{NAMESPACE}.{self.schema.logical_name}")}'
         pieces: list[Any] = [lead]
         if self.op == "update" and self._ids is not None:
-            pieces = [f'{lead},"{self.schema.key[0]}":"', self._ids, '"']
+            pieces = [f'{lead},"{self.schema.key[0]}":"', self._ids.slice(start, count), '"']
         elif self._addresses is not None:
-            pieces = [f'{lead},"@odata.id":"{self.schema.entity_set}', self._addresses, '"']
-        joined = pc.binary_join_element_wise(*pieces, self._members, "},", "")
-        whole = pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in joined.chunks])
-        buffers = whole.buffers()
-        return memoryview(buffers[1]).cast("q"), memoryview(buffers[2])
+            pieces = [f'{lead},"@odata.id":"{self.schema.entity_set}', self._addresses.slice(start, count), '"']
+        rows = pc.binary_join_element_wise(*pieces, self._members.slice(start, count), "},", "")
+        return b'{"Targets":[' + b"".join(_bytes(chunk) for chunk in rows.chunks)[:-1] + b"]}"
 
     def _identified(self) -> tuple[pa.ChunkedArray | None, pa.Table]:
         """The rows' ids known beforehand, and the columns that go into the body."""
@@ -226,6 +218,12 @@ class TableRun:
         body = {name: value for name, value in values.items() if not name.startswith("@") and name not in self._key}
         etag = values[self._etag] if self._etag else None
         return Write(self.op, self.schema.entity_set, {name: values[name] for name in self._key}, body, etag)
+
+
+def _bytes(texts: pa.Array) -> memoryview:
+    """All texts of an array after one another, without a copy."""
+    offsets = memoryview(texts.buffers()[1]).cast("i")
+    return memoryview(texts.buffers()[2])[offsets[texts.offset] : offsets[texts.offset + len(texts)]]
 
 
 def _members(each: Ready) -> str:
