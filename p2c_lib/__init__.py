@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from p2c_lib.company import CompanyView, reconcile_all
     from p2c_lib.config import ConnectionSet, Workspace, workspace
     from p2c_lib.errors import P2CError
     from p2c_lib.flow import TASKS, TaskSummary, TaskWalk, walk
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "company": ("CompanyView", "reconcile_all"),
     "config": ("ConnectionSet", "Workspace", "workspace"),
     "errors": ("P2CError",),
     "flow": ("TASKS", "TaskSummary", "TaskWalk", "walk"),
@@ -62,6 +64,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "TASKS",
+    "CompanyView",
     "ConnectionSet",
     "EntityFrame",
     "EntityQuery",
@@ -92,6 +95,7 @@ __all__ = [
     "open_plan",
     "plan",
     "reconcile",
+    "reconcile_all",
     "suggest",
     "template",
     "validate",

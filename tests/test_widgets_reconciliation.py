@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
@@ -58,7 +60,7 @@ def test_pages_turn_and_search_narrows() -> None:
     shown.choose("changed", search="FIRM 7")
     assert [r["key"] for r in shown.page["rows"]] == ["k07"]
     shown.choose("missing")
-    assert shown.page["rows"] == [{"key": "new", "side": "expected", "id": "new", "name": "=1+1", "city": "Rome"}]
+    assert shown.page["rows"] == [{"key": "new", "name": "=1+1", "city": "Rome"}]
     with pytest.raises(UnknownName):
         shown.choose("gone")
 
@@ -94,7 +96,37 @@ def test_what_differs_is_marked(values: tuple[Any, Any], pieces: list[Any]) -> N
     assert marked(*values) == pieces
 
 
+def test_rows_of_both_sides_say_which_and_decimals_are_short() -> None:
+    price = pa.array(map(Decimal, ["1.5000", "2.0000", "100.0000"]), pa.decimal128(18, 4))
+    twice = frame({"id": ["a", "a", "b"], "price": price})
+    shown = ReconciliationExplorer(reconcile(twice, frame({"id": ["b"], "price": price[2:]}), RULES))
+    shown.choose("duplicate")
+    assert shown.page["rows"] == [
+        {"key": "a", "side": "expected", "price": "1.5"},
+        {"key": "a", "side": "expected", "price": "2"},
+    ]
+
+
+def test_what_would_settle_a_cause_is_shown_with_its_effect() -> None:
+    shown = ReconciliationExplorer(result())
+    shown.settle("case", "name")
+    assert shown.fix == {
+        "cause": "case",
+        "field": "name",
+        "words": "Apply upper to name",
+        "effect": "As a step of the mapping: 40 differences in name become 0; 40 go, none would be new.",
+    }
+    shown.settle("value", "city")
+    assert shown.fix["words"].startswith("No rule would settle it")
+
+
+def test_where_there_is_no_kernel_the_static_twin_stands() -> None:
+    data, _ = ReconciliationExplorer(result())._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "41 rows in this selection" in data["text/html"]
+
+
 def test_equal_rows_come_when_looked_at() -> None:
     same = frame({"id": ["a"], "x": [1]})
     shown = ReconciliationExplorer(reconcile(same, same, RULES))
-    assert shown.page["rows"] == [{"key": "a", "side": "expected", "id": "a", "x": "1"}]
+    assert shown.page["rows"] == [{"key": "a", "x": "1"}]

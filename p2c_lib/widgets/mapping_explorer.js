@@ -1,28 +1,5 @@
 // Draws the state the kernel sends and tells it what the person asks for; it holds no data of its own.
 
-function node(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);
-  }
-  for (const child of children.flat()) {
-    if (child !== null && child !== undefined) made.append(child instanceof Node ? child : document.createTextNode(String(child)));
-  }
-  return made;
-}
-
-const count = (number) => number.toLocaleString("en");
-const counted = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
-
-function table(head, rows, caption) {
-  const cell = (value) => node("td", { class: typeof value === "number" ? "n" : null }, typeof value === "number" ? count(value) : value ?? "");
-  return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    node("table", {}, node("caption", {}, caption),
-      node("thead", {}, node("tr", {}, head.map((name) => node("th", { scope: "col", class: name === "rows" ? "n" : null }, name)))),
-      node("tbody", {}, rows.map((row) => node("tr", {}, row.map(cell))))));
-}
-
 function select(label, options, value, changed) {
   const list = node("select", { "data-focus": `choose ${label}`, onchange: (event) => changed(event.target.value) },
     options.map((name) => node("option", { value: name, selected: name === value }, name)));
@@ -30,9 +7,7 @@ function select(label, options, value, changed) {
 }
 
 function render({ model, el }) {
-  el.classList.add("p2c-explorer", "mapping");
-  // Keys pressed in here are meant for the explorer, not for JupyterLab's cells.
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  begin(el, "mapping");
   const mine = Math.random().toString(36).slice(2);
   const opened = new Set();
   let draft = null;
@@ -54,24 +29,16 @@ function render({ model, el }) {
     older = due;
   }
 
-  function begin(column) {
+  function pick(column) {
     draft = null;
     adding = null;
     ask({ do: "select", column });
   }
 
-  function move(button, step) {
-    const buttons = [...el.querySelectorAll(".rules button")];
-    const next = buttons[buttons.indexOf(button) + step];
-    if (next) next.focus();
-  }
-
   function keys(event, field) {
-    const steps = { ArrowDown: 1, ArrowUp: -1 };
-    if (event.key in steps) move(event.currentTarget, steps[event.key]);
-    else if (event.key === "Delete") ask({ do: "remove", column: field.to });
-    else return;
+    if (walk(event, [...el.querySelectorAll(".rules button")]) || event.key !== "Delete") return;
     event.preventDefault();
+    ask({ do: "remove", column: field.to });
   }
 
   function sample(field) {
@@ -87,7 +54,7 @@ function render({ model, el }) {
       type: "button", "data-focus": `rule ${field.to}`, "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
       onkeydown: (event) => keys(event, field),
       // A click by key has no detail: the keyboard goes on to the editor, the mouse stays in the list.
-      onclick: (event) => { if (event.detail === 0) focus = "editor"; begin(field.to); },
+      onclick: (event) => { if (event.detail === 0) focus = "editor"; pick(field.to); },
     }, node("b", {}, field.to), node("span", { class: `tag ${field.level || "edited"}` }, tag),
     node("span", { class: "way quiet" }, field.from ? `${field.from} · ${field.steps}` : field.steps), sample(field)));
   }
@@ -171,13 +138,8 @@ function render({ model, el }) {
       same ? null : node("pre", { class: "diff" }, lines));
   }
 
-  function draw() {
+  function paint() {
     const state = model.get("state");
-    el.setAttribute("aria-busy", "false");
-    const active = el.contains(document.activeElement) ? document.activeElement : null;
-    const back = focus ?? active?.dataset.focus;
-    const at = active?.selectionStart;
-    focus = null;
     const top = el.querySelector(".rules")?.scrollTop ?? 0;
     el.replaceChildren(
       node("div", { class: "head" },
@@ -186,15 +148,16 @@ function render({ model, el }) {
           select(name, option.choices, option.chosen, (choice) => { draft = adding = null; ask({ do: "choose", option: name, choice }); }))),
         node("span", { class: "quiet" }, `${state.ways}, ${counted(state.rows, "row")}`)),
       node("div", { class: "halves" }, rules(state),
-        node("div", { class: "work" }, ...[editor(state), findings(state), change(state), adding ? null : stages(state)].filter(Boolean))),
+        node("div", { class: "work" }, [editor(state), findings(state), change(state), adding ? null : stages(state)])),
       node("div", { class: "halves" }, side(state, "source", "Source"), side(state, "destination", "Destination")),
       against(state));
     el.querySelector(".rules").scrollTop = top;
-    const next = back && el.querySelector(`[data-focus="${CSS.escape(back)}"]`);
-    if (next) {
-      next.focus();
-      if (at !== undefined && at !== null && next.setSelectionRange && active?.dataset.focus === back) next.setSelectionRange(at, at);
-    }
+  }
+
+  function draw() {
+    el.setAttribute("aria-busy", String(due > 0));
+    redraw(el, paint, focus);
+    focus = null;
   }
 
   function told() {
@@ -202,7 +165,6 @@ function render({ model, el }) {
     if (older > 0) older -= 1;
     else if (!model.get("state").error) draft = adding = null;
     draw();
-    if (due) el.setAttribute("aria-busy", "true");
   }
 
   model.on("change:state", told);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -13,11 +12,9 @@ from p2c_lib.errors import P2CError, UnknownName
 from p2c_lib.mapping import Template
 from p2c_lib.mapping.lab import MappingLab
 from p2c_lib.session import Session
-from p2c_lib.widgets.family import family_style
+from p2c_lib.widgets.family import family_file
 
 __all__ = ["MappingExplorer"]
-
-HERE = Path(__file__).parent
 
 
 class MappingExplorer(anywidget.AnyWidget):
@@ -27,8 +24,8 @@ class MappingExplorer(anywidget.AnyWidget):
     printed notebook, a report) the static twin stands in its place.
     """
 
-    _esm = HERE / "mapping_explorer.js"
-    _css = family_style("mapping_explorer.css")
+    _esm = family_file("mapping_explorer.js")
+    _css = family_file("mapping_explorer.css")
     state = traitlets.Dict().tag(sync=True)
     columns = traitlets.Dict().tag(sync=True)
 

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from p2c_lib.reconcile.sides import Snapshot, quoted, text_literal
+from p2c_lib.reconcile.sides import Side, Snapshot, quoted, text_literal
 
 if TYPE_CHECKING:
+    from p2c_lib.frames import EntityFrame
     from p2c_lib.reconcile import Reconciliation
 
 __all__ = ["Pages", "Selection"]
 
-SHOWN_COLUMNS = 6
+SHOWN_COLUMNS = 5
+SAMPLE = 1_000
+BOTH_SIDES = ("duplicate", "invalid")
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,35 @@ class Pages:
         if kind == "changed":
             return result.differences.select(["key", "field", "cause", "expected", "actual"])
         rows = result.rows(kind)
+        frames = {"expected": _frame(result.expected), "actual": _frame(result.actual)}
+        shared = [c for c in frames["expected"].columns if c in frames["actual"].columns]
+        columns = _telling(shared, frames["actual" if kind == "extra" else "expected"])
         parts = []
-        for name, side in (("expected", result.expected), ("actual", result.actual)):
+        for name in ("expected",) if kind == "equal" else frames:
             mine = rows.filter(rows.column(f"@{name}").is_valid())
-            if name == "actual" and kind == "equal":
-                break
-            frame = side.read() if isinstance(side, Snapshot) else side
-            columns = [c for c in result.expected.columns if c in frame.columns][:SHOWN_COLUMNS]
-            taken = frame.table.select(columns).take(mine.column(f"@{name}"))
-            texts = [column.cast(pa.string()) for column in taken.columns]
-            where = pa.array([name] * mine.num_rows, pa.string())
-            parts.append(pa.table([mine.column("key"), where, *texts], names=["key", "side", *columns]))
+            taken = frames[name].table.select(columns).take(mine.column(f"@{name}"))
+            where = {"side": pa.array([name] * mine.num_rows, pa.string())} if kind in BOTH_SIDES else {}
+            texts = dict(zip(columns, map(_as_text, taken.columns), strict=True))
+            parts.append(pa.table({"key": mine.column("key"), **where, **texts}))
         return pa.concat_tables(parts)
+
+
+def _frame(side: Side) -> EntityFrame:
+    return side.read() if isinstance(side, Snapshot) else side
+
+
+def _telling(columns: list[str], frame: EntityFrame) -> list[str]:
+    """The columns that tell rows apart best, in their order: names, and those with most values among the first rows."""
+    first = frame.table.slice(0, SAMPLE)
+    candidates = [c for c in columns if c not in frame.key]
+    values = {c: int(pc.count_distinct(first.column(c), mode="only_valid").as_py()) for c in candidates}
+    best = sorted(candidates, key=lambda c: ("name" not in c.lower(), -values[c]))[:SHOWN_COLUMNS]
+    return [c for c in candidates if c in best]
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values as text, decimals without the zeros at their end."""
+    text = values.cast(pa.string())
+    if not pa.types.is_decimal(values.type):
+        return text
+    return pc.replace_substring_regex(text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")

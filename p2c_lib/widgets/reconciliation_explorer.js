@@ -1,106 +1,128 @@
-// The explorer's face: it draws what the kernel gives and says what was clicked. Text only ever becomes text nodes.
-const COLOURS = {
-  equal: "#1a7f37", changed: "#bf8700", missing: "#0969da", extra: "#8250df", duplicate: "#cf222e", invalid: "#6e7781",
+// The explorer's face: it draws what the kernel gives and says what was clicked.
+
+const SAID = {
+  equal: "Rows that agree", changed: "Differences", missing: "Rows the destination lacks",
+  extra: "Rows only the destination has", duplicate: "Rows whose key stands twice on a side", invalid: "Rows without a key",
 };
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "onclick" || name === "oninput") element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined).map((c) => c));
-  return element;
-}
-
-function count(number) {
-  return Number(number).toLocaleString("en-US");
-}
-
-function bar(summary, wanted, choose) {
-  const total = Object.values(summary).reduce((a, b) => a + b, 0) || 1;
-  const segments = Object.entries(summary).filter(([, rows]) => rows > 0).map(([kind, rows]) => {
-    const pressed = wanted.class === kind;
-    const button = make("button", {
-      class: "segment", "aria-pressed": pressed, title: `${kind}: ${count(rows)} rows`,
-      onclick: () => choose({ class: kind, cause: null, field: null, number: 0 }),
-    }, `${kind} ${count(rows)}`);
-    button.style.flexGrow = Math.max(rows / total, 0.02);
-    button.style.borderTopColor = COLOURS[kind];
-    return button;
-  });
-  return make("div", { class: "bar", role: "group", "aria-label": "Classes" }, ...segments);
-}
-
-function causeList(causes, wanted, choose) {
-  const items = causes.map((line) => {
-    const pressed = wanted.cause === line.cause && wanted.field === line.field;
-    const next = pressed ? { cause: null, field: null } : { cause: line.cause, field: line.field };
-    return make("li", {}, make("button", {
-      class: "cause", "aria-pressed": pressed, onclick: () => choose({ class: "changed", number: 0, ...next }),
-    }, make("b", {}, line.cause), ` in ${line.field} `, make("span", { class: "count" }, count(line.count)),
-    line.money ? make("span", { class: "money" }, ` ${line.money} at stake`) : null));
-  });
-  return make("ul", { class: "causes", "aria-label": "Causes" }, ...items);
-}
-
 function pieces(side) {
-  return side.map(([text, differs]) => (differs ? make("mark", {}, text) : document.createTextNode(text)));
-}
-
-function rowsTable(page) {
-  if (!page.rows || page.rows.length === 0) return make("p", {}, "No rows.");
-  const names = Object.keys(page.rows[0]).filter((name) => name !== "marks");
-  const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
-  const body = page.rows.map((row) => make("tr", {}, ...names.map((name) => {
-    if (row.marks && name === "expected") return make("td", {}, ...pieces(row.marks[0]));
-    if (row.marks && name === "actual") return make("td", {}, ...pieces(row.marks[1]));
-    return make("td", {}, row[name] ?? "");
-  })));
-  return make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
-}
-
-function pager(page, choose) {
-  const last = Math.max(0, Math.ceil(page.total / page.size) - 1);
-  const step = (by) => choose({ number: Math.min(last, Math.max(0, page.number + by)) });
-  const back = make("button", { onclick: () => step(-1) }, "‹ previous");
-  const on = make("button", { onclick: () => step(1) }, "next ›");
-  back.disabled = page.number === 0;
-  on.disabled = page.number >= last;
-  const from = page.total === 0 ? 0 : page.number * page.size + 1;
-  const to = Math.min(page.total, (page.number + 1) * page.size);
-  return make("div", { class: "pager" }, back, ` ${count(from)} to ${count(to)} of ${count(page.total)} `, on);
+  return side.map(([text, differs]) => (differs ? node("mark", {}, text) : text));
 }
 
 export default {
   render({ model, el }) {
-    el.classList.add("p2c-explorer");
-    const choose = (changes) => {
-      model.set("wanted", { ...model.get("wanted"), ...changes });
-      model.save_changes();
-    };
+    begin(el, "reconciliation");
+    let turn = model.get("page").turn ?? 0;
     let waiting = null;
-    const search = make("input", { type: "search", placeholder: "search", "aria-label": "Search in the rows" });
-    search.oninput = () => {
+
+    function choose(changes) {
+      turn += 1;
+      el.setAttribute("aria-busy", "true");
+      model.set("wanted", { ...model.get("wanted"), ...changes, turn });
+      model.save_changes();
+    }
+
+    const chosen = (line) => {
+      const wanted = model.get("wanted");
+      return wanted.class === "changed" && wanted.cause === line.cause && wanted.field === line.field;
+    };
+
+    function bar() {
+      const wanted = model.get("wanted");
+      const group = node("div", { class: "bar", role: "group", "aria-label": "Classes" });
+      const kinds = Object.entries(model.get("summary")).filter(([, rows]) => rows > 0);
+      const total = kinds.reduce((sum, [, rows]) => sum + rows, 0);
+      group.append(...kinds.map(([kind, rows]) => node("button", {
+        type: "button", class: "segment", "aria-pressed": String(wanted.class === kind), "data-focus": `class ${kind}`,
+        tabindex: wanted.class === kind ? "0" : "-1", style: `border-top-color: var(--p2c-${kind}); flex-grow: ${Math.max(1, Math.round(100 * rows / total))}`,
+        onkeydown: (event) => walk(event, [...group.children]),
+        onclick: () => choose({ class: kind, cause: null, field: null, number: 0 }),
+      }, node("b", {}, kind), node("span", {}, count(rows)))));
+      return group;
+    }
+
+    function causes() {
+      const lines = model.get("causes");
+      const list = node("ul", { class: "causes", "aria-label": "Causes" });
+      const any = lines.some(chosen);
+      list.append(...lines.map((line, n) => node("li", {}, node("button", {
+        type: "button", class: "cause", "aria-pressed": String(chosen(line)), "data-focus": `cause ${line.cause} ${line.field}`,
+        tabindex: chosen(line) || (!any && n === 0) ? "0" : "-1",
+        onkeydown: (event) => walk(event, [...list.querySelectorAll("button")]),
+        onclick: () => choose({ class: "changed", number: 0, ...(chosen(line) ? { cause: null, field: null } : { cause: line.cause, field: line.field }) }),
+      }, node("b", {}, line.cause), node("span", {}, count(line.count)),
+      node("span", { class: "where quiet" }, line.field, line.money ? ` · ${line.money} at stake` : "")))));
+      return lines.length ? list : null;
+    }
+
+    function proposal(wanted) {
+      const fix = model.get("fix");
+      if (fix.cause !== wanted.cause || fix.field !== wanted.field) return null;
+      return node("div", { class: "proposal", role: "status" }, node("b", {}, fix.words), fix.effect ? node("div", {}, fix.effect) : null);
+    }
+
+    function title() {
+      const wanted = model.get("wanted");
+      const page = model.get("page");
+      const what = wanted.cause ? `${wanted.cause} in ${wanted.field}` : SAID[wanted.class];
+      const ask = wanted.cause ? node("button", { type: "button", "data-focus": "fix", onclick: () => {
+        el.setAttribute("aria-busy", "true");
+        model.send({ do: "fix", cause: wanted.cause, field: wanted.field });
+      } }, "What would settle it?") : null;
+      return [node("div", { class: "title" }, node("span", { class: "said" }, node("b", {}, what), ` · ${count(page.total)}`), ask),
+        wanted.cause ? proposal(wanted) : null];
+    }
+
+    function rows() {
+      const page = model.get("page");
+      const wanted = model.get("wanted");
+      if (!page.rows?.length) return node("p", { class: "quiet" }, wanted.search ? "No row has this text." : "No rows.");
+      const known = new Set(["marks", ...(wanted.cause ? ["cause", "field"] : [])]);
+      const names = Object.keys(page.rows[0]).filter((name) => !known.has(name));
+      const cell = (row, name) => (row.marks && name === "expected" ? pieces(row.marks[0]) : row.marks && name === "actual" ? pieces(row.marks[1]) : row[name] ?? "");
+      return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Rows" }, node("table", {},
+        node("thead", {}, node("tr", {}, names.map((name) => node("th", { scope: "col" }, breakable(name))))),
+        node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
+    }
+
+    function pager() {
+      const page = model.get("page");
+      const last = Math.max(0, Math.ceil(page.total / page.size) - 1);
+      if (!last) return null;
+      const step = (word, by, off) => node("button", { type: "button", disabled: off, "data-focus": word, onclick: () => choose({ number: page.number + by }) }, word);
+      const from = page.number * page.size + 1;
+      return node("div", { class: "pager" }, step("‹ previous", -1, page.number === 0),
+        node("span", {}, `${count(from)} to ${count(Math.min(page.total, from + page.size - 1))} of ${count(page.total)}`),
+        step("next ›", 1, page.number >= last));
+    }
+
+    const search = node("input", { type: "search", placeholder: "Search in these rows", "aria-label": "Search in these rows", "data-focus": "search", oninput: () => {
       clearTimeout(waiting);
       waiting = setTimeout(() => choose({ search: search.value, number: 0 }), 250);
-    };
-    const top = make("div");
-    const left = make("div", { class: "left" });
-    const right = make("div", { class: "right" });
-    el.append(top, make("div", { class: "panes" }, left, make("div", { class: "right" }, search, right)));
-    const draw = () => {
-      const wanted = model.get("wanted");
-      top.replaceChildren(bar(model.get("summary"), wanted, choose));
-      left.replaceChildren(causeList(model.get("causes"), wanted, choose));
-      right.replaceChildren(rowsTable(model.get("page")), pager(model.get("page"), choose));
-    };
+    } });
+    search.value = model.get("wanted").search ?? "";
+
+    function paint() {
+      const top = el.querySelector(".causes")?.scrollTop ?? 0;
+      const left = model.get("wanted").class === "changed" ? causes() : null;
+      el.replaceChildren(bar(), node("div", { class: left ? "panes" : "panes alone" }, left,
+        node("div", { class: "right" }, title(), search, rows(), pager())));
+      if (left) left.scrollTop = top;
+    }
+
+    function draw() {
+      const page = model.get("page");
+      el.setAttribute("aria-busy", String((page.turn ?? 0) < turn));
+      redraw(el, paint);
+    }
+
     model.on("change:page", draw);
-    model.on("change:wanted", draw);
-    draw();
+    model.on("change:fix", draw);
+    paint();
     return () => {
       model.off("change:page", draw);
-      model.off("change:wanted", draw);
+      model.off("change:fix", draw);
+      clearTimeout(waiting);
     };
   },
 };

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from difflib import SequenceMatcher
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
 from p2c_lib.sheets import write_sheet
+from p2c_lib.widgets.family import family_file
 from p2c_lib.widgets.pages import Pages, Selection
 
 if TYPE_CHECKING:
@@ -21,24 +24,24 @@ if TYPE_CHECKING:
 
 __all__ = ["ReconciliationExplorer", "marked"]
 
-HERE = Path(__file__).parent
 PAGE = 25
 LONGEST_MARKED = 400
 
 
 class ReconciliationExplorer(anywidget.AnyWidget):
-    """Explores a Reconciliation in JupyterLab: click a class or a cause, search, turn pages.
+    """Explores a Reconciliation in JupyterLab: click a class or a cause, ask what would settle it, search, turn pages.
 
     What is shown is ``selection``; ``export(path)`` writes all of it to .csv, .xlsx or .parquet. The browser only ever
     holds one page. ``static()`` is the same picture for a report, without a kernel.
     """
 
-    _esm = HERE / "reconciliation_explorer.js"
-    _css = HERE / "reconciliation_explorer.css"
+    _esm = family_file("reconciliation_explorer.js")
+    _css = family_file("reconciliation_explorer.css")
     summary = traitlets.Dict().tag(sync=True)
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     wanted = traitlets.Dict().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
+    fix = traitlets.Dict().tag(sync=True)
 
     def __init__(self, reconciliation: Reconciliation) -> None:
         self.reconciliation = reconciliation
@@ -54,6 +57,7 @@ class ReconciliationExplorer(anywidget.AnyWidget):
             wanted={"class": first, "cause": None, "field": None, "search": "", "number": 0},
         )
         self.observe(self._turn, "wanted")
+        self.on_msg(self._asked)
         self._turn({"new": self.wanted})
 
     @property
@@ -80,9 +84,23 @@ class ReconciliationExplorer(anywidget.AnyWidget):
         defused."""
         return write_sheet(self._pages.table(self.selection), Path(path))
 
+    def settle(self, cause: str, field: str) -> None:
+        """Show the rule that would settle a cause in a field, and what it does to all pairs."""
+        self.fix = {"cause": cause, "field": field, **_proposal(self.reconciliation, cause, field)}
+
     def static(self) -> str:
         """Classes, causes and the first page as HTML that needs no kernel."""
         return fragment(_static(self.reconciliation, self.page))
+
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        """The live widget, and for places without one its static twin."""
+        bundle = super()._repr_mimebundle_(**given)
+        data, rest = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**(data or {}), "text/html": self.static()}, rest
+
+    def _asked(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
+        if content.get("do") == "fix":
+            self.settle(str(content.get("cause")), str(content.get("field")))
 
     def _turn(self, change: Mapping[str, Any]) -> None:
         chosen = _selection(change["new"])
@@ -91,7 +109,8 @@ class ReconciliationExplorer(anywidget.AnyWidget):
         for row in rows:
             if "expected" in row and "actual" in row:
                 row["marks"] = marked(row["expected"], row["actual"])
-        self.page = {"rows": rows, "total": total, "number": number, "size": PAGE}
+        turn = int(change["new"].get("turn") or 0)
+        self.page = {"rows": rows, "total": total, "number": number, "size": PAGE, "turn": turn}
 
 
 def marked(expected: str | None, actual: str | None) -> list[list[list[Any]]]:
@@ -116,24 +135,44 @@ def _selection(wanted: Mapping[str, Any]) -> Selection:
     return Selection(kind, wanted.get("cause"), wanted.get("field"), str(wanted.get("search") or ""))
 
 
+def _proposal(reconciliation: Reconciliation, cause: str, field: str) -> dict[str, str]:
+    found = next((c.fix for c in reconciliation.clusters if (c.cause, c.field) == (cause, field)), None)
+    if found is None:
+        return {"words": "No rule would settle it: the values differ for real, or each in its own way.", "effect": ""}
+    seen = reconciliation.preview(found)
+    where = "a step of the mapping" if found.step else "a compare rule"
+    effect = f"As {where}: {seen.before:,} differences in {field} become {seen.after:,}; {seen.resolved:,} go, "
+    new = f"{seen.made:,}" if seen.made else "none"
+    return {"words": found.words[:1].upper() + found.words[1:], "effect": f"{effect}{new} would be new."}
+
+
 def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: None if v is None else v if isinstance(v, int) else str(v) for k, v in line.items()}
+    return {k: _written(v) for k, v in line.items()}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def _static(reconciliation: Reconciliation, page: Mapping[str, Any]) -> str:
-    from html import escape
-
     from p2c_lib.report import Report, Table
 
     causes = reconciliation.causes
     parts = [Table(tuple(causes.column_names), tuple(tuple(_plain(r).values()) for r in causes.to_pylist()), "Causes")]
     verdict = "pass" if sum(reconciliation.summary.values()) == reconciliation.summary["equal"] else "warn"
     head = Report("Reconciliation", verdict, repr(reconciliation), tuple(parts))._body("h3")
-    lines = []
-    for row in page["rows"]:
-        cells = [escape(str(v)) for k, v in row.items() if k not in {"marks", "expected", "actual"}]
-        cells += [
-            "".join(f"<mark>{escape(t)}</mark>" if d else escape(t) for t, d in side) for side in row.get("marks", [])
-        ]
-        lines.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return f"{head}<table><tbody>{''.join(lines)}</tbody></table><p>{page['total']:,} rows in this selection.</p>"
+    names = [name for name in (page["rows"] or [{}])[0] if name != "marks"]
+    headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    lines = "".join(f"<tr>{''.join(f'<td>{_cell(row, name)}</td>' for name in names)}</tr>" for row in page["rows"])
+    table = f"<table><caption>The first rows</caption><thead><tr>{headings}</tr></thead><tbody>{lines}</tbody></table>"
+    return f"{head}{table}<p>{page['total']:,} rows in this selection.</p>"
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """A value as HTML, with what differs marked."""
+    if "marks" in row and name in {"expected", "actual"}:
+        pieces = row["marks"][0 if name == "expected" else 1]
+        return "".join(f"<mark>{escape(text)}</mark>" if differs else escape(text) for text, differs in pieces)
+    return escape(row[name] or "")
