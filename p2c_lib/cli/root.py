@@ -74,15 +74,15 @@ def run(
     raise typer.Exit(result.exit_code)
 
 
-@app.command()
-def lab() -> None:
-    """Open JupyterLab on the workspace's notebooks, with the sandbox up."""
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the workspace's notebooks, with the sandbox up; further words go to JupyterLab."""
     import subprocess
 
     here = workspace()
     with sandbox_when_named(here, SANDBOX):
         say("The sandbox is up; JupyterLab opens. Stop both with Ctrl-C.")
-        command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(here.notebooks)]
+        command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(here.notebooks), *context.args]
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
 
 
