@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+# JupyterLab by itself asks its makers for news and newer versions; the workbench speaks to the two systems alone.
+QUIET_LAB = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
+
 app = typer.Typer(
     name="p2c",
     help="Bring Dynamics 365 Sales and Finance and Operations into agreement, from prospect to cash.",
@@ -82,7 +85,7 @@ def lab(context: typer.Context) -> None:
     here = workspace()
     with sandbox_when_named(here, SANDBOX):
         say("The sandbox is up; JupyterLab opens. Stop both with Ctrl-C.")
-        command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(here.notebooks), *context.args]
+        command = [sys.executable, "-m", "jupyterlab", *QUIET_LAB, "--notebook-dir", str(here.notebooks), *context.args]
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
 
 
