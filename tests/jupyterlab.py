@@ -20,6 +20,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, sync_playwright
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 STARTUP_SECONDS = 40
+PATIENCE = 15_000  # milliseconds
 WIDTH, HEIGHT = 1280, 800
 SWITCHES = (
     "--no-sandbox",
@@ -216,6 +217,7 @@ def visitor(*, dark: bool = False) -> Iterator[Visitor]:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
         context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+        context.set_default_timeout(PATIENCE)
         person = Visitor(context.new_page())
 
         def said(message: ConsoleMessage) -> None:
