@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 
 from p2c_lib.sandbox.schema import entities
@@ -115,3 +116,24 @@ def test_csdl_has_lookups_as_guids_with_navigation_and_constraint(sales: Sales) 
     assert constraint.attrib == {"Property": "_customerid_value", "ReferencedProperty": "accountid"}
     sets = {one.get("Name") for one in root.iter(f"{EDM}EntitySet")}
     assert sets == set(entities("sales"))
+
+
+@pytest.mark.parametrize("path", ["$metadata", "EntityDefinitions(LogicalName='quote')?$select=LogicalName"])
+def test_metadata_that_is_known_already_is_not_sent_again(sales: Sales, path: str) -> None:
+    first = sales.client.get(path)
+    etag = first.headers["etag"]
+    again = sales.client.get(path, headers={"If-None-Match": f'"other", W/{etag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    moved = sales.client.get(path, headers={"If-None-Match": '"other"'})
+    assert (moved.status_code, moved.content) == (200, first.content)
+    assert "etag" not in sales.client.get("EntityDefinitions(LogicalName='nothing')").headers
+
+
+@pytest.mark.parametrize("path", ["/data/$metadata", "/metadata/PublicEntities?$filter=EntitySetName eq 'CustomersV2'"])
+def test_so_it_is_in_finance_and_operations(finops: httpx.Client, path: str) -> None:
+    url = f"http://finops.test{path}"
+    first = finops.get(url)
+    etag = first.headers["etag"]
+    again = finops.get(url, headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert finops.get(url, headers={"If-None-Match": '"other"'}).content == first.content

@@ -16,6 +16,7 @@ from p2c_lib.sandbox.dataverse.refusals import bad_query, unknown_segment
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
+from p2c_lib.sandbox.etags import tagged
 from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -49,7 +50,10 @@ def _routed(request: Request) -> Answer:
     first = path[0]
     if first.name in sets():
         return _rows(request, sets()[first.name], path)
-    special = functions.find(first.name) or actions.find_action(first.name) or metadata.find(first.name)
+    described = metadata.find(first.name)
+    if described is not None:
+        return tagged(request.call, described(request, path))
+    special = functions.find(first.name) or actions.find_action(first.name)
     if special is None:
         if re.fullmatch(r"\$\d+", first.name):
             raise bad_query(f"Content-ID Reference: '{first.name}' does not exist in the batch context.")

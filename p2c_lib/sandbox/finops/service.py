@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
+from p2c_lib.sandbox.etags import tagged
 from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
 from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
@@ -65,7 +66,7 @@ class FinOps:
             return self.blobs.answer(call)
         area, _, path = call.path.strip("/").partition("/")
         if area == "metadata" and call.method == "GET":
-            return metadata_service(call, path)
+            return tagged(call, metadata_service(call, path))
         if area != "data":
             raise no_resource(f"No HTTP resource was found that matches the path '{call.path[:120]}'.")
         if path == "$batch":
@@ -75,7 +76,8 @@ class FinOps:
         if call.method == "GET" and path == "":
             return service_document(call)
         if call.method == "GET" and path == "$metadata":
-            return Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
+            document = Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
+            return tagged(call, document)
         return self._rows(call, path)
 
     def _rows(self, call: Call, path: str) -> Answer:
