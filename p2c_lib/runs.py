@@ -189,7 +189,7 @@ def _execute_all(
                 problems[task] = failure or "the notebook ended without recording the task"
             elif ended[task] == "blocked":
                 problems[task] = "the gate is closed"
-        tell(f"{name}: {failure or 'done'} ({perf_counter() - started:.1f} s)")
+        tell(f"{name}: {'failed' if failure else 'done'} ({perf_counter() - started:.1f} s)")
     return problems
 
 

@@ -102,7 +102,8 @@ def _show(result: RunResult, *, as_json: bool) -> None:
     if as_json:
         json_line(result.to_dict())
     else:
-        typer.echo(result.table().to_text())
+        if result.tasks:
+            typer.echo(result.table().to_text())
         typer.echo(f"report: {result.report}")
     for task, what in result.problems.items():
         say(f"{task}: {what}")
