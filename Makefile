@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help venv run test lab lint lock bench clean
+.PHONY: help venv run test lab lint lock bench clean chaos
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -28,6 +28,9 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+chaos: venv ## kill an apply of 5,000 operations at 50 random points under faults; nothing may be lost or doubled
+	@$(BIN)/python -m tests.chaos --points 50
 
 lab: venv ## open JupyterLab with the sandbox up
 	@$(BIN)/p2c lab

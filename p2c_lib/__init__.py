@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame, EntityQuery
     from p2c_lib.gates import GateResult, check
     from p2c_lib.ledger import Ledger, open_ledger
-    from p2c_lib.load import LoadOutcome, apply
+    from p2c_lib.load import LoadOutcome, apply, undo
     from p2c_lib.mapping import Mapped, Template, map_frame, template
     from p2c_lib.mapping.document import diff, export
     from p2c_lib.mapping.lab import MappingLab
@@ -48,7 +48,7 @@ _HOMES = {
     "frames": ("EntityFrame", "EntityQuery"),
     "gates": ("GateResult", "check"),
     "ledger": ("Ledger", "open_ledger"),
-    "load": ("LoadOutcome", "apply"),
+    "load": ("LoadOutcome", "apply", "undo"),
     "mapping": ("Mapped", "Template", "map_frame", "template"),
     "mapping.document": ("diff", "export"),
     "mapping.lab": ("MappingLab",),
@@ -98,6 +98,7 @@ __all__ = [
     "reconcile_all",
     "suggest",
     "template",
+    "undo",
     "validate",
     "walk",
     "workspace",

@@ -163,7 +163,9 @@ class TaskWalk:
     @_step
     def plan(self) -> Plan:
         """The writes that would bring them into agreement, as files in the run folder."""
-        return make_plan(self.reconcile(), self.check(), folder=self.folder)
+        with self._ledger() as ledger:
+            pace = ledger.pace(self.template.destination.entity)
+        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace)
 
     @_step
     def apply(self) -> LoadOutcome | None:

@@ -64,12 +64,12 @@ def test_a_closed_gate_an_altered_plan_and_limits_are_refused(session: Session) 
 
 def rewritten(made: Plan, folder: Path, **destination: str) -> Plan:
     """The same plan as if made for another destination, its hash in order."""
-    from p2c_lib.plan import _hash, _plan_file
+    from p2c_lib.plan.files import plan_file, plan_hash
 
     shutil.copytree(made.folder, folder)
     facts = json.loads(json.dumps(dict(made.facts)))
     facts["destination"] |= destination
-    (folder / "plan.json").write_bytes(_plan_file(facts, _hash(facts)))
+    (folder / "plan.json").write_bytes(plan_file(facts, plan_hash(facts)))
     return open_plan(folder)
 
 

@@ -64,6 +64,7 @@ def test_a_missing_row_is_created_whole_and_a_changed_one_updated_in_its_changed
     assert found.facts["counts"] == {
         "create": 1,
         "update": 1,
+        "delete": 0,
         "unchanged": 1,
         "extra": 1,
         "duplicate": 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +28,12 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        with self._write("opened") as connection:
-            brought_up(connection)
+        try:
+            with self._write("opened") as connection:
+                brought_up(connection)
+        except ConfigError:
+            engine.dispose()
+            raise
 
     def close(self) -> None:
         """Let every connection go."""
@@ -89,8 +95,17 @@ def engine_of(place: Path | str) -> Engine:
 def _durable_and_shared(connection: Any, _record: Any) -> None:
     """Write-ahead log, synced at every commit: readers never wait, and what was said to be written is."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout=20000", "journal_mode=WAL", "synchronous=FULL"):
+    for pragma in ("busy_timeout=20000", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
+    # Only the first to open a file has to turn it; two that try at once do not wait for each other.
+    for _ in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
 
 
 def _begin(connection: Connection) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import func, insert, or_, select, update
 
 from p2c_lib.ledger import schema
 from p2c_lib.ledger.chain import Verification, append, keep, now, verify
@@ -16,6 +17,8 @@ from p2c_lib.ledger.database import Database
 __all__ = ["Journal"]
 
 MOST_KEYS = 500
+# A pace is told by applies of so many rows, the latest of them.
+TELLING, LATEST = 50, 5
 
 
 class Journal(Database):
@@ -129,10 +132,32 @@ class Journal(Database):
                 found[row["plan_id"], row["position"]] = row
         return sorted(found.values(), key=lambda row: str(row["answered"]))
 
+    def pace(self, entity_set: str) -> float | None:
+        """Rows a second over the last applies to a set that wrote enough to tell; None before one did."""
+        sent, plans = schema.operations, schema.plans
+        ended, mine = schema.outcomes, select(plans.c.plan_id).where(plans.c.entity_set == entity_set)
+        began = select(sent.c.plan_id, func.min(sent.c.at).label("at")).group_by(sent.c.plan_id).subquery()
+        statement = (
+            select(func.count().label("rows"), began.c.at.label("began"), func.max(ended.c.at).label("ended"))
+            .join(began, began.c.plan_id == ended.c.plan_id)
+            .where(ended.c.plan_id.in_(mine), ended.c.state == "applied")
+            .group_by(ended.c.plan_id, began.c.at)
+            .having(func.count() >= TELLING)
+            .order_by(began.c.at.desc())
+            .limit(LATEST)
+        )
+        spans = [(row["rows"], _seconds(row["began"], row["ended"])) for row in self._read(statement)]
+        seconds = sum(span for _, span in spans)
+        return sum(rows for rows, _ in spans) / seconds if seconds > 0 else None
+
     def verify(self, *, head: str | None = None) -> Verification:
         """Whether the ledger is as it was written; ``head`` is a hash of the chain noted earlier."""
         with self._look() as connection:
             return verify(connection, head=head)
+
+
+def _seconds(began: str, ended: str) -> float:
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
 def _together(sent: list[dict[str, Any]], ended: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -37,6 +37,7 @@ DEFAULT_HEADERS = {
     "User-Agent": "p2c-workbench",
 }
 GZIP = 16 + zlib.MAX_WBITS
+READ_AGAIN = 4
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class Sender:
             user = self._user()
             token = user.tokens.current()
             outcome = self._attempt(user, token, method, url, headers or {}, body)
-            if isinstance(outcome, Answer) and not is_transient(outcome.status, outcome.body):
+            again = method == "GET" and attempt < READ_AGAIN and _failed_inside(outcome)
+            if isinstance(outcome, Answer) and not again and not is_transient(outcome.status, outcome.body):
                 if outcome.status == 401 and not renewed:
                     renewed = True
                     user.tokens.renew(token)
@@ -234,6 +236,11 @@ class Sender:
         raise _given_up(outcome, self.connection.url, target, needed) from (
             outcome if isinstance(outcome, Exception) else None
         )
+
+
+def _failed_inside(outcome: Answer | Exception) -> bool:
+    """Whether the service failed on a request of its own account; a question may simply be put again."""
+    return isinstance(outcome, Answer) and outcome.status == 500
 
 
 def _may_have_begun(outcome: Answer | Exception) -> bool:

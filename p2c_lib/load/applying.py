@@ -1,0 +1,239 @@
+"""Apply a plan through a session: every row accounted for, safe to repeat, safe to be killed.
+
+Each operation is journalled in the ledger before it is sent and after its answer. What was sent and never answered is
+looked up at the destination by its key before anything is sent again. Updates carry the etag that was read, so a row
+that moved since is ``drifted``: reported and left alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import Drifted, ServiceError
+from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.load.destination import Destination
+from p2c_lib.load.interrupt import Interruption, interruptible
+from p2c_lib.load.lease import Lease, leased
+from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, OPEN, SENT, LoadOutcome, Progress, ReadBack
+from p2c_lib.load.refusal import refuse
+from p2c_lib.load.versions import look_again
+from p2c_lib.load.words import in_words
+from p2c_lib.load.writes import PlanWriter
+
+if TYPE_CHECKING:
+    from p2c_lib.odata import WriteResult
+    from p2c_lib.plan import Plan
+    from p2c_lib.session import Session
+
+__all__ = ["apply"]
+
+CHUNK = 2_000
+IN_FLIGHT = 2
+ROUNDS = 5
+# What no second apply of the same plan changes.
+FINAL = {APPLIED, DRIFTED}
+REST = 0.3
+LATEST = "the answer never came and the row could not be looked at; apply the plan again, which looks first"
+OUTCOME = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("op", pa.string()),
+        ("key", pa.string()),
+        ("state", pa.string()),
+        ("status", pa.int64()),
+        ("message", pa.string()),
+    ]
+)
+
+Line = dict[str, Any]
+
+
+def apply(
+    plan: Plan,
+    session: Session,
+    *,
+    ledger: Ledger | None = None,
+    run_id: str | None = None,
+    progress: Progress | None = None,
+) -> LoadOutcome:
+    """Write what the plan says, and say what became of each row.
+
+    ``ledger`` is the workspace's by default; ``progress`` is told (done, planned) after each answer. Refuses a closed
+    gate (GateClosed), an altered plan (PlanAltered), other systems than the plan's (WrongEnvironment), and a plan
+    beyond its limits, whose source is its destination, that another applies now, or that nobody approved for a
+    protected connection set (PlanError). A second apply of the same plan sends nothing that was applied.
+
+    An interrupt lets what is in flight end and be journalled, then acts; a second one acts at once.
+    """
+    started = perf_counter()
+    own = ledger or open_ledger(session.workspace.ledger)
+    try:
+        refuse(plan, session, own)
+        own.record_plan(plan.id, folder=plan.folder, run_id=run_id, **_scope(plan))
+        with leased(own, plan.id) as lease, interruptible() as interruption:
+            applying = _Applying(plan, session, own, lease, interruption, progress)
+            lines = list(applying.lines())
+            read_back = applying.read_back(lines)
+    finally:
+        if ledger is None:
+            own.close()
+    rows = pa.Table.from_pylist(lines, schema=OUTCOME).sort_by("position")
+    return LoadOutcome(plan, rows, perf_counter() - started, read_back)
+
+
+def _scope(plan: Plan) -> dict[str, Any]:
+    destination = plan.facts["destination"]
+    place = {"company": destination["company"], "entity_set": destination["entity_set"]}
+    return {"task": plan.task, "undoes": plan.undoes, **place}
+
+
+class _Applying:
+    """One apply under way: chunks of operations, two of them in flight, each journalled around its sending."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        session: Session,
+        ledger: Ledger,
+        lease: Lease,
+        interruption: Interruption,
+        progress: Progress | None,
+    ) -> None:
+        self._plan, self._ledger, self._lease, self._interruption = plan, ledger, lease, interruption
+        self._progress = progress
+        self._destination = Destination(plan, session)
+        self._writer = PlanWriter(plan, session.client(self._destination.app), session.company)
+        self._done = 0
+
+    def lines(self) -> Iterator[Line]:
+        """What became of every operation; stops early when an interrupt was asked for."""
+        known = {row["position"]: row for row in self._ledger.operations(self._plan.id)}
+        yield from self._settled_before(known)
+        ended = pa.array([at for at, row in known.items() if row["state"] in FINAL], pa.int64())
+        rows = self._plan.operations
+        rows = rows.filter(pc.invert(pc.is_in(rows.column("position"), value_set=ended)))
+        broken = self._writer.broken(rows)
+        yield from self._told(
+            _line(row, FAILED, 0, broken[row["position"]]) for row in _picked(rows, broken).to_pylist()
+        )
+        rows = rows.filter(pc.invert(pc.is_in(rows.column("position"), value_set=pa.array(list(broken), pa.int64()))))
+        yield from self._send_all(rows)
+
+    def read_back(self, lines: list[Line]) -> ReadBack:
+        """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
+        if self._interruption.asked is not None:
+            return ReadBack(why="interrupted")
+        applied = [line["position"] for line in lines if line["state"] == APPLIED]
+        return look_again(self._plan, self._destination, _picked(self._plan.operations, applied))
+
+    def _settled_before(self, known: dict[int, Line]) -> Iterator[Line]:
+        """What an earlier apply left: the unanswered is looked up and noted, what was applied or drifted is told."""
+        unanswered = [at for at, row in known.items() if row["state"] == SENT]
+        if unanswered:
+            standing = self._destination.standing(_picked(self._plan.operations, unanswered))
+            found = [_answer(at, state, None, why) for at, (state, why) in standing.items()]
+            self._ledger.answered(self._plan.id, found)
+            for line in found:
+                known[line["position"]] |= {name: line[name] for name in ("state", "message")}
+        final = [row for row in known.values() if row["state"] in FINAL]
+        yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
+
+    def _send_all(self, rows: pa.Table) -> Iterator[Line]:
+        waiting: deque[tuple[pa.Table, Future[list[WriteResult]]]] = deque()
+        pool = ThreadPoolExecutor(IN_FLIGHT, "apply")
+        try:
+            for start in range(0, rows.num_rows, CHUNK):
+                if self._interruption.asked is not None:
+                    break
+                self._lease.check()
+                part = rows.slice(start, CHUNK)
+                self._note_sending(part)
+                waiting.append((part, pool.submit(self._writer.send, part)))
+                if len(waiting) == IN_FLIGHT:
+                    yield from self._answers(*waiting.popleft())
+            while waiting:
+                yield from self._answers(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _note_sending(self, part: pa.Table) -> None:
+        ops = zip(*(part.column(name).to_pylist() for name in ("position", "op", "key")), strict=True)
+        where = self._destination.entity_set
+        self._ledger.sending(
+            self._plan.id, [{"position": at, "op": op, "entity_set": where, "key": key} for at, op, key in ops]
+        )
+
+    def _answers(self, part: pa.Table, sent: Future[list[WriteResult]]) -> Iterator[Line]:
+        """The outcomes of a chunk, journalled; what is in doubt is looked up, and sent again if nothing came of it."""
+        ended, doubtful = self._judged(part, sent.result())
+        for attempt in range(ROUNDS):
+            if not doubtful or self._interruption.asked is not None:
+                break
+            sleep(REST * 2**attempt)
+            try:
+                standing = self._destination.standing(_picked(part, doubtful))
+            except ServiceError:
+                continue
+            for at, (state, why) in standing.items():
+                if state != OPEN:
+                    line = doubtful.pop(at)
+                    ended.append(_answer(at, state, line["status"], why, line["request_id"]))
+            again = _picked(part, doubtful)
+            settled, doubtful = self._judged(again, self._writer.send(again) if again.num_rows else [])
+            ended += settled
+        self._ledger.answered(self._plan.id, ended)
+        names = {row["position"]: row for row in part.select(["position", "op", "key"]).to_pylist()}
+        lines = (*ended, *(line | {"state": FAILED} for line in doubtful.values()))
+        yield from self._told(
+            _line(names[line["position"]], line["state"], line["status"], line["message"]) for line in lines
+        )
+
+    def _judged(self, part: pa.Table, results: list[WriteResult]) -> tuple[list[Line], dict[int, Line]]:
+        """The outcomes that are known, and the operations in doubt by position."""
+        lines = [
+            _judged(at, result, self._writer.company)
+            for at, result in zip(part.column("position").to_pylist(), results, strict=True)
+        ]
+        doubtful = {line["position"]: line for line in lines if line["state"] == SENT}
+        return [line for line in lines if line["state"] != SENT], doubtful
+
+    def _told(self, lines: Iterator[Line]) -> Iterator[Line]:
+        listed = list(lines)
+        self._done += len(listed)
+        if self._progress is not None and listed:
+            self._progress(self._done, len(self._plan))
+        return iter(listed)
+
+
+def _judged(at: int, result: WriteResult, company: str | None) -> Line:
+    """An answer as an outcome; ``sent`` where it leaves open whether the service did it."""
+    if result.error is None:
+        return _answer(at, APPLIED, result.status, None, result.request_id)
+    error = result.error
+    if isinstance(error, Drifted):
+        return _answer(at, DRIFTED, result.status, str(error), result.request_id)
+    # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two.
+    in_doubt = error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
+    message = f"{error.message} ({LATEST})" if in_doubt else in_words(error, company)
+    return _answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
+
+
+def _answer(at: int, state: str, status: int | None, message: str | None, request_id: str | None = None) -> Line:
+    return {"position": at, "state": state, "status": status, "message": message, "request_id": request_id or None}
+
+
+def _line(row: Mapping[str, Any], state: str, status: int | None, message: str | None) -> Line:
+    named = {name: row[name] for name in ("position", "op", "key")}
+    return {**named, "state": state, "status": status, "message": message}
+
+
+def _picked(rows: pa.Table, positions: Any) -> pa.Table:
+    wanted = pa.array(sorted(positions), pa.int64())
+    return rows.filter(pc.is_in(rows.column("position"), value_set=wanted))

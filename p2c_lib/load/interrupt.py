@@ -1,0 +1,42 @@
+"""Ctrl-C and a kernel's stop during an apply: what is in flight ends and is journalled, then the signal acts."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Interruption", "interruptible"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """``asked`` is the signal that came, if one did; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.asked: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked is not None:
+            raise KeyboardInterrupt
+        self.asked = number
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Signals are noted for the duration and act at its end; outside the main thread there are none to note."""
+    noted = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    before = {number: signal.signal(number, noted) for number in SIGNALS}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if noted.asked is not None:
+        signal.raise_signal(noted.asked)

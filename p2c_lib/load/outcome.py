@@ -1,0 +1,117 @@
+"""What became of a plan's operations, and what was found when some were read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.report import Facts, Report, Table
+
+if TYPE_CHECKING:
+    from p2c_lib.plan import Plan
+
+__all__ = ["APPLIED", "DRIFTED", "FAILED", "OPEN", "SENT", "LoadOutcome", "Progress", "ReadBack"]
+
+APPLIED, FAILED, DRIFTED = "applied", "failed", "drifted"
+# An operation whose answer never came, and one that the destination shows was not carried out.
+SENT, OPEN = "sent", "open"
+SHOWN = 20
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """A sample of the written rows read again: how many, and each value that is not as it was written.
+
+    ``differences`` are lines of key, field, written and found; ``why`` says why nothing was read back.
+    """
+
+    rows: int = 0
+    differences: tuple[dict[str, str | None], ...] = ()
+    why: str = ""
+
+    def __str__(self) -> str:
+        if self.why:
+            return self.why
+        found = f"{len(self.differences):,} values differ" if self.differences else "all as written"
+        return f"{self.rows:,} rows read back: {found}"
+
+
+@dataclass(frozen=True)
+class LoadOutcome:
+    """What became of every operation of a plan: ``rows`` has position, op, key, state, status, message.
+
+    planned = applied + failed + drifted, always. An operation whose answer never came and whose row could not be looked
+    at is ``failed`` here and open in the ledger: the next apply of the plan looks first.
+    """
+
+    plan: Plan
+    rows: pa.Table
+    seconds: float
+    read_back: ReadBack = field(default_factory=ReadBack)
+
+    def count(self, state: str, op: str | None = None) -> int:
+        """How many operations ended in that state, of one kind or of all."""
+        hit = pc.equal(self.rows.column("state"), state)
+        if op is not None:
+            hit = pc.and_(hit, pc.equal(self.rows.column("op"), op))
+        return int(pc.sum(hit).as_py() or 0)
+
+    @property
+    def created(self) -> int:
+        return self.count(APPLIED, "create")
+
+    @property
+    def updated(self) -> int:
+        return self.count(APPLIED, "update")
+
+    @property
+    def deleted(self) -> int:
+        return self.count(APPLIED, "delete")
+
+    @property
+    def failed(self) -> int:
+        return self.count(FAILED)
+
+    @property
+    def drifted(self) -> int:
+        return self.count(DRIFTED)
+
+    def problems(self) -> pa.Table:
+        """The operations that did not go in, with the reason in words."""
+        return self.rows.filter(pc.not_equal(self.rows.column("state"), APPLIED))
+
+    def report(self) -> Report:
+        """What was written."""
+        deleted = f", {self.deleted:,} deleted" if self.deleted else ""
+        why = (
+            f"{self.created:,} created and {self.updated:,} updated{deleted} in {self.seconds:,.1f} s; "
+            f"{self.failed:,} refused by the service, {self.drifted:,} drifted and left alone."
+        )
+        bad = self.problems()
+        facts = (("plan", self.plan.id[:12]), ("planned", len(self.plan)), ("sample", str(self.read_back)))
+        parts: list[Any] = [Facts(facts)]
+        if bad.num_rows:
+            lines = bad.slice(0, SHOWN).select(["op", "key", "state", "message"]).to_pylist()
+            shown = Table.of(lines, title="Not written")
+            parts.append(Table(shown.columns, shown.rows, shown.title, bad.num_rows))
+        if self.read_back.differences:
+            parts.append(Table.of(self.read_back.differences, title="Not found as written", most=SHOWN))
+        verdict = "warn" if bad.num_rows or self.read_back.differences else "pass"
+        return Report(f"Load of {self.plan.task}", verdict, why, tuple(parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        counts = {n: getattr(self, n) for n in ("created", "updated", "deleted", "failed", "drifted")}
+        facts = {"plan": self.plan.id, "task": self.plan.task, "planned": len(self.plan), **counts}
+        return facts | {"seconds": round(self.seconds, 3), "sample": str(self.read_back)}
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"LoadOutcome({self.plan.task}: {self.report().why})"

@@ -1,0 +1,69 @@
+"""The reasons not to apply a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib.errors import GateClosed, PlanError, WrongEnvironment
+
+if TYPE_CHECKING:
+    from p2c_lib.ledger import Ledger
+    from p2c_lib.plan import Plan
+    from p2c_lib.session import Session
+
+__all__ = ["refuse"]
+
+
+def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
+    """Raise unless this plan may be applied with this session.
+
+    GateClosed, PlanAltered, WrongEnvironment, or PlanError for a plan that is its own source, beyond its limits, or not
+    approved where the connection set is protected.
+    """
+    facts = plan.facts
+    if facts["gate"]["verdict"] == "blocked":
+        raise GateClosed(
+            f"The gate of this plan is closed: {facts['gate']['why']}", hint="Mend the data and plan again."
+        )
+    plan.verify()
+    for side in ("destination", "source"):
+        _check_place(facts[side], session)
+    source, destination = facts["source"], facts["destination"]
+    if (source["url"], source["entity_set"]) == (destination["url"], destination["entity_set"]):
+        raise PlanError("Source and destination of this plan are the same entity set.", hint="Check the template.")
+    for says in _beyond_limits(plan):
+        raise PlanError(says, hint="Look at the plan; raise the limit only if it is right.")
+    if session.set.protected and not ledger.approvals(plan.id):
+        raise PlanError(
+            f"The connection set {session.set.name} is protected and nobody approved this plan.",
+            hint=f"Look at it, then: p2c approve {plan.folder}",
+        )
+
+
+def _check_place(planned: dict[str, Any], session: Session) -> None:
+    here = session.client(planned["app"]).identity()
+    for name, was, found in (
+        ("url", planned["url"], here.url),
+        ("organisation", planned["organisation"], here.organisation),
+        ("company", planned["company"], session.company if planned["company"] else None),
+    ):
+        if was and found and str(was).lower() != str(found).lower():
+            raise WrongEnvironment(
+                f"The plan was made for the {name} {was}; this session speaks to {found}.",
+                hint="Connect to the plan's systems, or make a new plan here.",
+            )
+
+
+def _beyond_limits(plan: Plan) -> Iterator[str]:
+    limits = plan.facts["limits"]
+    for limit, rows in (("max_creates", plan.creates), ("max_updates", plan.updates)):
+        allowed = limits.get(limit)
+        if allowed is not None and rows > allowed:
+            yield f"The plan has {rows:,} rows where {limit} allows {allowed:,}."
+    share, there = limits.get("max_share_changed"), plan.facts["destination"]["rows"]
+    if share is not None and plan.updates > share * there:
+        yield (
+            f"The plan changes {plan.updates:,} of the {there:,} rows at the destination, where max_share_changed "
+            f"allows {share:.1%}."
+        )

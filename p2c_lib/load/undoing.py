@@ -1,0 +1,151 @@
+"""Taking back what a plan wrote: a plan too, made from the before-images, with the same review and drift check.
+
+Updated fields get back what they held, created rows are deleted, deleted ones created again; only where nobody touched
+the row since. What cannot be taken back is listed in the plan with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.load.destination import Destination
+from p2c_lib.load.outcome import APPLIED, SENT
+from p2c_lib.load.versions import versions_of
+from p2c_lib.plan import open_plan
+from p2c_lib.plan.files import saved
+from p2c_lib.plan.forecast import counts_of
+from p2c_lib.plan.make import foretold, now
+from p2c_lib.plan.operations import TEXTS, numbered
+
+if TYPE_CHECKING:
+    from p2c_lib.plan import Plan
+    from p2c_lib.session import Session
+
+__all__ = ["undo"]
+
+INVERSE = {"create": "delete", "update": "update", "delete": "create"}
+
+
+def undo(
+    what: str | Plan, session: Session, *, ledger: Ledger | None = None, folder: Path | None = None
+) -> tuple[Plan, ...]:
+    """The plans that take back what a run, or one plan, wrote: the last written first, to be applied in that order.
+
+    Nothing is written to a system. The plans lie below ``folder``, by default the ``plans`` folder of the state. Raises
+    UnknownName for a run that applied nothing, PlanError where the outcome of operations is not known yet.
+    """
+    own = ledger or open_ledger(session.workspace.ledger)
+    try:
+        plans = _of_run(own, what) if isinstance(what, str) else [what]
+        place = folder or session.workspace.state / "plans"
+        return tuple(_inverse(plan, session, own, place) for plan in reversed(plans))
+    finally:
+        if ledger is None:
+            own.close()
+
+
+def _of_run(ledger: Ledger, run_id: str) -> list[Plan]:
+    plans = [row for row in ledger.plans(run_id) if row["undoes"] is None]
+    if not plans:
+        known = {row["run_id"] for row in ledger.plans() if row["run_id"]}
+        raise UnknownName("run that applied a plan", run_id, known)
+    return [open_plan(Path(row["folder"])) for row in plans]
+
+
+def _inverse(plan: Plan, session: Session, ledger: Ledger, folder: Path) -> Plan:
+    plan.verify()
+    states = {row["position"]: row["state"] for row in ledger.operations(plan.id)}
+    if SENT in states.values():
+        raise PlanError(
+            f"The outcome of some operations of plan {plan.id[:12]} is not known yet.",
+            hint=f"Apply it again first, which looks them up: p2c apply {plan.folder}",
+        )
+    applied = pa.array([at for at, state in states.items() if state == APPLIED], pa.int64())
+    rows = plan.operations.filter(pc.is_in(plan.operations.column("position"), value_set=applied))
+    destination = Destination(plan, session)
+    there, versions = destination.read(rows), versions_of(plan)
+    made: list[dict[str, Any]] = []
+    cannot: list[dict[str, str]] = []
+    for row in reversed(rows.to_pylist()):
+        found = there.get(row["key"])
+        why = _reason_not_to(row, found, versions.get(row["key"]), destination)
+        if why is None:
+            made.append(_back(row, found))
+        else:
+            cannot.append({"key": row["key"], "op": row["op"], "why": why})
+    operations = _table(made, plan.operations.schema)
+    return saved(operations, _facts(plan, operations, cannot), folder)
+
+
+def _reason_not_to(
+    row: dict[str, Any], found: dict[str, Any] | None, version: str | None, destination: Destination
+) -> str | None:
+    """Why an applied operation cannot be taken back; None where it can."""
+    if row["op"] == "delete":
+        return None if found is None else "a row with this key is there again"
+    if found is None:
+        return "the row is not there any more"
+    differing = destination.differing(row, found)
+    if differing:
+        return f"changed since in {', '.join(differing[:5])}"
+    if row["op"] == "create" and version is not None and found["@etag"] != version:
+        return "the row was touched since it was created"
+    return None
+
+
+def _back(row: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:
+    """The operation that takes one back."""
+    fields = row["changed"]
+    return {
+        "op": INVERSE[row["op"]],
+        "key": row["key"],
+        "id": row["id"] if found is None else found.get("@id") or row["id"],
+        "etag": None if found is None else found["@etag"],
+        "changed": fields,
+        "causes": ["undone"] * len(fields) if fields is not None else None,
+        "reason": "undone",
+        "before": row["after"] or found,
+        "after": row["before"],
+    }
+
+
+def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Operations in the columns of the plan they take back; both images in the type that has every column."""
+    image = schema.field("after").type
+    kinds = {"before": image, "after": image, "changed": TEXTS, "causes": TEXTS}
+    names = [field for field in schema if field.name != "position"]
+    kind = pa.schema([(field.name, kinds.get(field.name, field.type)) for field in names])
+    return numbered(pa.Table.from_pylist(rows, schema=kind))
+
+
+def _facts(plan: Plan, operations: pa.Table, cannot: list[dict[str, str]]) -> dict[str, Any]:
+    facts = {name: value for name, value in plan.facts.items() if name not in _NOT_INHERITED}
+    ahead = plan.facts["predicted"]
+    pace = ahead["rows_per_second"] if ahead["measured"] else None
+    nothing = dict.fromkeys(("unchanged", "extra", "duplicate", "invalid"), 0)
+    return {
+        **facts,
+        "made": now(),
+        "undoes": plan.id,
+        "gate": {**plan.facts["gate"], "verdict": "pass", "why": f"Takes back plan {plan.id[:12]}."},
+        "counts": {**counts_of(operations), **nothing},
+        "cannot": cannot,
+        "left_alone": list(_left(cannot)),
+        "limits": dict.fromkeys(plan.facts["limits"]),
+        **foretold(plan.facts["destination"], operations, pace),
+    }
+
+
+def _left(cannot: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    if cannot:
+        yield {"rows": len(cannot), "why": "cannot be undone"}
+
+
+_NOT_INHERITED = {"operations_sha256", "narrowed_from", "narrowed_to"}

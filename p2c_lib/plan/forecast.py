@@ -1,0 +1,98 @@
+"""What applying a plan will cost and set off: requests, minutes, money, and what the service does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.odata.bulk import BULK_ROWS, WORTH_IT
+from p2c_lib.odata.dialect import DIALECTS
+
+__all__ = ["counts_of", "follows", "money", "predicted"]
+
+OPS = ("create", "update", "delete")
+# Rows a second of one application user where nothing was measured yet: what the services' makers quote as usual.
+USUAL_PACE = {"sales": 30.0, "finops": 20.0}
+MONEY = "price|discount|cost|amount|total|credit"
+PRICE_FIELDS = {"price", "defaultuomid.name", "transactioncurrencyid.isocurrencycode", "pricelevelid.name"}
+
+
+def counts_of(operations: pa.Table) -> dict[str, int]:
+    """How many operations of each kind there are."""
+    found = {c["values"]: c["counts"] for c in pc.value_counts(operations.column("op")).to_pylist()}
+    return {op: int(found.get(op, 0)) for op in OPS}
+
+
+def predicted(app: str, counts: Mapping[str, int], pace: float | None) -> dict[str, Any]:
+    """Requests by the route each kind of operation takes, and minutes at ``pace`` rows a second.
+
+    Creates in Sales travel as bulk messages of 1,000 rows, everything else in batches.
+    """
+    size = DIALECTS[app].batch_writes
+    in_bulk = app == "sales" and counts["create"] >= WORTH_IT
+    requests = ceil(counts["create"] / (BULK_ROWS if in_bulk else size))
+    requests += sum(ceil(counts[op] / size) for op in OPS[1:])
+    rate = pace or USUAL_PACE[app]
+    return {
+        "requests": requests,
+        "minutes": round(sum(counts.values()) / rate / 60, 2),
+        "rows_per_second": round(rate, 1),
+        "measured": pace is not None,
+        "routes": {"create": "bulk message" if in_bulk else "$batch", "update": "$batch", "delete": "$batch"},
+    }
+
+
+def money(operations: pa.Table) -> list[dict[str, str]]:
+    """For each field of money: what creates bring, what updates change it from and to; in the rows' own currencies."""
+    whole = operations.combine_chunks()
+    totals = []
+    for field in whole.schema.field("after").type:
+        named = pc.match_substring_regex(pa.scalar(field.name), MONEY, ignore_case=True).as_py()
+        if not (pa.types.is_decimal(field.type) and named):
+            continue
+        line = {"field": field.name}
+        for title, op, side in (
+            ("created", "create", "after"),
+            ("from", "update", "before"),
+            ("to", "update", "after"),
+        ):
+            line[title] = str(_sum(whole, op, side, field.name))
+        if any(value != "0" for name, value in line.items() if name != "field"):
+            totals.append(line)
+    return totals
+
+
+def _sum(operations: pa.Table, op: str, side: str, field: str) -> Any:
+    structs = operations.column(side)
+    if field not in {f.name for f in structs.type}:
+        return 0
+    values = pc.struct_field(structs, field).filter(pc.equal(operations.column("op"), op))
+    return pc.sum(values).as_py() or 0
+
+
+def follows(app: str, entity_set: str, operations: pa.Table) -> list[dict[str, Any]]:
+    """What the service does by itself when the operations are written, with how many rows of the plan set it off."""
+    if (app, entity_set) != ("sales", "products"):
+        return []
+    counts = counts_of(operations)
+    changed = operations.filter(pc.equal(operations.column("op"), "update")).column("changed").to_pylist()
+    priced = counts["create"] + sum(1 for fields in changed if PRICE_FIELDS & set(fields or ()))
+    found = [
+        (
+            "productpricelevels",
+            priced,
+            "The price-list item of each product is written from its price, unit and currency; without a price list in "
+            "the currency the product is refused.",
+        ),
+        (
+            "products",
+            counts["create"],
+            "A new product is active or a draft, by the setting 'Create products in active state'; "
+            "a draft is published before it can be put on a quote.",
+        ),
+    ]
+    return [{"entity_set": where, "rows": rows, "says": says} for where, rows, says in found if rows]

@@ -1,0 +1,85 @@
+"""A plan as a report: what is created, what changes field by field, what is left alone and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib.report import Facts, Part, Report, Table
+
+if TYPE_CHECKING:
+    from p2c_lib.plan.value import Plan
+
+__all__ = ["report_of"]
+
+SHOWN = 20
+FIELDS_SHOWN = 6
+
+
+def report_of(plan: Plan) -> Report:
+    """The plan for people: verdict, systems, counts, money, consequences, the first writes."""
+    verdict = "blocked" if plan.facts["gate"]["verdict"] == "blocked" else "planned"
+    parts: list[Part] = [_identity(plan)]
+    facts = plan.facts
+    for title, lines in (("Left alone", facts.get("left_alone")), ("Cannot be undone", facts.get("cannot"))):
+        if lines:
+            parts.append(Table.of(lines, title=title, most=SHOWN))
+    if facts.get("money"):
+        parts.append(Table.of(facts["money"], title="Money, in the rows' own currencies"))
+    if facts.get("follows"):
+        parts.append(Table.of(facts["follows"], title="What the service then does by itself"))
+    title = f"Undo of {plan.task}" if plan.undoes else f"Plan for {plan.task}"
+    return Report(title, verdict, _why(plan), (*parts, _writes(plan)))
+
+
+def _why(plan: Plan) -> str:
+    counts, destination = plan.facts["counts"], plan.facts["destination"]
+    where = f"{destination['entity_set']} at {destination['url']}"
+    if plan.undoes:
+        return (
+            f"{plan.updates:,} rows to put back as they were, {plan.deletes:,} to delete and {plan.creates:,} to "
+            f"create again in {where}; {len(plan.facts['cannot']):,} cannot be undone."
+        )
+    return (
+        f"{counts['create']:,} rows to create and {counts['update']:,} to update in {where}; "
+        f"{counts['unchanged']:,} agree already and {counts['extra']:,} stand only there and are left alone."
+    )
+
+
+def _identity(plan: Plan) -> Facts:
+    facts = plan.facts
+    lines: list[tuple[str, Any]] = [("plan", plan.id[:12]), ("folder", str(plan.folder)), ("made", facts["made"])]
+    if "narrowed_to" in facts:
+        lines.append(("narrowed to", f"{facts['narrowed_to']} (of plan {facts['narrowed_from'][:12]})"))
+    lines += [(side, _place(facts[side])) for side in ("source", "destination")]
+    lines.append(("gate", facts["gate"]["why"]))
+    ahead = facts["predicted"]
+    paced = "measured here" if ahead["measured"] else "usual for this service, not measured here yet"
+    lines.append(("requests", f"about {ahead['requests']:,}"))
+    lines.append(("minutes", f"about {ahead['minutes']:g}, at {ahead['rows_per_second']:g} rows a second ({paced})"))
+    limits = [f"{name} {limit:,}" for name, limit in facts["limits"].items() if limit is not None]
+    if limits:
+        lines.append(("limits", ", ".join(limits)))
+    return Facts(tuple(lines))
+
+
+def _place(side: dict[str, Any]) -> str:
+    parts = [f"{side['app']} {side['entity_set']}", side["url"], f"organisation {side['organisation'] or 'unknown'}"]
+    parts += [f"company {side['company']}"] if side.get("company") else []
+    parts += [f"as {side['user']}"] if side.get("user") else []
+    return ", ".join([*parts, f"read {side['read_at'][:19]}Z"])
+
+
+def _writes(plan: Plan) -> Table:
+    rows = []
+    for row in plan.operations.slice(0, SHOWN).to_pylist():
+        before, after = row["before"] or {}, row["after"] or {}
+        fields = row["changed"] if row["op"] == "update" else [k for k, v in (after or before).items() if v is not None]
+        shown = [f"{f}: {_short(before.get(f))} → {_short(after.get(f))}" for f in fields[:FIELDS_SHOWN]]
+        more = f" … {len(fields) - FIELDS_SHOWN} more" if len(fields) > FIELDS_SHOWN else ""
+        rows.append((row["op"], row["key"], "; ".join(shown) + more, row["reason"]))
+    return Table(("op", "key", "fields", "reason"), tuple(rows), "Writes", len(plan))
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
