@@ -11,7 +11,8 @@ app = "sales"
 url = "https://contoso.crm4.dynamics.com"
 tenant = "contoso.onmicrosoft.com"
 client_id = "00000000-0000-0000-0000-000000000000"
-secret = "env:P2C_SALES_SECRET"
+secret = "env:P2C_SALES_SECRET"  # or certificate = "file:app.pem", or interactive = true for a person
+users = [{client_id = "11111111-...", secret = "env:P2C_SALES_SECRET_2"}]  # more users share the service's limits
 
 [sets.prod]
 sales = "prod-sales"
@@ -27,7 +28,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -41,7 +42,9 @@ SANDBOX = "sandbox"
 FILE = "p2c.toml"
 FILE_KEYS = ("connections", "sets", "ledger")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-CONNECTION_KEYS = {"app", "url", "tenant", "client_id", "secret", "token_url"}
+CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
+CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users"} | CREDENTIAL_KEYS
+CERTIFICATES = (".pem", ".pfx", ".p12")
 SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
 
 
@@ -122,7 +125,9 @@ def _from_keyring(place: str) -> str:
 class Connection:
     """Where one system is and as whom to speak to it; ``url`` has no trailing slash.
 
-    ``token_url`` is None for real tenants: tokens then come from Microsoft Entra for ``tenant``.
+    ``token_url`` is None for real tenants: tokens then come from Microsoft Entra for ``tenant``. ``secret`` refers to
+    a client secret or, by a .pem, .pfx or .p12 file, to a certificate, whose ``passphrase`` may be another one.
+    ``interactive``: a person signs in with a code. ``users`` are further application users of the same service.
     """
 
     name: str
@@ -132,6 +137,9 @@ class Connection:
     secret: Secret | None
     tenant: str = "common"
     token_url: str | None = None
+    passphrase: Secret | None = None
+    interactive: bool = False
+    users: tuple[Connection, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,11 @@ class Workspace:
         return self.state / "sandbox"
 
     @property
+    def metadata(self) -> Path:
+        """Where answers about entity sets and columns are kept, to be asked for again only when they changed."""
+        return self.state / "metadata"
+
+    @property
     def expectations(self) -> Path:
         """The suites of this workspace, or the packaged ones where it has none."""
         return self._own_or_shipped("expectations")
@@ -240,15 +253,18 @@ class Workspace:
             raise UnknownName("app", str(entry["app"]), get_args(App), where=place)
         if entry["app"] != app:
             raise ConfigError(f"{place} is a {entry['app']} connection where {app} is needed.")
-        return Connection(
+        here = Connection(
             name=name,
             app=app,
             url=_safe_url(str(entry["url"]), place),
             client_id=str(entry["client_id"]),
-            secret=Secret(entry["secret"]) if "secret" in entry else None,
+            secret=_secret(entry, place),
             tenant=str(entry.get("tenant", "common")),
             token_url=_safe_url(str(entry["token_url"]), place) if "token_url" in entry else None,
+            passphrase=_passphrase(entry, place),
+            interactive=_interactive(entry, place),
         )
+        return replace(here, users=_users(here, entry.get("users", []), place))
 
     def _sandbox_set(self) -> ConnectionSet:
         """The sandbox where it listens now; a URL of port 0 when it is not up."""
@@ -296,6 +312,59 @@ def _checked(entry: Any, allowed: set[str], needed: set[str], place: str) -> dic
     if missing:
         raise ConfigError(f"{place} lacks {', '.join(missing)}.")
     return entry
+
+
+def _secret(entry: Mapping[str, Any], place: str) -> Secret | None:
+    """The secret or the certificate of a connection or a further user."""
+    if "certificate" not in entry:
+        return Secret(str(entry["secret"])) if "secret" in entry else None
+    if "secret" in entry:
+        raise ConfigError(f"{place} has both a secret and a certificate.", hint="Keep the one that is to be used.")
+    reference = str(entry["certificate"])
+    if not (reference.startswith("file:") and reference.lower().endswith(CERTIFICATES)):
+        raise ConfigError(
+            f"{place} has a certificate that is no file of {', '.join(CERTIFICATES)}.",
+            hint='Write certificate = "file:/keys/app.pem": the private key and the certificate in one file.',
+        )
+    return Secret(reference)
+
+
+def _passphrase(entry: Mapping[str, Any], place: str) -> Secret | None:
+    if "certificate_password" not in entry:
+        return None
+    if "certificate" not in entry:
+        raise ConfigError(f"{place} has a certificate_password without a certificate.")
+    return Secret(str(entry["certificate_password"]))
+
+
+def _interactive(entry: Mapping[str, Any], place: str) -> bool:
+    """Whether a person signs in; together with a secret nobody could tell as whom requests are sent."""
+    given = entry.get("interactive", False)
+    if not isinstance(given, bool):
+        raise ConfigError(f"{place} has interactive = {given!r}.", hint="Write true or false.")
+    others = sorted({"secret", "certificate", "users", "token_url"} & entry.keys())
+    if given and others:
+        raise ConfigError(f"{place} is interactive and has {', '.join(others)} too.", hint="Keep one of the ways.")
+    return given
+
+
+def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]:
+    """Further application users of a connection, each one as a connection of its own."""
+    if not isinstance(entries, list):
+        raise ConfigError(f"{place}.users is no list.", hint='Write users = [{client_id = "...", secret = "env:..."}].')
+    users = []
+    for number, entry in enumerate(entries, 1):
+        where = f"{place}.users[{number}]"
+        checked = _checked(entry, CREDENTIAL_KEYS, {"client_id"}, where)
+        secret = _secret(checked, where)
+        if secret is None:
+            raise ConfigError(f"{where} lacks secret or certificate.")
+        passphrase = _passphrase(checked, where)
+        users.append(replace(here, client_id=str(checked["client_id"]), secret=secret, passphrase=passphrase))
+    names = [here.client_id, *(user.client_id for user in users)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"{place} names the user {', '.join(twice)} twice.", hint="Limits are counted once a user.")
+    return tuple(users)
 
 
 def _safe_url(url: str, place: str) -> str:

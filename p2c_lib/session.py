@@ -44,8 +44,8 @@ class Session:
         self.set = connections
         self.workspace = workspace
         self.company = connections.company
-        self.sales = Client(connections.sales, credential=credential)
-        self.finops = Client(connections.finops, credential=credential)
+        self.sales = Client(connections.sales, credential=credential, kept=workspace.metadata)
+        self.finops = Client(connections.finops, credential=credential, kept=workspace.metadata)
         self._embedded = embedded
         self._references: dict[tuple[str, str], tuple[str, ...]] = {}
         if embedded is not None:

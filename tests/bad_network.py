@@ -103,6 +103,13 @@ def bad_network(url: str, share: float, *, seed: int = 1) -> Iterator[str]:
 @contextmanager
 def told_server(say: Callable[[str, str], tuple[int, dict[str, str], bytes]]) -> Iterator[str]:
     """The URL of a server that answers each request with ``say(method, path)``; it hands out tokens by itself."""
+    with heard_server(lambda method, path, _headers: say(method, path)) as own:
+        yield own
+
+
+@contextmanager
+def heard_server(say: Callable[[str, str, dict[str, str]], tuple[int, dict[str, str], bytes]]) -> Iterator[str]:
+    """Like ``told_server``, for an answer that depends on the request's headers, by lower-case name."""
 
     class Told(_Quiet):
         def answer(self) -> None:
@@ -110,7 +117,8 @@ def told_server(say: Callable[[str, str], tuple[int, dict[str, str], bytes]]) ->
             if "oauth2" in self.path:
                 return self.say(200, {"Content-Type": "application/json"}, b'{"access_token":"t","expires_in":3600}')
             with contextlib.suppress(BrokenPipeError):
-                self.say(*say(self.command, self.path))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                self.say(*say(self.command, self.path, headers))
             return None
 
         do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names http.server looks for

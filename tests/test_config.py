@@ -75,6 +75,21 @@ def test_an_unknown_set_names_the_nearest(home: Path) -> None:
         ("https://org.crm4", "http://org.crm4", "Use https://; plain http is only for 127.0.0.1"),
         ("env:P2C_TEST_SECRET", "hunter2", "Use env:NAME, file:PATH or keyring:SERVICE/USER"),
         ('app = "sales"', 'app = "crm"', "Unknown app 'crm' in connections.s"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\nuser = []', "Unknown key 'user' in connections.s. Did you mean 'users'"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\nusers = {}', "connections.s.users is no list"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\nusers = [{client_id = "d"}]', "connections.s.users[1] lacks secret"),
+        (
+            '"env:P2C_TEST_SECRET"',
+            '"env:A"\nusers = [{client_id = "d", sekret = "env:B"}]',
+            "Unknown key 'sekret' in connections.s.users[1]. Did you mean 'secret'",
+        ),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\nusers = [{client_id = "c", secret = "env:B"}]', "names the user c twice"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\nusers = [{client_id = "d", secret = "hunter2"}]', "Use env:NAME"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\ncertificate = "file:a.pem"', "both a secret and a certificate"),
+        ('secret = "env:P2C_TEST_SECRET"', 'certificate = "env:A"', "no file of .pem, .pfx, .p12"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\ncertificate_password = "env:B"', "without a certificate"),
+        ('"env:P2C_TEST_SECRET"', '"env:A"\ninteractive = true', "is interactive and has secret too"),
+        ('secret = "env:P2C_TEST_SECRET"', 'interactive = "yes"', "has interactive = 'yes'"),
         ("[sets.prod]", "[sts.prod]", "Unknown key 'sts'"),
         ("[sets.prod]", "[sets.prod", "cannot be read"),
     ],
@@ -94,3 +109,29 @@ def test_a_secret_that_leads_nowhere_says_where_it_looked(tmp_path: Path) -> Non
         Secret(f"file:{tmp_path / 'none'}").reveal()
     (tmp_path / "one").write_text("value\n")
     assert Secret(f"file:{tmp_path / 'one'}").reveal() == "value"
+
+
+def test_further_users_share_a_connections_place_but_not_its_name(home: Path) -> None:
+    users = 'users = [{client_id = "d", secret = "env:B"}, {client_id = "e", certificate = "file:/keys/e.pem"}]'
+    (home / "p2c.toml").write_text(TOML.replace('secret = "env:P2C', f'{users}\nsecret = "env:P2C', 1))
+    sales = workspace(home).connection_set("prod").sales
+    assert [(user.client_id, str(user.secret), user.url, user.users) for user in sales.users] == [
+        ("d", "Secret('env:B')", sales.url, ()),
+        ("e", "Secret('file:/keys/e.pem')", sales.url, ()),
+    ]
+    assert (sales.client_id, str(sales.secret)) == ("c", "Secret('env:P2C_TEST_SECRET')")
+
+
+def test_a_certificate_or_a_person_takes_the_secrets_place(home: Path) -> None:
+    certificate = 'certificate = "file:app.pfx"\ncertificate_password = "env:P2C_PASS"'
+    (home / "p2c.toml").write_text(
+        TOML.replace('secret = "env:P2C_TEST_SECRET"', certificate).replace(
+            'client_id = "c"\n\n[sets', 'client_id = "c"\ninteractive = true\n\n[sets'
+        )
+    )
+    found = workspace(home).connection_set("prod")
+    assert (str(found.sales.secret), str(found.sales.passphrase)) == (
+        "Secret('file:app.pfx')",
+        "Secret('env:P2C_PASS')",
+    )
+    assert (found.finops.interactive, found.finops.secret, found.sales.interactive) == (True, None, False)

@@ -9,8 +9,9 @@ from typing import Any
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.failures import failure
 from p2c_lib.odata.send import Sender
+from p2c_lib.odata.shelf import Tagged
 
-__all__ = ["ask_json"]
+__all__ = ["ask_json", "ask_tagged"]
 
 TRIES = 6
 
@@ -23,14 +24,36 @@ def ask_json(
     With ``once`` nothing is sent a second time that the service may have begun with. Raises what the service's error
     stands for, or IncompleteRead for what is no JSON object in the end.
     """
+    return _asked(sender, url, headers, target, post=post, once=once).content
+
+
+def ask_tagged(sender: Sender, url: str, headers: Mapping[str, str], target: str, kept: Tagged | None = None) -> Tagged:
+    """The JSON object at a URL with its etag; ``kept`` itself where the service says that nothing has changed."""
+    if kept is None:
+        return _asked(sender, url, headers, target)
+    return _asked(sender, url, {**headers, "If-None-Match": kept.etag}, target, kept=kept)
+
+
+def _asked(
+    sender: Sender,
+    url: str,
+    headers: Mapping[str, str],
+    target: str,
+    *,
+    post: bytes | None = None,
+    once: bool = False,
+    kept: Tagged | None = None,
+) -> Tagged:
     method = "GET" if post is None else "POST"
     tries = 1 if once else TRIES
     for attempt in range(tries):
         answer = sender.send(method, url, headers=headers, body=post, target=target, repeatable=not once)
+        if answer.status == 304 and kept is not None:
+            return kept
         if answer.status >= 300:
             raise failure(answer.status, answer.headers, answer.body, target)
         try:
-            return _object(answer.body, target)
+            return Tagged(answer.headers.get("etag", ""), _object(answer.body, target))
         except IncompleteRead:
             if attempt + 1 == tries:
                 raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
 
 EARLY_SECONDS = 300.0
-HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml."
+HINT = "Check the client id, the secret or certificate, and the tenant of the connection in p2c.toml."
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,17 @@ def token_source(
         return TokenSource(lambda: _from_credential(credential, connection))
     if connection.token_url is not None:
         return TokenSource(lambda: _from_endpoint(connection, transport))
+    if connection.secret is None and not connection.interactive:
+        return TokenSource(lambda: _nobody(connection))
     return TokenSource(_entra(connection))
+
+
+def _nobody(connection: Connection) -> tuple[str, float]:
+    raise NotAuthorised(
+        f"The connection {connection.name} does not say how to sign in.",
+        target=connection.name,
+        hint="Give it a secret, a certificate, or interactive = true in p2c.toml; or pass a credential to connect().",
+    )
 
 
 def _from_credential(credential: Credential, connection: Connection) -> tuple[str, float]:
@@ -132,35 +143,48 @@ def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, f
 
 
 def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
-    """Tokens through msal: a secret, a certificate file, or a device code for a person when there is no secret."""
+    """Tokens through msal: a secret, a certificate file, or a device code for a person."""
     application: list[Any] = []
 
     def fetch() -> tuple[str, float]:
-        if not application:
-            application.append(_msal_application(connection))
-        app = application[0]
-        if connection.secret is None:
-            return _token_of(_as_person(app, connection), connection.tenant)
-        return _token_of(app.acquire_token_for_client(scopes=[_scope(connection)]) or {}, connection.tenant)
+        with _entra_errors(connection):
+            if not application:
+                application.append(_msal_application(connection))
+            app = application[0]
+            if connection.interactive:
+                return _token_of(_as_person(app, connection), connection.tenant)
+            return _token_of(app.acquire_token_for_client(scopes=[_scope(connection)]) or {}, connection.tenant)
 
     return fetch
 
 
-def _msal_application(connection: Connection) -> Any:
+@contextmanager
+def _entra_errors(connection: Connection) -> Iterator[None]:
+    """What msal raises, as errors of ours: nobody answers, the file cannot be read, or what it was given is no good."""
     import msal
     import requests
 
-    authority = f"https://login.microsoftonline.com/{connection.tenant}"
+    where = f"https://login.microsoftonline.com/{connection.tenant}"
     try:
-        if connection.secret is None:
-            return msal.PublicClientApplication(connection.client_id, authority=authority)
-        return msal.ConfidentialClientApplication(
-            connection.client_id, client_credential=_credential(connection), authority=authority
-        )
-    except ValueError as error:
-        raise NotAuthorised(f"{authority} is no tenant: {str(error)[:200]}", target=authority, hint=HINT) from None
+        yield
     except requests.RequestException as error:
-        raise Unreachable(f"No answer from {authority}.", target=authority, hint="Check the network.") from error
+        raise Unreachable(f"No answer from {where}.", target=where, hint="Check the network.") from error
+    except OSError as error:
+        raise ConfigError(f"The certificate of {connection.name} cannot be read ({error}).") from error
+    except (ValueError, TypeError, KeyError, msal.exceptions.MsalError) as error:
+        said = (str(error).splitlines() or [""])[0][:200]
+        raise NotAuthorised(f"{connection.name} cannot sign in at {where}: {said}", target=where, hint=HINT) from None
+
+
+def _msal_application(connection: Connection) -> Any:
+    import msal
+
+    authority = f"https://login.microsoftonline.com/{connection.tenant}"
+    if connection.interactive:
+        return msal.PublicClientApplication(connection.client_id, authority=authority)
+    return msal.ConfidentialClientApplication(
+        connection.client_id, client_credential=_credential(connection), authority=authority
+    )
 
 
 def _credential(connection: Connection) -> Any:
@@ -172,13 +196,14 @@ def _credential(connection: Connection) -> Any:
     path = Path(rest).expanduser()
     if scheme != "file" or path.suffix.lower() not in {".pem", ".pfx", ".p12"}:
         return secret.reveal()
+    words = {"passphrase": connection.passphrase.reveal()} if connection.passphrase is not None else {}
     if path.suffix.lower() != ".pem":
-        return {"private_key_pfx_path": str(path)}
+        return {"private_key_pfx_path": str(path), **words}
     try:
         text = path.read_text("utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The certificate {path} cannot be read ({error}).") from None
-    return {"private_key": text, "public_certificate": text}
+    return {"private_key": text, "public_certificate": text, **words}
 
 
 def _as_person(app: Any, connection: Connection) -> dict[str, Any]:

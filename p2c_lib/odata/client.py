@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from p2c_lib.odata.reading import Reading
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.send import Patience, Sender
 from p2c_lib.odata.settle import Doubt, settled
+from p2c_lib.odata.shelf import Shelf
 from p2c_lib.odata.urls import first_url
 from p2c_lib.odata.write import Writer
 from p2c_lib.odata.writes import Operation, Write, WriteResult
@@ -57,7 +59,8 @@ class Client:
     """Speaks to one connection; safe to share between threads.
 
     ``users`` are further application users of the same service that share the load, since service limits are counted
-    for each of them. ``credential`` is one of azure-identity's, used in the place of the connection's secret.
+    for each of them; those the connection names take part in any case. ``credential`` is one of azure-identity's, used
+    in the place of the connection's secret. Metadata with etags is kept in the folder ``kept`` for the next client.
     """
 
     def __init__(
@@ -68,11 +71,13 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         patience: Patience | None = None,
         credential: Credential | None = None,
+        kept: Path | None = None,
     ) -> None:
         self.connection = connection
         self.dialect: Dialect = DIALECTS[connection.app]
-        self.sender = Sender(connection, users=users, transport=transport, patience=patience, credential=credential)
-        self.metadata = Metadata(self.sender, self.dialect)
+        everyone = (*connection.users, *users)
+        self.sender = Sender(connection, users=everyone, transport=transport, patience=patience, credential=credential)
+        self.metadata = Metadata(self.sender, self.dialect, Shelf(kept, connection) if kept is not None else None)
         threads = max(2, min(4, os.cpu_count() or 2))
         self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
         self._identity: Identity | None = None

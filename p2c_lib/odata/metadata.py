@@ -1,4 +1,4 @@
-"""Entity sets as their service describes them, fetched once and kept."""
+"""Entity sets as their service describes them, fetched once; kept between runs by their etags."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 from p2c_lib.errors import IncompleteRead, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
-from p2c_lib.odata.ask import ask_json
+from p2c_lib.odata.ask import ask_tagged
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
+from p2c_lib.odata.shelf import Shelf
 
 __all__ = ["Metadata"]
 
@@ -20,10 +21,13 @@ ASKED_AT_ONCE = 6
 
 
 class Metadata:
-    """The schemas of one service; each is asked for once, by any number of threads."""
+    """The schemas of one service; each is asked for once, by any number of threads.
 
-    def __init__(self, sender: Sender, dialect: Dialect) -> None:
-        self._sender, self._dialect = sender, dialect
+    With a ``shelf`` an answer outlives the process: the service is asked whether it still stands, by its etag.
+    """
+
+    def __init__(self, sender: Sender, dialect: Dialect, shelf: Shelf | None = None) -> None:
+        self._sender, self._dialect, self._shelf = sender, dialect, shelf
         self._lock = threading.RLock()
         self._schemas: dict[str, EntitySchema] = {}
         self._sets: dict[str, str] = {}
@@ -42,6 +46,9 @@ class Metadata:
         try:
             return read(entity_set)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if self._shelf is not None and self._shelf.trusted:
+                self._shelf.trusted = False  # what was kept may be at fault: all is asked for anew, and kept anew
+                return self._understood(read, entity_set)
             raise IncompleteRead(
                 f"{entity_set}: the service's metadata cannot be understood ({type(error).__name__}: {error}).",
                 target=entity_set,
@@ -58,7 +65,11 @@ class Metadata:
 
     def get_json(self, url: str, target: str) -> dict[str, Any]:
         """A JSON object from the service. Raises what the service's error stands for, or IncompleteRead."""
-        return ask_json(self._sender, url, self._dialect.headers, target)
+        kept = self._shelf.find(url) if self._shelf is not None else None
+        answer = ask_tagged(self._sender, url, self._dialect.headers, target, kept)
+        if self._shelf is not None and answer is not kept:
+            self._shelf.keep(url, answer)
+        return answer.content
 
     def _names(self) -> dict[str, str]:
         """Every entity set with the logical name of its rows."""

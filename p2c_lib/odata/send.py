@@ -96,7 +96,7 @@ class Sender:
         self._next_user = 0
         self._turn = threading.Lock()
         self._answered = False
-        self.requests = 0
+        self.requests = self.received = 0  # bytes as they come over the wire, without headers
         loopback = urlsplit(connection.url).hostname in LOOPBACK
         self._http = httpx.Client(
             base_url=connection.url,
@@ -203,6 +203,7 @@ class Sender:
             try:
                 with self._http.stream(method, url, headers=sent, content=body, timeout=wait) as response:
                     raw = b"".join(response.iter_raw())
+                self.received += len(raw)
                 content = _inflate(raw, response.headers.get("content-encoding", ""))
             except (httpx.TransportError, IncompleteRead) as error:
                 return error
