@@ -64,12 +64,23 @@ class Visitor:
         script = "([name, given]) => window.jupyterapp.commands.execute(name, given)"
         self.page.evaluate(script, [name, arguments])
 
+    def ready(self, *, seconds: float = 60) -> None:
+        """Wait until the notebook has a kernel that is idle."""
+        self.page.wait_for_function(READY, timeout=seconds * 1000)
+
+    def run_next(self) -> None:
+        """Run the selected cell, as Shift+Enter does, and select the next; wait until it has ended."""
+        self.ready()
+        self.command("notebook:run-cell-and-select-next")
+        self.ready()
+
     def run_all(self, *, seconds: float = 60) -> None:
         """Run every cell from the menu, as a person would, and wait until the last one has ended."""
-        self.page.wait_for_function(READY, timeout=seconds * 1000)
+        self.ready(seconds=seconds)
         self.page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
         self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-        self.page.wait_for_function(ALL_RAN, timeout=seconds * 1000)
+        outcome = self.page.wait_for_function(OUTCOME, timeout=seconds * 1000)
+        assert outcome.json_value() == []
 
     def cells(self) -> list[str]:
         """The sources of the open notebook's cells, as they stand now."""
@@ -142,10 +153,13 @@ READY = """() => {
   return session?.isReady && kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
 }"""
 
-# The executed state of every code cell of the open notebook, out of JupyterLab's own model.
-ALL_RAN = """() => {
+# What the code cells of the open notebook came to: the errors of those that failed, or null while some still run.
+OUTCOME = """() => {
   const cells = [...window.jupyterapp.shell.currentWidget.content.widgets].filter((c) => c.model.type === 'code');
-  return cells.every((c) => c.model.sharedModel.execution_count !== null && c.model.executionState !== 'running');
+  const failed = cells.flatMap((c) => c.model.outputs.toJSON()).filter((o) => o.output_type === 'error');
+  if (failed.length) return failed.map((o) => `${o.ename}: ${o.evalue}`);
+  const ran = (c) => c.model.sharedModel.execution_count !== null && c.model.executionState !== 'running';
+  return cells.every(ran) ? [] : null;
 }"""
 
 
