@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 from p2c_lib.frames import EntityFrame, key_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from p2c_lib.ledger import Ledger
     from p2c_lib.load import LoadOutcome
     from p2c_lib.reconcile import Reconciliation
     from p2c_lib.session import Session
 
-__all__ = ["last_agreed", "record_agreed"]
+__all__ = ["forget", "last_agreed", "record_agreed"]
 
 
 def last_agreed(recon: Reconciliation, session: Session, ledger: Ledger) -> EntityFrame | None:
@@ -42,12 +44,32 @@ def record_agreed(
     task, name = recon.template.task, session.set.name
     folder = session.workspace.state / "agreed" / name / session.company
     folder.mkdir(parents=True, exist_ok=True)
-    file, partial = folder / f"{task}.parquet", folder / f"{task}.parquet.part"
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(file)
+    file = folder / f"{task}.parquet"
+    _write(table, file)
     scope = {"connection_set": name, "company": session.company, "task": task}
     ledger.record_agreed(run_id, **scope, file=file, rows=table.num_rows)
     return EntityFrame(table, recon.expected.origin)
+
+
+def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
+    """What was taken back is agreed on no more; tells how many rows that were."""
+    plan, applied = outcome.plan, outcome.rows.filter(pc.equal(outcome.rows.column("state"), "applied"))
+    scope = {"connection_set": session.set.name, "company": session.company, "task": plan.task}
+    file = ledger.agreed(**scope)
+    if file is None or not file.is_file():
+        return 0
+    table = pq.read_table(file)
+    keys = key_text(table, plan.facts["destination"]["key"])
+    kept = table.filter(pc.invert(pc.is_in(keys, value_set=applied.column("key").combine_chunks())))
+    _write(kept, file)
+    ledger.record_agreed(f"undo-{plan.id[:12]}", **scope, file=file, rows=kept.num_rows)
+    return int(table.num_rows - kept.num_rows)
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    partial = file.with_suffix(".parquet.part")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(file)
 
 
 def _agreed(recon: Reconciliation, outcome: LoadOutcome, before: pa.Table | None) -> pa.Table:

@@ -44,7 +44,7 @@ class Origin:
     """Where a frame came from and whether it is the whole.
 
     ``complete`` is false when rows were left out (a filter, a company, a limit): nothing may be concluded from a row's
-    absence then; ``note`` says why in words.
+    absence then; ``note`` says why in words. ``user`` is who read it, as the service names him.
     """
 
     app: str
@@ -58,6 +58,7 @@ class Origin:
     server_count: int | None
     complete: bool
     note: str
+    user: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The origin as plain values."""

@@ -141,6 +141,7 @@ class Session:
             read_at=datetime.now(UTC),
             server_count=gathered.server_count,
             complete=not note,
+            user=client.identity().user,
             note=note or ("" if gathered.server_count is not None else "the service gave no count to hold it against"),
         )
 

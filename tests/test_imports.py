@@ -25,6 +25,7 @@ RANK = {
     "plan": 5,
     "load": 6,
     "agreement": 6.5,
+    "why": 6.7,
     "flow": 7,
     "company": 7.5,
     "runs": 8,

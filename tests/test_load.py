@@ -84,3 +84,49 @@ def test_a_plan_for_other_systems_is_refused(session: Session, tmp_path: Path) -
     )
     with pytest.raises(PlanError, match="are the same entity set"):
         apply(itself, session)
+
+
+def test_a_protected_set_wants_an_approved_plan(session: Session) -> None:
+    from dataclasses import replace
+
+    from p2c_lib.ledger import open_ledger
+
+    made = TaskWalk("accounts", session).plan()
+    session.set = replace(session.set, protected=True)
+    with pytest.raises(PlanError, match="protected and nobody approved this plan"):
+        apply(made, session)
+    ledger = open_ledger(session.workspace.ledger)
+    ledger.approve(made.id, by="ann")
+    assert apply(made, session, ledger=ledger).failed == 0
+    part = made.only(ops=["create"])
+    with pytest.raises(PlanError, match="p2c approve"):
+        apply(part, session, ledger=ledger)
+    ledger.close()
+
+
+def test_a_plan_that_changes_too_large_a_share_and_one_for_swapped_systems_are_refused(
+    session: Session, tmp_path: Path
+) -> None:
+    walk = TaskWalk("accounts", session)
+    wide = plan(walk.reconcile(), walk.check(), folder=walk.folder / "wide", max_share_changed=0.01)
+    with pytest.raises(PlanError, match=r"max_share_changed allows 1\.0%"):
+        apply(wide, session)
+    made = walk.plan()
+    sales, finops = (dict(made.facts[side]) for side in ("source", "destination"))
+    assert (sales["user"], finops["user"]) == (session.sales.identity().user, session.finops.identity().user)
+    swapped = rewritten(made, tmp_path / "swapped", **{name: sales[name] for name in ("url", "organisation")})
+    with pytest.raises(WrongEnvironment, match="made for the url"):
+        apply(swapped, session)
+
+
+def test_side_effects_and_money_of_products_are_part_of_the_plan(session: Session) -> None:
+    made = TaskWalk("products", session).plan()
+    assert made.creates > 0
+    assert [(line["entity_set"], line["rows"] >= made.creates) for line in made.facts["follows"]] == [
+        ("productpricelevels", True),
+        ("products", True),
+    ]
+    assert [line["field"] for line in made.facts["money"]] == ["price", "currentcost"]
+    outcome = apply(made, session)
+    assert (outcome.created, outcome.read_back.differences) == (made.creates, ())
+    assert outcome.read_back.rows > 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2c_lib.errors import PlanAltered, PlanError
+from p2c_lib.errors import PlanAltered, PlanError, UnknownName
 from p2c_lib.frames import EntityFrame, Origin
 from p2c_lib.mapping import Template
 from p2c_lib.plan import Plan, open_plan, plan
@@ -123,3 +123,63 @@ def test_the_plan_shows_what_it_would_write_with_customer_text_escaped(tmp_path:
     html = made(tmp_path, rows(A1="<script>x</script>"), rows())._repr_html_()
     assert "&lt;script&gt;" in html
     assert "<script" not in html
+
+
+def narrow(folder: Path) -> Plan:
+    ours = rows(A1="Adatum", A2="Bolt", A3="Core", A4="dot ")
+    return made(folder, ours, rows(A2="BOLT", A4="Dash", A9="Extra"))
+
+
+def ops(found: Plan) -> list[tuple[str, str]]:
+    return [(row["op"], row["key"]) for row in found.operations.to_pylist()]
+
+
+def test_a_plan_is_narrowed_to_a_new_plan_with_its_own_hash(tmp_path: Path) -> None:
+    whole = narrow(tmp_path)
+    assert ops(whole) == [("create", "a1"), ("create", "a3"), ("update", "a2"), ("update", "a4")]
+    part = whole.only(keys=["A3", " a4 "])
+    assert ops(part) == [("create", "a3"), ("update", "a4")]
+    assert (part.id != whole.id, part.facts["narrowed_from"]) == (True, whole.id)
+    assert (part.creates, part.updates, part.operations.column("position").to_pylist()) == (1, 1, [0, 1])
+    assert open_plan(part.folder).id == part.id
+    assert ops(whole.without(ops=["create"])) == [("update", "a2"), ("update", "a4")]
+    assert ops(whole.only(causes=["case"])) == [("update", "a2")]
+    assert ops(whole.without(causes=["case"])) == [("create", "a1"), ("create", "a3"), ("update", "a4")]
+    assert ops(whole.without(keys=["a1"], ops=["update"])) == ops(whole)
+    assert whole.without(fields=["OrganizationName"]).updates == 0
+    assert "only keys A3" in part.report().to_text()
+
+
+def test_a_choice_that_fits_nothing_is_named(tmp_path: Path) -> None:
+    whole = narrow(tmp_path)
+    with pytest.raises(UnknownName, match="Unknown key of this plan 'a7'"):
+        whole.only(keys=["a7"])
+    with pytest.raises(UnknownName, match="Unknown op of this plan 'upsert'"):
+        whole.without(ops=["upsert"])
+    with pytest.raises(PlanError, match="Nothing was chosen"):
+        whole.only()
+
+
+def test_every_written_field_is_a_line(tmp_path: Path) -> None:
+    assert narrow(tmp_path).only(keys=["a1", "a2"]).rows.drop_columns(["position"]).to_pylist() == [
+        line("create", "a1", "CustomerAccount", None, "A1", "missing"),
+        line("create", "a1", "OrganizationName", None, "Adatum", "missing"),
+        line("update", "a2", "OrganizationName", "BOLT", "Bolt", "case"),
+    ]
+
+
+def line(*values: str | None) -> dict[str, str | None]:
+    return dict(zip(("op", "key", "field", "before", "after", "cause"), values, strict=True))
+
+
+def test_a_plan_foretells_requests_and_minutes_and_says_what_it_leaves_alone(tmp_path: Path) -> None:
+    found = narrow(tmp_path)
+    assert found.facts["predicted"] == {
+        "requests": 2,
+        "minutes": 0.0,
+        "rows_per_second": 20.0,
+        "measured": False,
+        "routes": {"create": "$batch", "update": "$batch", "delete": "$batch"},
+    }
+    assert found.facts["left_alone"] == [{"rows": 1, "why": "stand only at the destination"}]
+    assert "about 2" in found.report().to_text()

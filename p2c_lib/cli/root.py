@@ -9,6 +9,7 @@ import typer
 
 from p2c_lib import __version__
 from p2c_lib.cli.gate import gate, preflight, quarantine
+from p2c_lib.cli.plan import apply, approve, ledger, plan, undo, why
 from p2c_lib.cli.reconcile import duplicates, reconcile
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say
@@ -91,8 +92,12 @@ def lab(context: typer.Context) -> None:
 
 app.command()(reconcile)
 app.command()(preflight)
+for verb in (approve, apply, undo, why):
+    app.command()(verb)
 app.add_typer(duplicates, name="duplicates")
 app.add_typer(gate, name="gate")
+app.add_typer(ledger, name="ledger")
+app.add_typer(plan, name="plan")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(template, name="template")

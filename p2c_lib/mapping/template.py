@@ -156,10 +156,11 @@ class Parent(Strict):
 
 
 class Limits(Strict):
-    """The most a plan of this task may write in one run; None is no limit."""
+    """The most a plan of this task may write, in rows and as a share of those at the destination; None is no limit."""
 
     max_creates: int | None = None
     max_updates: int | None = None
+    max_share_changed: float | None = Field(default=None, ge=0, le=1)
 
 
 class Choice(Strict):

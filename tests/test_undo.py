@@ -1,0 +1,139 @@
+"""Taking back what a plan wrote: as it was before, but for rows others touched, which are listed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from p2c_lib.config import Workspace
+from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.flow import TASKS, TaskWalk, new_run_id
+from p2c_lib.ledger import open_ledger
+from p2c_lib.load import apply, undo
+from p2c_lib.odata import Write
+from p2c_lib.plan import Plan
+from p2c_lib.session import Session, connect
+from tests.customers import customers, plan_of, there, values
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    with connect("sandbox", workspace=Workspace(tmp_path_factory.mktemp("undo"))) as opened:
+        yield opened
+
+
+def planned(session: Session, prefix: str, rows: list[dict[str, Any]]) -> Plan:
+    return plan_of(session, rows, session.workspace.state / "plans", prefix)
+
+
+def changed(session: Session, account: str, **fields: object) -> None:
+    key = {"dataAreaId": "usmf", "CustomerAccount": account}
+    (result,) = session.finops.write([Write("update", "CustomersV2", key, fields)])
+    assert result.ok, result.error
+
+
+def test_updates_get_back_what_they_held_and_creates_go(session: Session) -> None:
+    apply(planned(session, "ZA-", customers("ZA-", 4)), session)
+    before = values(there(session, "ZA-"))
+    plan = planned(session, "ZA-", customers("ZA-", 7, version=2))
+    apply(plan, session)
+    (back,) = undo(plan, session)
+    assert (back.creates, back.updates, back.deletes, back.undoes) == (0, 4, 3, plan.id)
+    outcome = apply(back, session)
+    assert (outcome.updated, outcome.deleted, outcome.failed, outcome.drifted) == (4, 3, 0, 0)
+    assert values(there(session, "ZA-")) == before
+    (forward,) = undo(back, session)
+    assert (forward.creates, forward.updates, forward.deletes) == (3, 4, 0)
+    apply(forward, session)
+    assert len(planned(session, "ZA-", customers("ZA-", 7, version=2))) == 0
+
+
+def test_what_others_touched_is_left_and_listed(session: Session) -> None:
+    apply(planned(session, "ZB-", customers("ZB-", 4)), session)
+    plan = planned(session, "ZB-", customers("ZB-", 7, version=2))
+    apply(plan, session)
+    changed(session, "ZB-000000", OrganizationName="theirs")
+    changed(session, "ZB-000001", PrimaryContactPhone="555")
+    changed(session, "ZB-000004", PrimaryContactPhone="555")
+    gone = {"dataAreaId": "usmf", "CustomerAccount": "ZB-000005"}
+    assert session.finops.write([Write("delete", "CustomersV2", gone, {})])[0].ok
+    (back,) = undo(plan, session)
+    assert sorted((line["key"], line["why"]) for line in back.facts["cannot"]) == [
+        ("zb-000000", "changed since in OrganizationName"),
+        ("zb-000004", "the row was touched since it was created"),
+        ("zb-000005", "the row is not there any more"),
+    ]
+    assert "3 cannot be undone" in back.report().why
+    changed(session, "ZB-000002", OrganizationName="theirs after the undo was planned")
+    outcome = apply(back, session)
+    assert (outcome.updated, outcome.deleted, outcome.drifted) == (2, 1, 1)
+
+
+def test_operations_of_unknown_outcome_are_settled_before_an_undo(session: Session) -> None:
+    plan = planned(session, "ZC-", customers("ZC-", 2))
+    ledger = open_ledger(session.workspace.ledger)
+    ledger.sending(plan.id, [{"position": 0, "op": "create", "entity_set": "CustomersV2", "key": "zc-000000"}])
+    with pytest.raises(PlanError, match="The outcome of some operations"):
+        undo(plan, session, ledger=ledger)
+    ledger.close()
+    with pytest.raises(UnknownName, match="run that applied a plan"):
+        undo("no-run", session)
+
+
+VALUES = st.fixed_dictionaries(
+    {
+        "OrganizationName": st.text("AB c-&'é=", min_size=1, max_size=12).filter(str.strip),
+        "AddressCity": st.none() | st.text("xyZ ", min_size=1, max_size=6).filter(str.strip),
+        "CreditLimit": st.decimals(0, 10_000, places=2),
+        "SalesMemo": st.none() | st.text('mn;,"', min_size=1, max_size=8),
+        # A group that does not exist makes the service refuse the row.
+        "CustomerGroupId": st.sampled_from(["10", "10", "10", "none"]),
+    }
+)
+ROWS = st.dictionaries(st.integers(0, 12), VALUES, max_size=9)
+RUNS = iter(range(10_000))
+
+
+def rows_of(prefix: str, drawn: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"CustomerAccount": f"{prefix}{n}", **row} for n, row in sorted(drawn.items())]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=ROWS, after=ROWS, touched=st.sets(st.integers(0, 12), max_size=2))
+def test_apply_then_undo_leaves_what_was_there(
+    session: Session, before: dict[int, Any], after: dict[int, Any], touched: set[int]
+) -> None:
+    prefix = f"ZP{next(RUNS)}-"
+    apply(planned(session, prefix, rows_of(prefix, before)), session)
+    were = {row["CustomerAccount"]: row for row in values(there(session, prefix))}
+    plan = planned(session, prefix, rows_of(prefix, {n: after.get(n, before.get(n)) for n in {*before, *after}}))
+    outcome = apply(plan, session)
+    applied = {row["key"] for row in outcome.rows.to_pylist() if row["state"] == "applied"}
+    theirs = {f"{prefix}{n}" for n in touched} & {row["CustomerAccount"] for row in values(there(session, prefix))}
+    for account in theirs:
+        changed(session, account, OrganizationName="touched by another")
+    (back,) = undo(plan, session)
+    apply(back, session)
+    listed = {line["key"] for line in back.facts["cannot"]}
+    assert listed == {account.lower() for account in theirs} & applied
+    now = {row["CustomerAccount"]: row for row in values(there(session, prefix))}
+    assert {a: r for a, r in now.items() if a not in theirs} == {a: r for a, r in were.items() if a not in theirs}
+
+
+def test_a_whole_run_is_taken_back(tmp_path: Path) -> None:
+    with connect("sandbox", workspace=Workspace(tmp_path)) as session:
+        before = {task: TaskWalk(task, session).target().df for task in TASKS}
+        run_id = new_run_id()
+        for task in TASKS:
+            TaskWalk(task, session, apply=True, run_id=run_id).finish()
+        for back in undo(run_id, session):
+            outcome = apply(back, session)
+            assert (outcome.failed, back.facts["cannot"]) == (0, []), outcome.problems().to_pylist()[:3]
+        after = {task: TaskWalk(task, session).target().df for task in TASKS}
+    for task in TASKS:
+        key = list(before[task].columns[:1])
+        assert len(before[task]) == len(after[task]), task
+        assert set(before[task][key[0]]) == set(after[task][key[0]]), task
