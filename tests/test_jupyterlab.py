@@ -6,9 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -194,56 +192,3 @@ def test_no_row_is_cut_off_and_every_one_can_be_read(
     expect(reconciled.get_by_role("button", name=kind)).to_have_attribute("aria-pressed", "true")
     assert person.cut_off(reconciled) == []
     assert person.faint(reconciled) == []
-
-
-MILLION = """\
-from datetime import UTC, datetime
-from types import SimpleNamespace
-import numpy as np, pyarrow as pa, pyarrow.compute as pc
-import p2c_lib as p2c
-from p2c_lib.frames import Origin
-from p2c_lib.mapping import CompareRules
-
-at = np.arange(1_000_000)
-number = pa.array(at).cast(pa.string())
-name, phone = (pc.binary_join_element_wise(word, number, "") for word in ("Company ", "226-555-1"))
-city = pa.array(np.array(["Rome", "Oslo", "Bonn"])[at % 3])
-sides = [{"id": number, "name": name, "phone": phone, "city": city} for _ in range(2)]
-sides[1]["name"] = pc.if_else(pa.array(at % 10 == 0), pc.utf8_upper(name), name)
-sides[1]["phone"] = pc.if_else(pa.array(at % 25 == 0), pc.replace_substring(phone, "-", " "), phone)
-origin = Origin("sales", "", "", None, "things", "", ("id",), datetime.now(UTC), None, True, "")
-frames = [p2c.EntityFrame(pa.table(side), origin, None) for side in sides]
-rules = SimpleNamespace(task="things", sha="", compare=CompareRules(), rule={}.get)
-recon = p2c.reconcile(*frames, rules)
-"""
-# Click, and tell the milliseconds until the words over the rows say so.
-CLICKED = """([name, words]) => new Promise((done) => {
-  const part = document.querySelector('.p2c-explorer.reconciliation');
-  const begun = performance.now();
-  const look = () => {
-    if (part.querySelector('.said').textContent === words) done(performance.now() - begun);
-    else requestAnimationFrame(look);
-  };
-  part.querySelector(`[data-focus="${name}"]`).click();
-  look();
-})"""
-
-
-def test_a_million_rows_are_painted_in_two_seconds_and_a_cause_in_half_a_second(lab: Lab, person: Visitor) -> None:
-    cells = [nbformat.v4.new_code_cell(text) for text in (MILLION, "p2c.ReconciliationExplorer(recon)")]
-    named = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=named), lab.home / "notebooks" / "million.ipynb")
-    page = person.page
-    person.open(lab, "million")
-    person.run_next()
-    begun = perf_counter()
-    person.run_next()
-    page.locator(".p2c-explorer.reconciliation tbody tr").first.wait_for()
-    painted = perf_counter() - begun
-    case = page.evaluate(CLICKED, ["cause case name", "case in name · 100,000"])
-    phone = page.evaluate(CLICKED, ["cause phone-format phone", "phone-format in phone · 40,000"])
-    equal = page.evaluate(CLICKED, ["class equal", "Rows that agree · 880,000"])
-    print(f"1 M rows: painted {painted:.2f} s; clicks: case {case:.0f}, phone {phone:.0f}, equal {equal:.0f} ms")
-    assert painted < 2
-    assert max(case, phone) < 500
-    assert person.errors == []
