@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation, reconcile
     from p2c_lib.report import Report
     from p2c_lib.session import Session, connect
-    from p2c_lib.widgets import MappingExplorer, ReconciliationExplorer
+    from p2c_lib.widgets import MappingExplorer, PlanReview, ReconciliationExplorer
 
 __version__ = "0.1.0"
 
@@ -58,7 +58,7 @@ _HOMES = {
     "reconcile": ("Reconciliation", "reconcile"),
     "report": ("Report",),
     "session": ("Session", "connect"),
-    "widgets": ("MappingExplorer", "ReconciliationExplorer"),
+    "widgets": ("MappingExplorer", "PlanReview", "ReconciliationExplorer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -76,6 +76,7 @@ __all__ = [
     "MappingLab",
     "P2CError",
     "Plan",
+    "PlanReview",
     "Reconciliation",
     "ReconciliationExplorer",
     "Report",
