@@ -110,7 +110,20 @@ def test_what_may_get_better_is_asked_again(status: int) -> None:
     assert (answer.status, len(seen)) == (200, 4)
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 409, 412, 413, 500, 501])
+@pytest.mark.parametrize(("method", "status", "times"), [("GET", 500, 5), ("POST", 500, 1)])
+def test_a_breakdown_is_asked_about_again_but_nothing_is_sent_again(method: str, status: int, times: int) -> None:
+    seen: list[str] = []
+
+    def say(_method: str, path: str) -> Said:
+        seen.append(path)
+        return status, {}, b"no"
+
+    with sender(say) as one:
+        assert one.send(method, "/a", body=b"{}" if method == "POST" else None).status == status
+    assert len(seen) == times
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 412, 413, 501])
 def test_what_cannot_get_better_is_asked_once(status: int) -> None:
     seen: list[str] = []
 

@@ -18,7 +18,7 @@ from p2c_lib.errors import (
     Unreachable,
 )
 
-__all__ = ["TRANSIENT", "clean_infolog", "failure", "is_transient", "request_id"]
+__all__ = ["TRANSIENT", "clean_infolog", "failure", "is_data_error", "is_transient", "request_id"]
 
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
 DRIFTED = {"0x80060882"}
@@ -43,7 +43,12 @@ _LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECAS
 
 def is_transient(status: int, body: bytes) -> bool:
     """Whether the same request may succeed later: 408, 429, 502-504, but never a data error in disguise."""
-    return status in TRANSIENT and DATA_ERROR not in body
+    return status in TRANSIENT and not is_data_error(body)
+
+
+def is_data_error(body: bytes) -> bool:
+    """Whether the body of an error tells that the data are at fault, whatever its status says."""
+    return DATA_ERROR in body
 
 
 def request_id(headers: Mapping[str, str]) -> str:

@@ -45,7 +45,7 @@ class Patience:
     """How long one request may take with all its waits, in seconds, and how waits grow when the service names none."""
 
     budget: float = 600.0
-    first_wait: float = 0.2
+    first_wait: float = 0.05
     longest_wait: float = 30.0
     wait_without_answer: float = 60.0
 
@@ -224,7 +224,7 @@ class Sender:
             wait = absent if asked is None else asked
             user.pace.slow_down(wait)
             return wait
-        return wait if asked is None else asked + wait
+        return wait if asked is None else asked + random.uniform(0.0, min(wait, self.patience.first_wait))  # noqa: S311
 
     def _check_budget(self, outcome: Answer | Exception, needed: float, attempt: int, target: str) -> None:
         """Raise when waiting on has no point: the budget is spent, or nobody has ever listened there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -15,6 +16,7 @@ from p2c_lib.odata.writes import Write
 __all__ = ["as_written", "settled"]
 
 KEYS_AT_ONCE = 50
+QUERIES_AT_ONCE = 4
 
 Doubt = tuple[Write, str | None]
 Key = tuple[tuple[str, str], ...]
@@ -23,12 +25,11 @@ Key = tuple[tuple[str, str], ...]
 def settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:
     """Whether each write, with its row's id where that is known, is already what its row holds.
 
-    All rows are read in a few queries, not one by one.
+    All rows are read in a few queries side by side, not one by one.
     """
-    done: list[bool] = []
-    for start in range(0, len(doubts), KEYS_AT_ONCE):
-        done += _settled(schema, doubts[start : start + KEYS_AT_ONCE], read)
-    return done
+    parts = [doubts[start : start + KEYS_AT_ONCE] for start in range(0, len(doubts), KEYS_AT_ONCE)]
+    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+        return [done for part in pool.map(lambda some: _settled(schema, some, read), parts) for done in part]
 
 
 def _settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:

@@ -11,7 +11,7 @@ from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, ServiceErro
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.failures import failure, is_transient, request_id
+from p2c_lib.odata.failures import failure, is_data_error, is_transient, request_id
 from p2c_lib.odata.runs import Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender, retry_after
@@ -24,6 +24,8 @@ Progress = Callable[[int, int], None]
 Settled = list[tuple[int, WriteResult]]
 Settle = Callable[[EntitySchema, Sequence[Doubt]], list[bool]]
 ROUNDS = 8
+BREAKDOWNS = 3
+NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
 _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
 
@@ -101,10 +103,24 @@ class Writer:
             asked = request_id(answer.headers)
             places = range(start, stop)
             return [(run.place(at), WriteResult(answer.status, run.row_id(at), None, asked)) for at in places]
-        if answer.resent:
-            return self._batch(run.ready(start, stop), resent=True)
+        if answer.status >= 500 and not run.repeatable:
+            broken = failure(answer.status, answer.headers, answer.body, run.schema.entity_set)
+            return [(run.place(at), _failed(broken)) for at in range(start, stop)]
+        if answer.resent or answer.status >= 500:
+            ready, asked = run.ready(start, stop), request_id(answer.headers)
+            return self._created_or_batch(ready, asked) if run.op == "create" else self._batch(ready, resent=True)
         middle = (start + stop) // 2
         return self._in_bulk(run, start, middle) + self._in_bulk(run, middle, stop)
+
+    def _created_or_batch(self, ready: Sequence[Ready], asked: str) -> Settled:
+        """Rows whose creation in bulk may have happened: when all are there it has, else a batch tells which."""
+        try:
+            done = self._settle(ready[0].schema, [(each.write(), each.row_id) for each in ready])
+        except ServiceError as error:
+            return [(each.place, _failed(error)) for each in ready]
+        if all(done):
+            return [(each.place, WriteResult(204, each.row_id, None, asked)) for each in ready]
+        return self._batch(ready, resent=True)
 
     def _batch(self, batch: Sequence[Ready], *, resent: bool = False) -> Settled:
         """Every write of a batch with its outcome; what the service left unanswered or put off is sent again."""
@@ -114,18 +130,20 @@ class Writer:
             try:
                 answers, asked, again = self._exchange(waiting)
             except ServiceError as error:
-                return settled + [(each.place, _failed(error)) for each in waiting]
+                if error.status != 500 or attempt >= BREAKDOWNS or not all(each.repeatable for each in waiting):
+                    return settled + [(each.place, _failed(error)) for each in waiting]
+                resent = True
+                self._rest([], attempt)
+                continue
             resent = resent or again
             put_off: list[tuple[Ready, Reply]] = []
             answered: list[tuple[Ready, Reply]] = []
             for each, reply in zip(waiting, answers, strict=False):
-                if is_transient(reply.status, reply.body):
-                    put_off.append((each, reply))
-                    continue
-                answered.append((each, reply))
+                later = is_transient(reply.status, reply.body) or _broke_down(each, reply, attempt)
+                (put_off if later else answered).append((each, reply))
             settled += self._results(answered, asked, resent=resent)
             unanswered = waiting[len(answers) :]
-            resent = resent or bool(unanswered)
+            resent = resent or bool(unanswered) or any(reply.status not in NOT_BEGUN for _, reply in put_off)
             waiting = [each for each, _ in put_off] + unanswered
             if not waiting:
                 return settled
@@ -173,7 +191,12 @@ class Writer:
         doubts = [at for at, (each, _) in enumerate(answered) if _in_doubt(each, results[at][1])]
         looked_at = [at for at in doubts if answered[at][0].op != "delete"]
         rows = [(answered[at][0].write(), answered[at][0].row_id) for at in looked_at]
-        done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
+        try:
+            done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
+        except ServiceError as error:  # nobody can tell now whether these were written, and so it is said
+            for at in looked_at:
+                results[at] = answered[at][0].place, _failed(error)
+            return results
         for at in doubts:
             each = answered[at][0]
             if done.get(at, each.op == "delete"):
@@ -185,6 +208,11 @@ class Writer:
             return WriteResult(reply.status, each.row_id or _row_id(reply), None, asked)
         error = failure(reply.status, reply.headers(), reply.body, named(each.write(), each.schema))
         return WriteResult(reply.status, each.row_id if each.op != "create" else None, error, error.request_id or asked)
+
+
+def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
+    """Whether a write met a failure of the service itself, which a few more tries may get past without harm."""
+    return attempt < BREAKDOWNS and each.repeatable and reply.status == 500 and not is_data_error(reply.body)
 
 
 def _in_doubt(each: Ready, result: WriteResult) -> bool:
