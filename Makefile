@@ -44,6 +44,7 @@ bench: venv build/frame-peers/.made ## race against peers, in environments of th
 	$(BIN)/python benchmarks/payload.py --json
 	$(BIN)/python benchmarks/map.py --json --peers build/frame-peers/bin/python
 	$(BIN)/python benchmarks/gate.py --json
+	$(BIN)/python benchmarks/apply.py --json
 	$(BIN)/python benchmarks/reconcile.py --json --peers build/frame-peers/bin/python
 	$(BIN)/python benchmarks/reconcile.py --json --rows 10000000 --repeat 1
 	$(BIN)/python -m benchmarks.explorer --json
