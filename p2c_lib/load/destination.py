@@ -64,14 +64,12 @@ class Destination:
         there = self.read(rows)
         return {row["position"]: self._stands(row, there.get(row["key"])) for row in rows.to_pylist()}
 
-    def differing(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-        """The fields an operation writes that are not as it writes them."""
-        written = values_of(row)
-        return [
-            name
-            for name, value in written.items()
-            if name not in self._ignored and name in found and not as_written({name: value}, found)
-        ]
+    def differing(self, row: Mapping[str, Any], found: Mapping[str, Any], *, exactly: bool = False) -> list[str]:
+        """The fields an operation writes that are not as it writes them; but for case and white space, or exactly."""
+        written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
+        if exactly:
+            return [name for name, value in written.items() if found[name] != value]
+        return [name for name, value in written.items() if not as_written({name: value}, found)]
 
     def _stands(self, row: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[str, str | None]:
         if row["op"] == "delete":

@@ -92,10 +92,13 @@ def _reason_not_to(
         return None if found is None else "a row with this key is there again"
     if found is None:
         return "the row is not there any more"
-    differing = destination.differing(row, found)
+    if found["@etag"] == version:
+        return None
+    # Where the version after the write is known, any other spelling is somebody's change; else the service's own.
+    differing = destination.differing(row, found, exactly=version is not None)
     if differing:
         return f"changed since in {', '.join(differing[:5])}"
-    if row["op"] == "create" and version is not None and found["@etag"] != version:
+    if row["op"] == "create" and version is not None:
         return "the row was touched since it was created"
     return None
 
