@@ -1,6 +1,6 @@
 """Reading: pages decoded, whole reads against peers over the same server, memory and parallel ranges.
 
-    python benchmarks/extract.py [--rows 200000] [--repeat 3] [--peers PYTHON | --no-peers] [--json]
+    python benchmarks/extract.py [--rows 200000] [--repeat 3] [--only PART] [--peers PYTHON | --no-peers] [--json]
 
 A figure is a ratio of rows a second in the same run, except ``peak_mb_1m``. ``decode_*`` take 300,000 rows of 40
 columns from memory; ``*_200ms`` read from a server that answers after 200 ms; dlt gets a tenth of the rows, as it would
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 
 from client_race import own, page_server, peer, peer_python, race, ratio, show
 from page_server import COLUMNS
@@ -70,14 +71,22 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--rows", type=int, default=200_000)
     words.add_argument("--repeat", type=int, default=3)
+    words.add_argument("--only", choices=("decode", "memory", "latency", "peers"))
     words.add_argument("--peers", metavar="PYTHON")
     words.add_argument("--no-peers", action="store_true")
     words.add_argument("--json", action="store_true")
     given = words.parse_args()
     python = None if given.no_peers else peer_python(given.peers)
-    figures = decode(given.repeat) | memory() | latency(2 * given.rows, given.repeat, python)
-    if python:
-        figures |= peers(given.rows, given.repeat, python)
+    parts: dict[str, Callable[[], dict[str, float]]] = {
+        "decode": lambda: decode(given.repeat),
+        "memory": memory,
+        "latency": lambda: latency(2 * given.rows, given.repeat, python),
+        "peers": lambda: peers(given.rows, given.repeat, python) if python else {},
+    }
+    figures: dict[str, float] = {}
+    for name, part in parts.items():
+        if given.only in {None, name}:
+            figures |= part()
     show("extract", given.rows, figures, as_json=given.json)
 
 
