@@ -18,7 +18,7 @@ from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
 
 EARLY_SECONDS = 300.0
-HINT = "Check the client id, the secret or certificate, and the tenant of the connection in p2c.toml."
+HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
 
 
 @dataclass(frozen=True)
