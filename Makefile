@@ -43,7 +43,6 @@ bench: venv build/frame-peers/.made ## race against peers, in environments of th
 	$(BIN)/python benchmarks/extract.py --json
 	$(BIN)/python benchmarks/payload.py --json
 	$(BIN)/python benchmarks/faults.py --json
-	$(BIN)/python benchmarks/apply.py --json
 	$(BIN)/python benchmarks/map.py --json --peers build/frame-peers/bin/python
 	$(BIN)/python benchmarks/gate.py --json
 	$(BIN)/python benchmarks/apply.py --json
