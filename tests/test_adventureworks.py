@@ -81,3 +81,33 @@ def test_the_second_run_writes_nothing(runs: tuple[Path, dict[str, Any], dict[st
     assert {task: (line["created"], line["updated"]) for task, line in runs[2].items()} == dict.fromkeys(
         runs[2], (0, 0)
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "pairs"),
+    [
+        (
+            "sales:accounts",
+            "finops:CustomersV2",
+            "name=OrganizationName accountnumber=CustomerAccount accountnumber=PartyNumber address1_city=AddressCity "
+            "address1_country=AddressCountryRegionISOCode address1_line1=AddressStreet "
+            "address1_postalcode=AddressZipCode address1_stateorprovince=AddressState "
+            "transactioncurrencyid.isocurrencycode=SalesCurrencyCode",
+        ),
+        (
+            "finops:SellableReleasedProducts",
+            "sales:products",
+            "ProductNumber=productnumber ProductName=name SalesPrice=price UnitCost=currentcost "
+            "CurrencyCode=transactioncurrencyid.isocurrencycode SalesUnitDecimalPrecision=quantitydecimal "
+            "ProductType=producttypecode ProductDescription=description SalesUnitSymbol=defaultuomid.name "
+            "IsStockedProduct=isstockitem",
+        ),
+    ],
+)
+def test_with_the_template_hidden_every_field_pair_is_proposed_before_any_wrong_one(
+    tmp_path: Path, source: str, destination: str, pairs: str
+) -> None:
+    p2c(tmp_path, "sandbox", "load", str(DATA), "--reset")
+    found = json.loads(p2c(tmp_path, "template", "suggest", source, destination, "--json"))["suggestions"]
+    right = set(pairs.split())
+    assert {f"{one['from']}={one['to']}" for one in found[: len(right)]} == right
