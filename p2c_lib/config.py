@@ -35,7 +35,7 @@ from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, UnknownName
 
-__all__ = ["SANDBOX", "Connection", "ConnectionSet", "Secret", "Workspace", "workspace"]
+__all__ = ["SANDBOX", "Connection", "ConnectionSet", "Secret", "Workspace", "shipped", "workspace"]
 
 App = Literal["sales", "finops"]
 SANDBOX = "sandbox"
@@ -215,11 +215,26 @@ class Workspace:
         """The notebooks of this workspace, or the packaged ones where it has none."""
         return self._own_or_shipped("notebooks")
 
+    @property
+    def templates(self) -> Path:
+        """The workspace's own templates: ``<task>.yml`` adds a task or stands for the packaged one of that name."""
+        return self.root / "templates"
+
+    def suite(self, task: str) -> Path:
+        """The suite of a task: the workspace's own, else the packaged one."""
+        return self._own_file("expectations", f"{task}.json")
+
+    def notebook(self, name: str) -> Path:
+        """A notebook by its name without ending: the workspace's own, else the packaged one."""
+        return self._own_file("notebooks", f"{name}.ipynb")
+
+    def _own_file(self, folder: str, name: str) -> Path:
+        own = self.root / folder / name
+        return own if own.is_file() else shipped(folder) / name
+
     def _own_or_shipped(self, name: str) -> Path:
-        """The workspace's folder of that name, else the one in the wheel, else the one beside the source."""
-        packaged = Path(__file__).parent / f"_{name}"
-        places = (self.root / name, packaged, packaged.parent.parent / name)
-        return next((place for place in places if place.is_dir()), packaged)
+        own = self.root / name
+        return own if own.is_dir() else shipped(name)
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -278,6 +293,12 @@ class Workspace:
             return Connection(f"sandbox-{app}", app, url, "p2c-sandbox", secret, "sandbox", token_url)
 
         return ConnectionSet(SANDBOX, connection("sales"), connection("finops"), company="USMF")
+
+
+def shipped(name: str) -> Path:
+    """A folder that comes with the package: inside it in a wheel, beside it in a checkout."""
+    packaged = Path(__file__).parent / f"_{name}"
+    return packaged if packaged.is_dir() else packaged.parent.parent / name
 
 
 def workspace(start: Path | None = None) -> Workspace:

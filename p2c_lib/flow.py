@@ -19,7 +19,7 @@ from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.gates import GateResult, check
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
-from p2c_lib.mapping import Mapped, Template, map_frame, template
+from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Facts, Report
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNTS", "TASKS", "TaskSummary", "TaskWalk", "new_run_id", "walk"]
 
-TASKS = ("products", "accounts", "contacts", "contact-customers", "quotes", "quote-lines")
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -111,8 +110,8 @@ class TaskWalk:
         limit: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        if task not in TASKS:
-            raise UnknownName("task", task, TASKS)
+        if task not in (known := known_tasks(session.workspace)):
+            raise UnknownName("task", task, known)
         self.task, self.session, self.applies = task, session, apply
         self.ceiling, self.limit, self.progress = ceiling, limit, progress
         self._own_run = run_id is None
@@ -129,7 +128,7 @@ class TaskWalk:
 
     @cached_property
     def template(self) -> Template:
-        return template(self.task)
+        return template_in(self.task, self.session.workspace)
 
     @_step
     def extract(self) -> EntityFrame:
@@ -144,7 +143,7 @@ class TaskWalk:
     @_step
     def check(self) -> GateResult:
         """What the gate lets through, sets aside and holds."""
-        suite = self.session.workspace.expectations / f"{self.task}.json"
+        suite = self.session.workspace.suite(self.task)
         with self._ledger() as ledger:
             blocked = ledger.blocked(**self._scope)
             waived = ledger.waived(**self._scope, task=self.task)

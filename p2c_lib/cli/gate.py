@@ -32,12 +32,12 @@ def preflight(
     as_json: JsonOption = False,
 ) -> None:
     """Check what must be so in both systems before anything is sent. Exit 1 when something is not."""
-    from p2c_lib.flow import TASKS
     from p2c_lib.gates.preflight import preflight as look
-    from p2c_lib.mapping import template
+    from p2c_lib.mapping import known_tasks, template_in
 
     with session_of(connection_set) as session:
-        found = look(session, [template(task) for task in TASKS], off=off or ())
+        here = session.workspace
+        found = look(session, [template_in(task, here) for task in known_tasks(here)], off=off or ())
     if as_json:
         json_line(found.to_dict())
     else:
@@ -55,12 +55,13 @@ def docs(
     connection_set: SetOption = SANDBOX,
 ) -> None:
     """Judge the rows of tasks and write Great Expectations' page for each; writes to neither system."""
-    from p2c_lib.flow import TASKS, TaskWalk
+    from p2c_lib.flow import TaskWalk
     from p2c_lib.gates.documents import write_docs
+    from p2c_lib.mapping import known_tasks
 
     with session_of(connection_set) as session:
         folder = session.workspace.state / "gate-docs"
-        for task in tasks or TASKS:
+        for task in tasks or known_tasks(session.workspace):
             judged = TaskWalk(task, session).check()
             typer.echo(write_docs(judged, folder))
 

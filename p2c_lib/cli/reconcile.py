@@ -19,20 +19,19 @@ KindArgument = Annotated[str, typer.Argument(help="accounts, contacts or custome
 def reconcile(
     tasks: Annotated[list[str] | None, typer.Argument(help="Tasks to reconcile.")] = None,
     *,
-    every: Annotated[
-        bool, typer.Option("--all", help="All six tasks, orphans and doubles: the whole company.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All tasks, orphans and doubles: the whole company.")] = False,
     connection_set: SetOption = SANDBOX,
     as_json: JsonOption = False,
 ) -> None:
     """Compare both systems and say why they differ; writes to neither. Exit 1 when they do."""
     from p2c_lib.company import PARTIES, reconcile_all
-    from p2c_lib.flow import TASKS
+    from p2c_lib.mapping import known_tasks
 
+    known = known_tasks()
     if not every and not tasks:
-        raise ConfigError("Nothing to reconcile was named.", hint=f"Name tasks ({', '.join(TASKS)}), or give --all.")
+        raise ConfigError("Nothing to reconcile was named.", hint=f"Name tasks ({', '.join(known)}), or give --all.")
     with session_of(connection_set) as session:
-        chosen = TASKS if every else tuple(tasks or ())
+        chosen = known if every else tuple(tasks or ())
         view = reconcile_all(session, chosen, parties=tuple(PARTIES) if every else (), tell=say)
         folder = session.workspace.state / "reconciliations"
         folder.mkdir(parents=True, exist_ok=True)

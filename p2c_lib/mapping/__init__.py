@@ -3,9 +3,11 @@
 from p2c_lib.mapping.mapped import Mapped, map_frame
 from p2c_lib.mapping.reading import packaged_tasks, parse, template
 from p2c_lib.mapping.steps import Step
+from p2c_lib.mapping.tasks import TASKS, known_tasks, template_in
 from p2c_lib.mapping.template import CompareRules, FieldRule, Limits, Parent, Side, Template
 
 __all__ = [
+    "TASKS",
     "CompareRules",
     "FieldRule",
     "Limits",
@@ -14,8 +16,10 @@ __all__ = [
     "Side",
     "Step",
     "Template",
+    "known_tasks",
     "map_frame",
     "packaged_tasks",
     "parse",
     "template",
+    "template_in",
 ]

@@ -13,7 +13,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.mapping.mistakes import keys
 from p2c_lib.mapping.template import Template, checked
 
-__all__ = ["packaged_tasks", "parse", "read_yaml", "template"]
+__all__ = ["packaged_tasks", "packaged_template", "parse", "read_yaml", "template"]
 
 SUFFIX = ".yml"
 
@@ -35,12 +35,15 @@ def _found(name: str | Path) -> Template:
     if path.suffix in {".yml", ".yaml"} or len(path.parts) > 1:
         return parse(_text(path), name=str(path))
     own = _own_templates() / f"{name}{SUFFIX}"
-    if own.is_file():
-        return parse(_text(own), name=str(own))
-    if str(name) not in packaged_tasks():
-        raise UnknownName("task", str(name), packaged_tasks())
-    packaged = resources.files("p2c_lib.mapping") / "templates" / f"{name}{SUFFIX}"
-    return parse(packaged.read_text(encoding="utf-8"), name=f"{name}{SUFFIX}")
+    return parse(_text(own), name=str(own)) if own.is_file() else packaged_template(str(name))
+
+
+def packaged_template(task: str) -> Template:
+    """The template of a task that comes with the package. Raises ``UnknownName``."""
+    if task not in packaged_tasks():
+        raise UnknownName("task", task, {*packaged_tasks(), *(f.stem for f in _own_templates().glob(f"*{SUFFIX}"))})
+    packaged = resources.files("p2c_lib.mapping") / "templates" / f"{task}{SUFFIX}"
+    return parse(packaged.read_text(encoding="utf-8"), name=f"{task}{SUFFIX}")
 
 
 def packaged_tasks() -> tuple[str, ...]:
@@ -68,7 +71,7 @@ def read_yaml(text: str, *, name: str) -> Any:
 def _own_templates() -> Path:
     from p2c_lib.config import workspace
 
-    return workspace().root / "templates"
+    return workspace().templates
 
 
 def _text(path: Path) -> str:
