@@ -1,0 +1,84 @@
+"""One value in a report, as text and as HTML: numbers with their commas, links, marks of a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+__all__ = ["KINDS", "Link", "Mark", "cell", "html", "is_number", "shown"]
+
+# Letters of one cell that a page shows; a customer's text can be a book.
+MOST_LETTERS = 400
+# A state is told by a sign and a word; the colour only helps.
+KINDS = {"ok": "✓", "warning": "!", "stop": "✕", "info": "→"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A text that leads to a place in the page (``#name``) or to a file beside it, by relative path."""
+
+    text: str
+    href: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_html(self) -> str:
+        # Quoted, so that a name can never become the address of another place.
+        return f'<a href="{escape(quote(self.href, safe="/#"))}">{escape(self.text)}</a>'
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A state in a word; ``kind`` is ok, warning, stop or info."""
+
+    text: str
+    kind: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def to_html(self) -> str:
+        sign = f'<span aria-hidden="true">{KINDS[self.kind]}</span>'
+        return f'<span class="mark {self.kind}">{sign} {escape(self.text)}</span>'
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value stands to the right; a missing one does not move its column."""
+    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
+
+
+def shown(value: Any) -> str:
+    """A value for people.
+
+    >>> shown(1234), shown(0.25), shown(None), shown(True)
+    ('1,234', '0.2', '', 'yes')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | Decimal):
+        return f"{value:,}"
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+
+
+def html(value: Any) -> str:
+    """A value as HTML, escaped; a long text ends with how much of it is not shown."""
+    if isinstance(value, Link | Mark):
+        return value.to_html()
+    text = shown(value)
+    if len(text) <= MOST_LETTERS:
+        return escape(text)
+    return f'{escape(text[:MOST_LETTERS])} <span class="more">… {len(text) - MOST_LETTERS:,} more letters</span>'
+
+
+def cell(value: Any, *, heads: bool = False) -> str:
+    """A cell of a table; with ``heads`` the one that names its row."""
+    if heads and not is_number(value):
+        return f'<th scope="row">{html(value)}</th>'
+    kind = ' class="n"' if is_number(value) else ""
+    return f"<td{kind}>{html(value)}</td>"
