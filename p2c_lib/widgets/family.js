@@ -52,3 +52,28 @@ function redraw(el, draw, wanted = null) {
   next.focus({ preventScroll: wanted === null });
   if (typeof at === "number" && next.setSelectionRange) next.setSelectionRange(at, at);
 }
+
+// A text and its marked pieces: what differs from the other side.
+const pieces = (side) => side.map(([text, differs]) => (differs ? node("mark", {}, text) : text));
+
+// Turn the pages of lines the kernel gives a page at a time; null where one page holds all.
+function pager(page, turn) {
+  const last = Math.max(0, Math.ceil(page.total / page.size) - 1);
+  if (!last) return null;
+  const step = (word, by, off) => node("button", { type: "button", disabled: off, "data-focus": word, onclick: () => turn(page.number + by) }, word);
+  const from = page.number * page.size + 1;
+  return node("div", { class: "pager" }, step("‹ previous", -1, page.number === 0),
+    node("span", {}, `${count(from)} to ${count(Math.min(page.total, from + page.size - 1))} of ${count(page.total)}`),
+    step("next ›", 1, page.number >= last));
+}
+
+// A field to search in lines; asks a moment after the last key. `forget` ends the waiting.
+function searching(label, text, ask) {
+  let waiting = null;
+  const field = node("input", { type: "search", placeholder: label, "aria-label": label, "data-focus": "search", oninput: () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => ask(field.value), 250);
+  } });
+  field.value = text ?? "";
+  return { field, forget: () => clearTimeout(waiting) };
+}

@@ -2,10 +2,6 @@
 
 const KINDS = { create: "Fields of new rows", update: "Fields that change", delete: "Fields of rows that go" };
 
-function pieces(side) {
-  return side.map(([text, differs]) => (differs ? node("mark", {}, text) : text));
-}
-
 function section(title, lines) {
   return lines.length ? node("details", {}, node("summary", {}, `${title} (${count(lines.length)})`), node("ul", {}, lines.map((line) => node("li", {}, line)))) : null;
 }
@@ -14,7 +10,6 @@ export default {
   render({ model, el }) {
     begin(el, "plan");
     let turn = model.get("page").turn ?? 0;
-    let waiting = null;
 
     function choose(changes) {
       turn += 1;
@@ -65,28 +60,14 @@ export default {
         node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
     }
 
-    function pager() {
-      const page = model.get("page");
-      const last = Math.max(0, Math.ceil(page.total / page.size) - 1);
-      if (!last) return null;
-      const step = (word, by, off) => node("button", { type: "button", disabled: off, "data-focus": word, onclick: () => choose({ number: page.number + by }) }, word);
-      const from = page.number * page.size + 1;
-      return node("div", { class: "pager" }, step("‹ previous", -1, page.number === 0),
-        node("span", {}, `${count(from)} to ${count(Math.min(page.total, from + page.size - 1))} of ${count(page.total)}`),
-        step("next ›", 1, page.number >= last));
-    }
-
-    const search = node("input", { type: "search", placeholder: "Search in these lines", "aria-label": "Search in these lines", "data-focus": "search", oninput: () => {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => choose({ search: search.value, number: 0 }), 250);
-    } });
-    search.value = model.get("wanted").search ?? "";
+    const search = searching("Search in these lines", model.get("wanted").search, (text) => choose({ search: text, number: 0 }));
+    const turned = (number) => choose({ number });
 
     function paint() {
       const left = causes();
       const { op } = model.get("wanted");
       el.replaceChildren(head(), bar(), node("div", { class: left ? "panes" : "panes alone" }, left,
-        node("div", {}, node("p", { class: "said" }, node("b", {}, KINDS[op]), ` · ${count(model.get("page").total)}`), search, rows(), pager())));
+        node("div", {}, node("p", { class: "said" }, node("b", {}, KINDS[op]), ` · ${count(model.get("page").total)}`), search.field, rows(), pager(model.get("page"), turned))));
     }
 
     function draw() {
@@ -98,7 +79,7 @@ export default {
     paint();
     return () => {
       model.off("change:page", draw);
-      clearTimeout(waiting);
+      search.forget();
     };
   },
 };

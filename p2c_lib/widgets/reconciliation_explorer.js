@@ -5,15 +5,10 @@ const SAID = {
   extra: "Rows only the destination has", duplicate: "Rows whose key stands twice on a side", invalid: "Rows without a key",
 };
 
-function pieces(side) {
-  return side.map(([text, differs]) => (differs ? node("mark", {}, text) : text));
-}
-
 export default {
   render({ model, el }) {
     begin(el, "reconciliation");
     let turn = model.get("page").turn ?? 0;
-    let waiting = null;
 
     function choose(changes) {
       turn += 1;
@@ -85,28 +80,14 @@ export default {
         node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
     }
 
-    function pager() {
-      const page = model.get("page");
-      const last = Math.max(0, Math.ceil(page.total / page.size) - 1);
-      if (!last) return null;
-      const step = (word, by, off) => node("button", { type: "button", disabled: off, "data-focus": word, onclick: () => choose({ number: page.number + by }) }, word);
-      const from = page.number * page.size + 1;
-      return node("div", { class: "pager" }, step("‹ previous", -1, page.number === 0),
-        node("span", {}, `${count(from)} to ${count(Math.min(page.total, from + page.size - 1))} of ${count(page.total)}`),
-        step("next ›", 1, page.number >= last));
-    }
-
-    const search = node("input", { type: "search", placeholder: "Search in these rows", "aria-label": "Search in these rows", "data-focus": "search", oninput: () => {
-      clearTimeout(waiting);
-      waiting = setTimeout(() => choose({ search: search.value, number: 0 }), 250);
-    } });
-    search.value = model.get("wanted").search ?? "";
+    const search = searching("Search in these rows", model.get("wanted").search, (text) => choose({ search: text, number: 0 }));
+    const turned = (number) => choose({ number });
 
     function paint() {
       const top = el.querySelector(".causes")?.scrollTop ?? 0;
       const left = model.get("wanted").class === "changed" ? causes() : null;
       el.replaceChildren(bar(), node("div", { class: left ? "panes" : "panes alone" }, left,
-        node("div", { class: "right" }, title(), search, rows(), pager())));
+        node("div", { class: "right" }, title(), search.field, rows(), pager(model.get("page"), turned))));
       if (left) left.scrollTop = top;
     }
 
@@ -122,7 +103,7 @@ export default {
     return () => {
       model.off("change:page", draw);
       model.off("change:fix", draw);
-      clearTimeout(waiting);
+      search.forget();
     };
   },
 };
