@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from p2c_lib.config import SANDBOX, Workspace
+from p2c_lib.config import Workspace
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load import apply
 from p2c_lib.load.destination import Destination
 from p2c_lib.plan import Plan, open_plan
 from p2c_lib.sandbox import process
-from p2c_lib.session import Session
+from p2c_lib.session import Session, connect
 from tests.customers import Customer, customers, plan_of, there, values
 
 # One request in five ends badly, and one operation of a batch in fifty.
@@ -48,11 +48,6 @@ class Round:
 
     points: tuple[float, ...]
     wrong: tuple[str, ...]
-
-
-def session_of(workspace: Workspace) -> Session:
-    """A session with the sandbox that is up; to ask first whether it is would be one more question that may fail."""
-    return Session(workspace.connection_set(SANDBOX), workspace)
 
 
 def wanted(prefix: str, operations: int) -> tuple[list[Customer], list[Customer]]:
@@ -147,7 +142,7 @@ def chaos(root: Path, *, points: int, operations: int, kills: int, seed: int) ->
     running = process.start(workspace.sandbox_home, faults=profile, limits=False)
     rounds: list[Round] = []
     try:
-        with session_of(workspace) as session:
+        with connect(workspace=workspace) as session:
             plan = prepared(session, "ZZU", operations, root / "plans")
             started = time.perf_counter()
             apply(plan, session)
@@ -176,7 +171,7 @@ def main() -> None:
     words.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     given = words.parse_args()
     if given.apply is not None:
-        with session_of(Workspace(given.root)) as session:
+        with connect(workspace=Workspace(given.root)) as session:
             print("begun", flush=True)
             apply(open_plan(given.apply), session)
         return

@@ -218,6 +218,17 @@ def test_a_served_sandbox_takes_profile_admin_and_switches(tmp_path: Path):
         process.stop(running)
 
 
+def test_a_live_sandbox_is_found_whatever_goes_wrong_in_it(tmp_path: Path):
+    running = process.start(tmp_path, faults=_file(tmp_path, "reset: 0.5\nfailed: 0.5\ntoken_seconds: 0.01\n"))
+    try:
+        assert [process.find(tmp_path) for _ in range(20)] == [running] * 20
+        alive = f"{running.finops_url}/sandbox/alive"
+        assert httpx.get(alive, headers={"Authorization": "Bearer of another"}, trust_env=False).status_code == 401
+    finally:
+        process.stop(running)
+    assert process.find(tmp_path) is None
+
+
 def test_a_served_sandbox_refuses_a_profile_or_switch_that_is_none(tmp_path: Path):
     with pytest.raises(SandboxError, match="Unknown fault profile 'flakey'"):
         process.start(tmp_path, faults="flakey")

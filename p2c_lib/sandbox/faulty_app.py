@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from p2c_lib.errors import SandboxError, UnknownName
 from p2c_lib.sandbox.failing import MESSAGES, failing_path
 from p2c_lib.sandbox.faults import ENDS, PROFILES, Faults, faults_of
+from p2c_lib.sandbox.process import ALIVE_PATH
 from p2c_lib.sandbox.wire import Answer, Refusal
 
 __all__ = ["Box", "FaultyApp"]
@@ -91,6 +92,8 @@ class FaultyApp:
         """Answer one request, well or badly."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+        elif scope["path"] == ALIVE_PATH:
+            await self._tell_alive(scope, receive, send)
         elif self.admin and scope["path"] == ADMIN_PATH:
             await self._administer(scope, receive, send)
         elif not self.box.faults.any or _TOKEN.fullmatch(scope["path"]):
@@ -190,6 +193,12 @@ class FaultyApp:
             return match.group(1) + failing_path(status).encode() + match.group(3)
 
         return _Again(receive, _REQUEST_LINE.sub(spoilt, body))
+
+    async def _tell_alive(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whether this sandbox is up is told whatever the profile: trouble is for the systems it stands for."""
+        await _read(receive)
+        mine = _bearer(scope) == self.master
+        await _send(send, Answer(200, []) if mine else self.refused(Refusal(401, "", "This is another sandbox.")))
 
     async def _administer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from p2c_lib.errors import SandboxError
 
 RECORD = "server.json"
+# Answered by both systems whatever their fault profile and limits, so that a live sandbox is never taken for absent.
+ALIVE_PATH = "/sandbox/alive"
 _PATIENCE = 120.0
 
 
@@ -45,7 +47,7 @@ def find(home: Path) -> Running | None:
         found = Running(facts["sales_url"], facts["finops_url"], facts["token"], int(facts["pid"]), state, trusted)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if _sales_answers(found) and _answers(found, found.finops_url, "/data/") else None
+    return found if _answers(found, found.sales_url) and _answers(found, found.finops_url) else None
 
 
 def start(
@@ -123,12 +125,12 @@ def stop(running: Running) -> None:
             process.wait()
         _forget(running.pid)
         return
-    if not _sales_answers(running):
+    if not _answers(running, running.sales_url):
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
     until = time.monotonic() + 15
-    while _sales_answers(running):
+    while _answers(running, running.sales_url):
         if time.monotonic() > until:
             raise SandboxError(f"The sandbox (process {running.pid}) did not stop.", hint="End the process by hand.")
         time.sleep(0.05)
@@ -140,16 +142,12 @@ def _forget(pid: int) -> None:
         process.stdin.close()
 
 
-def _sales_answers(running: Running) -> bool:
-    return _answers(running, running.sales_url, "/api/data/v9.2/WhoAmI")
-
-
-def _answers(running: Running, url: str, path: str) -> bool:
+def _answers(running: Running, url: str) -> bool:
     parts = urlsplit(url)
     connection = _connection(parts.hostname or "127.0.0.1", parts.port, running.certificate)
-    headers = {"Authorization": f"Bearer {running.token}", "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {running.token}"}
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", ALIVE_PATH, headers=headers)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
