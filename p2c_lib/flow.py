@@ -23,6 +23,7 @@ from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, tem
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Facts, Report
+from p2c_lib.run_folder import keep
 
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
@@ -193,7 +194,21 @@ class TaskWalk:
                 record_agreed(self.reconcile(), outcome, self.session, ledger, run_id=self.run_id)
             if self._own_run:
                 ledger.end_run(self.run_id, status=summary.status, report=None)
+        keep(self.folder, self._facts(outcome))
         return summary
+
+    def _facts(self, outcome: LoadOutcome | None) -> dict[str, Any]:
+        """What the ledger does not keep, for the report of the run."""
+        return {
+            "task": self.task,
+            "company": self.session.company,
+            "template_sha": self.template.sha,
+            "gate": self.check().to_dict(),
+            "reconciliation": self.reconcile().to_dict(),
+            "plan": self.plan().to_dict(),
+            "outcome": None if outcome is None else outcome.to_dict(),
+            "seconds": {name: round(spent, 3) for name, spent in self.seconds.items()},
+        }
 
     def _line(self, outcome: LoadOutcome | None) -> TaskSummary:
         gate, recon, made = self.check(), self.reconcile(), self.plan()

@@ -1,0 +1,74 @@
+"""A run folder: the files of one run, and the facts about its tasks that no other file keeps.
+
+``.p2c/runs/<run id>/`` holds the executed notebooks, ``report.html`` and a folder for each task, with its snapshots, its
+plan and ``task.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["RunFolder", "keep"]
+
+TASK, REPORT, PREFLIGHT = "task.json", "report.html", "preflight.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run, whether it is still there or was pruned."""
+
+    path: Path
+
+    @property
+    def is_there(self) -> bool:
+        return self.path.is_dir()
+
+    @property
+    def report(self) -> Path:
+        """Where the page of the run is, or will be."""
+        return self.path / REPORT
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """What the tasks that ended kept: gate, causes, plan, outcome and seconds of each; without order."""
+        return [facts for file in sorted(self.path.glob(f"**/{TASK}")) if (facts := _read(file))]
+
+    def preflight(self) -> dict[str, Any]:
+        """What was found before the run; empty when nobody looked."""
+        return _read(self.path / PREFLIGHT)
+
+    def files(self) -> list[Path]:
+        """What a person would open, by relative path: the executed notebooks, then the plans."""
+        found = [*sorted(self.path.glob("**/*.ipynb")), *sorted(self.path.glob("**/plan.json"))]
+        return [file.relative_to(self.path) for file in found]
+
+    def failure(self, notebook: Path) -> str:
+        """The last line of the traceback an executed notebook ended with; empty when it did not fail."""
+        cells = _read(self.path / notebook).get("cells", [])
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        said = [f"{o.get('ename')}: {o.get('evalue')}" for o in outputs if o.get("output_type") == "error"]
+        return said[-1].splitlines()[0] if said else ""
+
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+def keep(folder: Path, facts: Mapping[str, Any], name: str = TASK) -> None:
+    """Write facts into a folder of the run; who reads meanwhile finds the old file or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{name}.part"
+    partial.write_text(json.dumps(facts, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+    partial.replace(folder / name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The facts in a file; none when it is missing or was cut off while it was written."""
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
