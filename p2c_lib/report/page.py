@@ -72,8 +72,12 @@ class Report:
         lines = "".join(f"<li>{Link(part.title, f'#{part.name}').to_html()}</li>" for part in sections)
         return f'<nav aria-label="Contents"><ul>{lines}</ul></nav>'
 
+    def body(self, level: str = "h3") -> str:
+        """The same as HTML within a larger whole, its title as a heading of that level."""
+        return self._head(level) + self._verdict() + _html(self.parts)
+
     def _repr_html_(self) -> str:
-        return fragment(self._head("h3") + self._verdict() + _html(self.parts))
+        return fragment(self.body())
 
     def __repr__(self) -> str:
         return f"Report({self.title!r}, {self.verdict}: {self.why})"

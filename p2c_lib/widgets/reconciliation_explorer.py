@@ -162,7 +162,7 @@ def _static(reconciliation: Reconciliation, page: Mapping[str, Any]) -> str:
     causes = reconciliation.causes
     parts = [Table(tuple(causes.column_names), tuple(tuple(_plain(r).values()) for r in causes.to_pylist()), "Causes")]
     verdict = "pass" if sum(reconciliation.summary.values()) == reconciliation.summary["equal"] else "warn"
-    head = Report("Reconciliation", verdict, repr(reconciliation), tuple(parts))._body("h3")
+    head = Report("Reconciliation", verdict, repr(reconciliation), tuple(parts)).body()
     names = [name for name in (page["rows"] or [{}])[0] if name != "marks"]
     headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     lines = "".join(f"<tr>{''.join(f'<td>{_cell(row, name)}</td>' for name in names)}</tr>" for row in page["rows"])
