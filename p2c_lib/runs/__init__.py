@@ -4,8 +4,19 @@ A run folder is ``.p2c/runs/<run id>/``: the executed notebooks, each task's sna
 Results come back through the ledger; no notebook output is ever parsed.
 """
 
+from p2c_lib.runs.described import Parameter, described, parse_parameters
 from p2c_lib.runs.graph import run
-from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, parse_parameters
+from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, checked, parameters_of
 from p2c_lib.runs.result import RunResult
 
-__all__ = ["NOTEBOOKS", "RunParameters", "RunResult", "parse_parameters", "run"]
+__all__ = [
+    "NOTEBOOKS",
+    "Parameter",
+    "RunParameters",
+    "RunResult",
+    "checked",
+    "described",
+    "parameters_of",
+    "parse_parameters",
+    "run",
+]

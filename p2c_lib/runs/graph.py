@@ -14,7 +14,7 @@ from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.mapping import template
 from p2c_lib.runs.engine import execute
 from p2c_lib.runs.page import run_report
-from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, checked
+from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, checked_by
 from p2c_lib.runs.result import RunResult, status_of, summary_of
 
 __all__ = ["run"]
@@ -34,7 +34,7 @@ def run(
     ``parameters`` are those of RunParameters; a wrong name or type raises before a kernel starts. ``tell`` gets one
     line for each thing that happens. A task that did not end holds the tasks that need it; the rest go on.
     """
-    given = checked({"run_id": new_run_id(), **(parameters or {})})
+    given = checked_by(RunParameters, {"run_id": new_run_id(), **(parameters or {})})
     wanted = _wanted(tasks or given.tasks)
     connection_set = workspace.connection_set(given.connection_set)
     started = perf_counter()
@@ -83,7 +83,7 @@ def _execute_all(
             continue
         tell(f"{name}: {', '.join(ready)} ...")
         started = perf_counter()
-        given = parameters.model_dump() | {"tasks": ready, "run_id": parameters.run_id}
+        given = parameters.model_dump(mode="json") | {"tasks": ready, "run_id": parameters.run_id}
         failure = execute(workspace, workspace.notebooks / f"{name}.ipynb", folder / f"{name}.ipynb", given)
         ended = {row["task"]: row["status"] for row in ledger.tasks(parameters.run_id)}
         for task in ready:

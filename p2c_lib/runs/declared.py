@@ -1,0 +1,71 @@
+"""The parameters a notebook of the workspace declares: its cell tagged ``parameters``, read without running it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+
+from p2c_lib.config import Secret
+from p2c_lib.errors import ConfigError
+
+__all__ = ["model_of_cell", "parameters_cell"]
+
+SECRET_WORDS = ("secret", "password", "token", "api_key")
+
+
+def _reference(value: str) -> str:
+    try:
+        Secret(value)
+    except ConfigError as error:
+        raise ValueError(f"{error.message} {error.hint}") from None
+    return value
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+
+
+def parameters_cell(file: Path) -> str | None:
+    """The source of a notebook's parameters cell; None where it has none."""
+    cells = json.loads(file.read_text("utf-8"))["cells"]
+    return next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ())), None)
+
+
+def model_of_cell(file: Path) -> type[BaseModel]:
+    """A model of the names in the parameters cell, their types those of the values there, comments their meaning.
+
+    A name that tells of a secret takes a reference (``env:NAME``), never the secret itself. Raises ConfigError for a
+    cell that holds more than ``name = value`` lines.
+    """
+    source = parameters_cell(file) or ""
+    fields: dict[str, Any] = {}
+    for statement in ast.parse(source).body:
+        name, value = _assigned(statement, file)
+        comment = source.splitlines()[(statement.end_lineno or 1) - 1].partition("  # ")[2]
+        fields[name] = (_type_of(name, value), Field(value, description=comment or None))
+    return create_model(file.stem, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def _assigned(statement: ast.stmt, file: Path) -> tuple[str, Any]:
+    match statement:
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value)
+        ):
+            try:
+                return name, ast.literal_eval(value) if value else None
+            except ValueError:
+                pass
+    line = ast.unparse(statement)
+    raise ConfigError(
+        f"The parameters cell of {file.name} has a line that is no plain value: {line}.", hint="Write name = value."
+    )
+
+
+def _type_of(name: str, value: Any) -> Any:
+    if any(word in name.lower() for word in SECRET_WORDS):
+        return SecretReference
+    return Any if value is None else type(value)
