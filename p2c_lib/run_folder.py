@@ -1,7 +1,7 @@
 """A run folder: the files of one run, and the facts about its tasks that no other file keeps.
 
-``.p2c/runs/<run id>/`` holds the executed notebooks, ``report.html`` and a folder for each task: its snapshots, its plan
-and ``task.json``.
+``.p2c/runs/<run id>/`` holds the executed notebooks, ``report.html`` and a folder for each task, with its snapshots,
+its plan and ``task.json``.
 """
 
 from __future__ import annotations

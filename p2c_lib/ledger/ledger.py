@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.ledger import schema
 from p2c_lib.ledger.chain import keep, now
 from p2c_lib.ledger.database import engine_of
-from p2c_lib.ledger.journal import Journal
+from p2c_lib.ledger.past import Past
 
 __all__ = ["Ledger", "WaitingRow", "open_ledger"]
 
@@ -35,7 +35,7 @@ class WaitingRow:
     reason: str
 
 
-class Ledger(Journal):
+class Ledger(Past):
     """Facts about runs; every write is one transaction."""
 
     # runs and their tasks
@@ -83,9 +83,19 @@ class Ledger(Journal):
     # rows that wait
 
     def record_waiting(
-        self, run_id: str, *, connection_set: str, company: str, task: str, rows: Iterable[WaitingRow]
+        self,
+        run_id: str,
+        *,
+        connection_set: str,
+        company: str,
+        task: str,
+        rows: Iterable[WaitingRow],
+        judged: Collection[str] | None = None,
     ) -> None:
-        """The rows of a task that wait now; those that waited before and no longer do are released."""
+        """The rows of a task that wait now; those that waited before and no longer do are released.
+
+        ``judged`` are the keys a run looked at where it did not look at all: the others go on waiting.
+        """
         table, at = schema.waiting, now()
         mine = (table.c.connection_set == connection_set, table.c.company == company, table.c.task == task)
         with self._write() as connection:
@@ -103,6 +113,8 @@ class Ledger(Journal):
             by_id = update(table).where(table.c.id == bindparam("at"))
             if still:
                 connection.execute(by_id.values(value=bindparam("shown"), reason=bindparam("why"), **seen), still)
+            if judged is not None:
+                known = {row: at for row, at in known.items() if row[0] in judged}
             if known:
                 connection.execute(by_id.values(state="released", **seen), [{"at": i} for i in known.values()])
             if new:
