@@ -52,13 +52,9 @@ def model_of_cell(file: Path) -> type[BaseModel]:
 
 def _assigned(statement: ast.stmt, file: Path) -> tuple[str, Any]:
     match statement:
-        case (
-            ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value)
-        ):
-            try:
-                return name, ast.literal_eval(value) if value else None
-            except ValueError:
-                pass
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            with suppress(ValueError):
+                return name, ast.literal_eval(value)
     line = ast.unparse(statement)
     raise ConfigError(
         f"The parameters cell of {file.name} has a line that is no plain value: {line}.", hint="Write name = value."
