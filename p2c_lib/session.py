@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow import parquet
 
 from p2c_lib.config import SANDBOX, ConnectionSet, Workspace
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.frames import EntityFrame, EntityQuery, Origin
 from p2c_lib.odata import Client, EntitySchema, Query
+from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.paths import query_of
 from p2c_lib.odata.snapshot import Gathered, gather
 
@@ -90,6 +94,29 @@ class Session:
         system = [name for name in gathered.table.column_names if name.startswith("@")]
         table = gathered.table.select([*_wanted(query), *system])
         return EntityFrame(table, self._origin(query, wire_query, schema, gathered, limit), schema)
+
+    def extract_parts(
+        self, query: EntityQuery, filters: Sequence[str], *, note: str, snapshot: Path | None = None
+    ) -> EntityFrame:
+        """The rows of a query that also fit one of ``filters``, each of them a read of its own; no row may fit two.
+
+        ``note`` says in words which rows those are. The frame is never the whole set.
+        """
+        client = self.client(query.app)
+        schema = client.schema(query.entity)
+        company = self.company if schema.has_company else None
+        bare = query_of(client, query.entity, _wanted(query), filter=query.filter, company=company)
+        parts = [gather(client, replace(bare, filter=and_filter(query.filter, each))) for each in filters]
+        empty = Decoder(bare, schema, empty_is_null=client.dialect.empty_is_null).empty()
+        table = pa.concat_tables([empty, *(part.table for part in parts)], promote_options="permissive")
+        system = [name for name in table.column_names if name.startswith("@")]
+        table = table.select([*_wanted(query), *system])
+        if snapshot is not None:
+            parquet.write_table(table, snapshot, compression="zstd")
+        counts = [part.server_count for part in parts if part.server_count is not None]
+        gathered = Gathered(table, sum(counts) if len(counts) == len(parts) else None)
+        origin = self._origin(query, bare, schema, gathered, None)
+        return EntityFrame(table, replace(origin, complete=False, note="; ".join(filter(None, (origin.note, note)))), schema)
 
     def reference(self, name: str, app: str) -> tuple[str, ...]:
         """The distinct values of ``EntitySet.Column`` in an app, sorted; read once a session.

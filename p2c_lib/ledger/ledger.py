@@ -13,6 +13,7 @@ from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.ledger import schema
 from p2c_lib.ledger.chain import keep, now
 from p2c_lib.ledger.database import engine_of
+from p2c_lib.ledger.marks import Marks
 from p2c_lib.ledger.past import Past
 
 __all__ = ["Ledger", "WaitingRow", "open_ledger"]
@@ -35,7 +36,7 @@ class WaitingRow:
     reason: str
 
 
-class Ledger(Past):
+class Ledger(Past, Marks):
     """Facts about runs; every write is one transaction."""
 
     # runs and their tasks

@@ -12,7 +12,7 @@ from p2c_lib.ledger.chain import append, keep
 
 __all__ = ["VERSION", "brought_up"]
 
-VERSION = 2
+VERSION = 3
 
 
 def brought_up(connection: Connection) -> None:
@@ -59,4 +59,9 @@ def _nothing(_connection: Connection) -> None:
     """Version 0 was never written."""
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_nothing, _to_2)
+def _to_3(connection: Connection) -> None:
+    """Tables were added."""
+    schema.METADATA.create_all(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_nothing, _to_2, _to_3)

@@ -12,8 +12,10 @@ __all__ = [
     "approvals",
     "chain",
     "decisions",
+    "deletions",
     "history",
     "leases",
+    "marks",
     "operations",
     "outcomes",
     "plans",
@@ -221,4 +223,32 @@ agreed = Table(
     Column("at", String(32), nullable=False),
 )
 
-REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed)
+marks = Table(
+    "marks",
+    METADATA,
+    Column("connection_set", String(100), primary_key=True),
+    Column("company", String(20), primary_key=True),
+    Column("task", String(60), primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("template_sha", String(64), nullable=False),
+    Column("suite_sha", String(64), nullable=False),
+    Column("positions", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+deletions = Table(
+    "deletions",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("connection_set", String(100), nullable=False),
+    Column("company", String(20), nullable=False),
+    Column("task", String(60), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed, marks, deletions)

@@ -1,4 +1,4 @@
-"""What has changed since an earlier read: Dataverse's change tracking, F&O's modified dates."""
+"""What has changed since an earlier read: by Dataverse's change tracking, or by a modified date."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError, ServiceError
+from p2c_lib.errors import ServiceError
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.literals import literal
 from p2c_lib.odata.query import Query
@@ -22,11 +22,11 @@ from p2c_lib.odata.urls import first_url
 if TYPE_CHECKING:
     from p2c_lib.odata.client import Client
 
-__all__ = ["Changes", "changes_since"]
+__all__ = ["Changes", "changes_since", "tells_changes"]
 
 EXPIRED = "0x80044352"
 TRACK = {"Prefer": "odata.track-changes"}
-MODIFIED = ("ModifiedDateTime", "ModifiedDateTime1", "LastModifiedDateTime", "ModifiedOn")
+MODIFIED = ("ModifiedDateTime", "ModifiedDateTime1", "LastModifiedDateTime", "ModifiedOn", "modifiedon")
 OVERLAP = timedelta(minutes=5)
 
 
@@ -35,7 +35,7 @@ class Changes:
     """The rows that changed and the ids of those deleted since ``since``; ``token`` asks for what comes after.
 
     ``whole``: the table holds every row, because it was the first read, or the token had expired, or the service
-    cannot tell changes; ``note`` says which. In F&O ``deleted`` is always empty: it does not tell deletions.
+    cannot tell changes; ``note`` says which. ``deleted`` is empty where changes go by a modified date, as in F&O.
     """
 
     table: pa.Table
@@ -51,12 +51,8 @@ def changes_since(
     """What changed in an entity set since the token ``since``, or all of it and a first token where there is none."""
     schema = client.schema(entity_set)
     schema.check_columns(columns)
-    if client.dialect.app == "finops":
+    if not schema.change_tracking or (since is not None and _is_moment(since)):
         return _by_modified_date(client, schema, tuple(columns), since, company)
-    if not schema.change_tracking:
-        raise FrameError(
-            f"{entity_set} does not track changes.", hint="Turn change tracking on for the table, or read it whole."
-        )
     first = first_url(Query(entity_set, tuple(columns)), schema, client.dialect)
     if since is None:
         return _tracked(client, schema, columns, first, whole=True, note="first read")
@@ -66,6 +62,19 @@ def changes_since(
         if error.code.lower() != EXPIRED and error.status != 410:
             raise
     return _tracked(client, schema, columns, first, whole=True, note="the token had expired: all rows were read anew")
+
+
+def tells_changes(schema: EntitySchema) -> bool:
+    """Whether an entity set can tell what changed, exactly or by a date; else every read is of all rows."""
+    return schema.change_tracking or any(name in schema.columns for name in MODIFIED)
+
+
+def _is_moment(since: str) -> bool:
+    try:
+        datetime.fromisoformat(since)
+    except ValueError:
+        return False
+    return True
 
 
 def _tracked(
@@ -92,7 +101,7 @@ def _tracked(
 def _by_modified_date(
     client: Client, schema: EntitySchema, columns: tuple[str, ...], since: str | None, company: str | None
 ) -> Changes:
-    """F&O: rows modified since; the token is a moment a little before the latest, so that late ones are not missed."""
+    """Rows modified since; the token is a moment a little before the latest, so that late ones are not missed."""
     stamp = next((name for name in MODIFIED if name in schema.columns), None)
     text = f"{stamp} ge {literal(since, schema.column(stamp))}" if stamp and since else None
     wanted = columns if stamp is None or stamp in columns else (*columns, stamp)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,20 +15,22 @@ import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound
+from p2c_lib.odata.among import among, equals
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
-from p2c_lib.odata.literals import and_filter, literal
+from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.metadata import Metadata
+from p2c_lib.odata.pace import Stop, never
 from p2c_lib.odata.package import PackageResult, load_package
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
 from p2c_lib.odata.reading import Reading
-from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Patience, Sender
 from p2c_lib.odata.settle import Doubt, settled
 from p2c_lib.odata.shelf import Shelf
@@ -41,7 +42,6 @@ __all__ = ["Client", "Identity"]
 
 Progress = Callable[[int, int], None]
 WIRE_THREADS = 32
-IN_FILTER = 150
 WHOLE_SET = 600
 
 
@@ -121,8 +121,8 @@ class Client:
     ) -> Changes:
         """What changed since the token of an earlier call; without one, every row and the first token.
 
-        Sales tells changes and deletions exactly, and reads all rows anew where the token has expired; F&O goes by a
-        modified date where the entity has one. Raises FrameError for a Sales table that does not track changes.
+        A Sales table that tracks changes tells them and deletions exactly, and reads all rows anew where the token has
+        expired. Other tables, F&O's, and a ``since`` that is a moment go by a modified date where the entity has one.
         """
         return changes_since(self, entity_set, columns, since, company)
 
@@ -135,18 +135,24 @@ class Client:
         return first_url(query, self.schema(query.entity_set), self.dialect)
 
     def write(
-        self, writes: Sequence[Write], *, together: bool = False, progress: Progress | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        together: bool = False,
+        progress: Progress | None = None,
+        stop: Stop = never,
     ) -> list[WriteResult]:
         """Carries out writes in batches and tells the outcome of each, in order; one that fails stops no other.
 
         With ``together`` all happen or none. ``progress`` is called with how many are done and how many there are.
-        Raises FrameError for a row that is written twice in one call and UnknownName for a column that does not exist,
-        both before anything is sent.
+        Once ``stop`` says so no request is begun: what is in flight ends, the rest has the error NotSent. Raises
+        FrameError for a row that is written twice in one call and UnknownName for a column that does not exist, both
+        before anything is sent.
         """
-        runs = self._preparer.writes(writes)
+        runs, writer = self._preparer.writes(writes), self._writer.until(stop)
         if together:
-            return self._writer.write_together([each for run in runs for each in run.ready(0, len(run))])
-        return self._writer.write(runs, progress)
+            return writer.write_together([each for run in runs for each in run.ready(0, len(run))])
+        return writer.write(runs, progress)
 
     def write_table(
         self,
@@ -157,13 +163,14 @@ class Client:
         key: Sequence[str] = (),
         etag: str | None = None,
         progress: Progress | None = None,
+        stop: Stop = never,
     ) -> list[WriteResult]:
         """Like ``write``, for every row of a table: its columns become JSON in Arrow, never Python values a row.
 
         ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
-        return self._writer.write([self._preparer.table(op, entity_set, table, key, etag)], progress)
+        return self._writer.until(stop).write([self._preparer.table(op, entity_set, table, key, etag)], progress)
 
     def load_package(
         self, entity_set: str, table: pa.Table, *, company: str, label: str | None = None
@@ -203,7 +210,7 @@ class Client:
     def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
         """One row by its key, as plain values. Raises NotFound."""
         schema = self.schema(entity_set)
-        terms = [_equals(schema.column(name), value) for name, value in key.items()]
+        terms = [equals(schema.column(name), value) for name, value in key.items()]
         query = Query(entity_set, tuple(columns), filter=and_filter(*terms), top=2)
         rows = [row for page in self.read(query) for row in page.table.to_pylist()]
         if len(rows) != 1:
@@ -221,9 +228,8 @@ class Client:
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Business key and id of the rows whose key is among the values; the whole set when there are many."""
-        chunks = [values[start : start + IN_FILTER] for start in range(0, len(values), IN_FILTER)]
-        filters = [_within(schema.column(column), chunk) for chunk in chunks] if len(values) <= WHOLE_SET else [None]
-        for each in filters:
+        few = len(values) <= WHOLE_SET
+        for each in among(schema, column, values) if few else [None]:
             for page in self.read(Query(schema.entity_set, (column,), filter=each)):
                 keys, ids = page.table.column(column).cast(pa.string()), page.table.column("@id")
                 yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
@@ -233,14 +239,3 @@ class Client:
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
         return settled(schema, doubts, self.read)
-
-
-def _equals(column: Column, value: object) -> str:
-    return f"{column.wire} eq {literal(value, column)}"
-
-
-def _within(column: Column, values: Sequence[str]) -> str:
-    if column.edm == "Edm.String":
-        listed = json.dumps(list(values), ensure_ascii=False)
-        return f"Microsoft.Dynamics.CRM.In(PropertyName='{column.name}',PropertyValues={listed})"
-    return " or ".join(_equals(column, value) for value in values)

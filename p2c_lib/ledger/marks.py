@@ -1,0 +1,76 @@
+"""How far each task has read its source, and what it saw being deleted there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from p2c_lib.ledger import schema
+from p2c_lib.ledger.chain import keep, now
+from p2c_lib.ledger.database import Database
+
+__all__ = ["Marks"]
+
+
+class Marks(Database):
+    """One mark a task, which moves when a load is done."""
+
+    def mark(self, *, connection_set: str, company: str, task: str) -> dict[str, Any] | None:
+        """A task's mark: run_id, template_sha, suite_sha, positions by table, folder, rows and at; None before one."""
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        rows = self._read(select(schema.marks).where(*_mine(schema.marks, scope)))
+        return {**rows[0], "positions": json.loads(rows[0]["positions"])} if rows else None
+
+    def marks(self, *, connection_set: str, company: str) -> list[dict[str, Any]]:
+        """The marks of all tasks of a set and company."""
+        table, scope = schema.marks, {"connection_set": connection_set, "company": company}
+        return self._read(select(table).where(*_mine(table, scope)).order_by(table.c.task))
+
+    def set_mark(
+        self,
+        run_id: str,
+        *,
+        connection_set: str,
+        company: str,
+        task: str,
+        template_sha: str,
+        suite_sha: str,
+        positions: Mapping[str, str | None],
+        folder: Path,
+        rows: int,
+    ) -> None:
+        """A load is done: the task has read its source up to here. It takes the place of the earlier mark."""
+        table, scope = schema.marks, {"connection_set": connection_set, "company": company, "task": task}
+        facts = {"template_sha": template_sha, "suite_sha": suite_sha, "positions": json.dumps(dict(positions))}
+        row = {**scope, **facts, "run_id": run_id, "folder": str(folder), "rows": rows, "at": now()}
+        with self._write() as connection:
+            connection.execute(table.delete().where(*_mine(table, scope)))
+            connection.execute(insert(table), row)
+            keep(connection, table, *_mine(table, scope))
+
+    def record_deletions(
+        self, run_id: str, *, connection_set: str, company: str, task: str, keys: Iterable[str], state: str
+    ) -> None:
+        """Rows of a task were seen to be deleted at the source; ``state`` says what came of it at the destination."""
+        table = schema.deletions
+        scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task}
+        rows = [{**scope, "key": key, "state": state, "at": now()} for key in keys]
+        if not rows:
+            return
+        with self._write() as connection:
+            connection.execute(insert(table), rows)
+            keep(connection, table, table.c.run_id == run_id, table.c.task == task)
+
+    def deletions(self, *, run_id: str | None = None, task: str | None = None) -> list[dict[str, Any]]:
+        """What was seen to be deleted at the source, the earliest first; in one run and of one task where named."""
+        table, wanted = schema.deletions, {"run_id": run_id, "task": task}
+        mine = _mine(table, {name: value for name, value in wanted.items() if value is not None})
+        return self._read(select(table).where(*mine).order_by(table.c.id))
+
+
+def _mine(table: Any, scope: Mapping[str, str]) -> list[Any]:
+    return [table.c[name] == value for name, value in scope.items()]
