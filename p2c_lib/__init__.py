@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from p2c_lib.company import CompanyView, reconcile_all
     from p2c_lib.config import ConnectionSet, Workspace, workspace
+    from p2c_lib.connecting import ConnectionCheck, check_connection
     from p2c_lib.errors import P2CError
     from p2c_lib.flow import TASKS, TaskSummary, TaskWalk, walk
     from p2c_lib.frames import EntityFrame, EntityQuery
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "company": ("CompanyView", "reconcile_all"),
     "config": ("ConnectionSet", "Workspace", "workspace"),
+    "connecting": ("ConnectionCheck", "check_connection"),
     "errors": ("P2CError",),
     "flow": ("TASKS", "TaskSummary", "TaskWalk", "walk"),
     "frames": ("EntityFrame", "EntityQuery"),
@@ -65,6 +67,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "TASKS",
     "CompanyView",
+    "ConnectionCheck",
     "ConnectionSet",
     "EntityFrame",
     "EntityQuery",
@@ -87,6 +90,7 @@ __all__ = [
     "Workspace",
     "apply",
     "check",
+    "check_connection",
     "connect",
     "diff",
     "explore",

@@ -17,6 +17,7 @@ RANK = {
     "sheets": 1,
     "config": 1,
     "ledger": 1,
+    "new_workspace": 2,
     "odata": 2,
     "frames": 3,
     "session": 3.5,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2c_lib import __version__
+from p2c_lib.cli.connect import connect
 from p2c_lib.cli.gate import gate, preflight, quarantine
+from p2c_lib.cli.init import init
 from p2c_lib.cli.plan import apply, approve, ledger, plan, undo, why
 from p2c_lib.cli.reconcile import duplicates, reconcile
 from p2c_lib.cli.sandbox import sandbox
@@ -90,10 +92,12 @@ def lab(context: typer.Context) -> None:
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
 
 
+app.command()(init)
 app.command()(reconcile)
 app.command()(preflight)
 for verb in (approve, apply, undo, why):
     app.command()(verb)
+app.add_typer(connect, name="connect")
 app.add_typer(duplicates, name="duplicates")
 app.add_typer(gate, name="gate")
 app.add_typer(ledger, name="ledger")

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
-from p2c_lib.errors import IncompleteRead, Rejected, ServiceError, Throttled, Unreachable
+from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient
 from p2c_lib.odata.links import own_link
-from p2c_lib.odata.pace import Pace
+from p2c_lib.odata.pace import Pace, Stop, never, rest
 
 __all__ = ["Answer", "Patience", "Sender"]
 
@@ -112,6 +112,12 @@ class Sender:
         """Close every connection of the pool."""
         self._http.close()
 
+    def sign_in(self) -> int:
+        """Have a token for every application user, and say how many these are. Raises what getting one raises."""
+        for user in self._users:
+            user.tokens.current()
+        return len(self._users)
+
     @property
     def parallel(self) -> int:
         """How many requests may be in flight now, over all application users."""
@@ -126,18 +132,25 @@ class Sender:
         body: bytes | None = None,
         target: str = "",
         repeatable: bool = True,
+        stop: Stop = never,
     ) -> Answer:
         """The answer to a request once the service has really answered; its status may still be an error.
 
         One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
-        Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget.
+        Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget, and once
+        ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out.
         """
         url = own_link(url, self.connection.url, target or url)
         began, attempt, resent, renewed = time.monotonic(), 0, False, False
         while True:
             user = self._user()
             token = user.tokens.current()
-            outcome = self._attempt(user, token, method, url, headers or {}, body)
+            try:
+                outcome = self._attempt(user, token, method, url, headers or {}, body, stop)
+            except NotSent as stopped:
+                if not resent:
+                    raise
+                raise Unreachable("The answer never came, and it was asked to stop.", target=target) from stopped
             again = method == "GET" and attempt < READ_AGAIN and _failed_inside(outcome)
             if isinstance(outcome, Answer) and not again and not is_transient(outcome.status, outcome.body):
                 if outcome.status == 401 and not renewed:
@@ -151,7 +164,7 @@ class Sender:
             self._check_budget(outcome, time.monotonic() - began + wait, attempt, target or url)
             resent = resent or _may_have_begun(outcome)
             attempt += 1
-            time.sleep(wait)
+            rest(wait, stop)
 
     def ask(
         self,
@@ -193,12 +206,12 @@ class Sender:
             return self._users[self._next_user]
 
     def _attempt(
-        self, user: _User, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self, user: _User, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, stop: Stop
     ) -> Answer | Exception:
         """One try: an answer, or the exception that kept it from coming."""
         sent = {**headers, "Authorization": f"Bearer {token}"}
         wait = TIMEOUT if body is None else BODY_TIMEOUT
-        with user.pace.slot():
+        with user.pace.slot(stop):
             self.requests += 1
             try:
                 with self._http.stream(method, url, headers=sent, content=body, timeout=wait) as response:

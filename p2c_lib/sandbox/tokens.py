@@ -58,6 +58,9 @@ class Tokens:
         """``POST /{tenant}/oauth2/v2.0/token`` with client credentials; wrong ones get the directory's error."""
         if call.method != "POST":
             return _refused(400, "invalid_request", 900144, "The request body must be sent with POST.")
+        tenant = call.path.split("/")[1]
+        if "." in tenant:
+            return _refused(400, "invalid_request", 90002, f"Tenant '{tenant[:80]}' not found. Check the tenant ID.")
         form = dict(parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True))
         if form.get("grant_type") != "client_credentials":
             came = form.get("grant_type", "")

@@ -81,6 +81,13 @@ def wrong_choice(value: object, column: Column, entity: Entity) -> Refusal:
     return Refusal(400, "0x8004431A", f"{message}outside the valid range. Accepted Values: {allowed}")
 
 
+def no_privilege(user: str, method: str, entity: Entity) -> Refusal:
+    """A user whose roles do not allow this."""
+    verb = {"GET": "Read", "POST": "Create", "DELETE": "Delete"}.get(method, "Write")
+    message = f"is missing prv{verb}{entity.name.capitalize()} privilege for entity '{entity.name}'"
+    return Refusal(403, "0x80040220", f"Principal user (Id={user}, type=8) {message}")
+
+
 def missing_row(entity: Entity, key: str) -> Refusal:
     """No row with that id."""
     return Refusal(404, "0x80040217", f"Entity '{entity.name}' With Id = {key} Does Not Exist")

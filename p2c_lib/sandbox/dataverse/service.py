@@ -12,7 +12,7 @@ from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.one_row import answer_row, below_row
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
-from p2c_lib.sandbox.dataverse.refusals import bad_query, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import bad_query, no_privilege, unknown_segment
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
@@ -63,6 +63,8 @@ def _routed(request: Request) -> Answer:
 
 def _rows(request: Request, entity: Entity, path: list[Segment]) -> Answer:
     first, rest = path[0], path[1:]
+    if entity.name in request.organisation.switches.without_rights:
+        raise no_privilege(request.organisation.caller().user, request.call.method, entity)
     if first.key is None:
         return answer_set(request, entity, rest)
     key = read_key(entity, first.key)

@@ -16,6 +16,7 @@ class SalesSwitches:
     ``price_list_mandatory``: a quote, order or invoice cannot be made without a price list.
     ``solution``: the Prospect to cash solution is installed and its rules run.
     ``without_bulk``: tables without bulk messages (the present list is not published).
+    ``without_rights``: tables that no caller may touch, as when an application user lacks a role.
     ``servers``: web servers behind the address, each with its own limits; a client that sends the affinity cookie
     stays on one.
     ``protection``: the service protection limits are on, with the numbers after it.
@@ -33,6 +34,7 @@ class SalesSwitches:
     price_list_mandatory: bool = False
     solution: bool = True
     without_bulk: tuple[str, ...] = ("organization",)
+    without_rights: tuple[str, ...] = ()
     servers: int = 16
     protection: bool = True
     most_requests: int = 6000
