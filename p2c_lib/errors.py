@@ -20,7 +20,8 @@
         ├── Drifted            the row moved since it was read (etag)
         ├── Throttled          asked to wait longer than the time budget
         ├── Rejected           the service refused the data
-        └── IncompleteRead     what arrived is not the whole
+        ├── IncompleteRead     what arrived is not the whole
+        └── NotSent            asked to stop before it was sent
 
 Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
 Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later.
@@ -41,6 +42,7 @@ __all__ = [
     "IncompleteRead",
     "NotAuthorised",
     "NotFound",
+    "NotSent",
     "P2CError",
     "PlanAltered",
     "PlanError",
@@ -193,5 +195,11 @@ class Rejected(ServiceError):
 
 class IncompleteRead(ServiceError):
     """What arrived is not the whole: a page cut short, a count that does not agree."""
+
+    can_retry = True
+
+
+class NotSent(ServiceError):
+    """The caller asked to stop before this was sent: nothing happened at the service."""
 
     can_retry = True

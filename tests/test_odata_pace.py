@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from p2c_lib.config import Connection, Secret
-from p2c_lib.errors import NotAuthorised, Throttled, Unreachable
+from p2c_lib.errors import NotAuthorised, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata import Client, Patience
 from p2c_lib.odata.auth import TokenSource, _credential
 from p2c_lib.odata.pace import Pace
@@ -154,6 +154,21 @@ def test_the_time_budget_ends_every_wait() -> None:
         with pytest.raises(Throttled, match="longer than the time budget"):
             one.send("GET", "/a")
         assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, NotSent), (503, NotSent), (502, Unreachable)])
+def test_no_wait_goes_on_once_it_is_asked_to_stop(status: int, error: type[ServiceError]) -> None:
+    asked: list[float] = []
+
+    def say(_method: str, _path: str) -> Said:
+        asked.append(time.monotonic())
+        return status, {"Retry-After": "4"}, b"busy"
+
+    with sender(say) as one, pytest.raises(error, match="asked to stop") as caught:
+        one.send("POST", "/a", body=b"{}", stop=lambda: bool(asked) and time.monotonic() > asked[0] + 0.1)
+    assert type(caught.value) is error
+    assert len(asked) == 1
+    assert time.monotonic() - asked[0] < 2
 
 
 def test_what_must_not_happen_twice_is_not_sent_twice() -> None:

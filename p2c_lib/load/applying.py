@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, ServiceError
+from p2c_lib.errors import Drifted, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.interrupt import Interruption, interruptible
@@ -70,14 +70,14 @@ def apply(
     beyond its limits, whose source is its destination, that another applies now, or that nobody approved for a
     protected connection set (PlanError). A second apply of the same plan sends nothing that was applied.
 
-    An interrupt lets what is in flight end and be journalled, then acts; a second one acts at once.
+    An interrupt lets the requests in flight end and be journalled, then acts; a second one acts at once.
     """
     started = perf_counter()
     own = ledger or open_ledger(session.workspace.ledger)
     try:
         refuse(plan, session, own)
         own.record_plan(plan.id, folder=plan.folder, run_id=run_id, **_scope(plan))
-        with leased(own, plan.id) as lease, interruptible() as interruption:
+        with interruptible() as interruption, leased(own, plan.id) as lease:
             applying = _Applying(plan, session, own, lease, interruption, progress)
             lines = list(applying.lines())
             read_back = applying.read_back(lines)
@@ -109,7 +109,8 @@ class _Applying:
         self._plan, self._ledger, self._lease, self._interruption = plan, ledger, lease, interruption
         self._progress = progress
         self._destination = Destination(plan, session)
-        self._writer = PlanWriter(plan, session.client(self._destination.app), session.company)
+        client = session.client(self._destination.app)
+        self._writer = PlanWriter(plan, client, session.company, stop=interruption.stop)
         self._done = 0
 
     def lines(self) -> Iterator[Line]:
@@ -128,7 +129,7 @@ class _Applying:
 
     def read_back(self, lines: list[Line]) -> ReadBack:
         """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
-        if self._interruption.asked is not None:
+        if self._interruption.stop():
             return ReadBack(why="interrupted")
         applied = [line["position"] for line in lines if line["state"] == APPLIED]
         return look_again(self._plan, self._destination, _picked(self._plan.operations, applied))
@@ -150,7 +151,7 @@ class _Applying:
         pool = ThreadPoolExecutor(IN_FLIGHT, "apply")
         try:
             for start in range(0, rows.num_rows, CHUNK):
-                if self._interruption.asked is not None:
+                if self._interruption.stop():
                     break
                 self._lease.check()
                 part = rows.slice(start, CHUNK)
@@ -174,7 +175,7 @@ class _Applying:
         """The outcomes of a chunk, journalled; what is in doubt is looked up, and sent again if nothing came of it."""
         ended, doubtful = self._judged(part, sent.result())
         for attempt in range(ROUNDS):
-            if not doubtful or self._interruption.asked is not None:
+            if not doubtful or self._interruption.stop():
                 break
             sleep(REST * 2**attempt)
             try:
@@ -213,12 +214,14 @@ class _Applying:
 
 
 def _judged(at: int, result: WriteResult, company: str | None) -> Line:
-    """An answer as an outcome; ``sent`` where it leaves open whether the service did it."""
+    """An answer as an outcome: ``sent`` where the service may or may not have done it, ``open`` where it did not."""
     if result.error is None:
         return _answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
     if isinstance(error, Drifted):
         return _answer(at, DRIFTED, result.status, str(error), result.request_id)
+    if isinstance(error, NotSent):
+        return _answer(at, OPEN, None, error.message)
     # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two.
     in_doubt = error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error, company)

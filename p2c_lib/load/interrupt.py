@@ -1,4 +1,4 @@
-"""Ctrl-C and a kernel's stop during an apply: what is in flight ends and is journalled, then the signal acts."""
+"""Ctrl-C and a kernel's stop during an apply: requests in flight end and are journalled, then the signal acts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Interruption:
     def __init__(self) -> None:
         self.asked: int | None = None
 
+    def stop(self) -> bool:
+        """Whether to begin nothing further."""
+        return self.asked is not None
+
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if self.asked is not None:
             raise KeyboardInterrupt
@@ -27,7 +31,10 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Signals are noted for the duration and act at its end; outside the main thread there are none to note."""
+    """Signals are noted for the duration and act at its end; outside the main thread there are none to note.
+
+    Raises KeyboardInterrupt at the end where one came and its own handler let it pass.
+    """
     noted = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield noted
@@ -40,3 +47,4 @@ def interruptible() -> Iterator[Interruption]:
             signal.signal(number, handler)
     if noted.asked is not None:
         signal.raise_signal(noted.asked)
+        raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,10 +20,13 @@ Links = Mapping[str, tuple[str, Mapping[str, str]]]
 
 
 class PlanWriter:
-    """Sends operations of one plan. Creates travel as columns, each kind of operation by the best route there is."""
+    """Sends operations of one plan. Creates travel as columns, each kind of operation by the best route there is.
 
-    def __init__(self, plan: Plan, client: Client, company: str) -> None:
-        self.client = client
+    Once ``stop`` says so no request is begun; what was not sent has the error NotSent.
+    """
+
+    def __init__(self, plan: Plan, client: Client, company: str, *, stop: Callable[[], bool]) -> None:
+        self.client, self.stop = client, stop
         self.schema: EntitySchema = client.schema(plan.facts["destination"]["entity_set"])
         self.company = company.lower() if self.schema.has_company else None
         self.links = _links(plan.operations, client, self.schema)
@@ -51,7 +54,7 @@ class PlanWriter:
             part = rows.filter(pc.equal(rows.column("op"), op)).combine_chunks()
             if not part.num_rows:
                 continue
-            done = self._create(part) if op == "create" else self.client.write(self._writes(part))
+            done = self._create(part) if op == "create" else self.client.write(self._writes(part), stop=self.stop)
             results.update(zip(part.column("position").to_pylist(), done, strict=True))
         return [results[position] for position in rows.column("position").to_pylist()]
 
@@ -64,14 +67,14 @@ class PlanWriter:
                 continue
             link = self.links.get(field.name)
             if link is not None and values.null_count:
-                return self.client.write(self._writes(part))
+                return self.client.write(self._writes(part), stop=self.stop)
             name, shown = (field.name, values) if link is None else (f"{link[0]}@odata.bind", _paths(values, link[1]))
             columns[name] = shown
         if self.company:
             columns["dataAreaId"] = pa.repeat(pa.scalar(self.company), part.num_rows)
         if part.column("id").null_count == 0:
             columns[self.schema.key[0]] = part.column("id")
-        return self.client.write_table("create", self.schema.entity_set, pa.table(columns))
+        return self.client.write_table("create", self.schema.entity_set, pa.table(columns), stop=self.stop)
 
     def _writes(self, part: pa.Table) -> list[Write]:
         """Operations as values, of which only the written fields are taken out of the columns."""

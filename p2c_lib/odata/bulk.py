@@ -6,6 +6,7 @@ from p2c_lib.errors import NotAuthorised, NotFound, Rejected
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import query_string
+from p2c_lib.odata.pace import Stop
 from p2c_lib.odata.runs import NAMESPACE, Run
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Answer, Sender
@@ -30,15 +31,16 @@ class BulkMessages:
             return False
         return self._offered(ACTIONS[run.op], run.schema)
 
-    def send(self, run: Run, start: int, stop: int) -> Answer:
-        """The answer to some rows of a run in one message."""
+    def send(self, run: Run, start: int, end: int, stop: Stop) -> Answer:
+        """The answer to some rows of a run in one message; ``stop`` keeps it from being sent."""
         return self._sender.send(
             "POST",
             f"{self._dialect.set_url(run.schema.entity_set)}/{NAMESPACE}.{ACTIONS[run.op]}",
             headers={"Content-Type": "application/json"},
-            body=run.targets(start, stop),
+            body=run.targets(start, end),
             target=run.schema.entity_set,
             repeatable=run.repeatable,
+            stop=stop,
         )
 
     def _offered(self, action: str, schema: EntitySchema) -> bool:

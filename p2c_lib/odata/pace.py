@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Pace"]
+from p2c_lib.errors import NotSent
 
+__all__ = ["Pace", "Stop", "never", "rest"]
+
+LOOK = 0.2  # seconds between two looks whether to stop
 START = 4.0
 CEILING = 16.0
 HINTED_CEILING = 52.0
+
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+def rest(seconds: float, stop: Stop = never) -> None:
+    """Wait, but no longer than until somebody asks to stop."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stop():
+        time.sleep(min(left, LOOK))
 
 
 class Pace:
@@ -34,11 +51,16 @@ class Pace:
         return int(self._limit)
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Waits for room, and for the end of a wait the service asked for; holds the room while inside."""
+    def slot(self, stop: Stop = never) -> Iterator[None]:
+        """Waits for room, and for the end of a wait the service asked for; holds the room while inside.
+
+        Raises NotSent when it is asked to stop first.
+        """
         with self._free:
-            while (wait := self._quiet_until - time.monotonic()) > 0 or self._flying >= self.limit:
-                self._free.wait(wait if wait > 0 else None)
+            while not stop() and ((wait := self._quiet_until - time.monotonic()) > 0 or self._flying >= self.limit):
+                self._free.wait(min(wait, LOOK) if wait > 0 else LOOK)
+            if stop():
+                raise NotSent("Not sent: it was asked to stop.")
             self._flying += 1
         try:
             yield

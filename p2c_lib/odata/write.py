@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, ServiceError, Unreachable
+from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, NotSent, ServiceError, Unreachable
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import failure, is_data_error, is_transient, request_id
+from p2c_lib.odata.pace import Stop, never, rest
 from p2c_lib.odata.runs import Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender, retry_after
@@ -33,11 +33,18 @@ _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n
 class Writer:
     """Writes for one service. Runs of one operation on one set go out in parallel, one run after the other.
 
-    ``settle`` tells whether rows are already as writes want them; it is asked when an answer was lost on the way.
+    ``settle`` tells whether rows are already as writes want them; it is asked when an answer was lost on the way. Once
+    ``stop`` says so no request is begun.
     """
 
-    def __init__(self, sender: Sender, dialect: Dialect, bulk: BulkMessages, settle: Settle) -> None:
-        self._sender, self._dialect, self._bulk, self._settle = sender, dialect, bulk, settle
+    def __init__(
+        self, sender: Sender, dialect: Dialect, bulk: BulkMessages, settle: Settle, stop: Stop = never
+    ) -> None:
+        self._sender, self._dialect, self._bulk, self._settle, self._stop = sender, dialect, bulk, settle, stop
+
+    def until(self, stop: Stop) -> Writer:
+        """The same writer, which begins no request once ``stop`` says so."""
+        return Writer(self._sender, self._dialect, self._bulk, self._settle, stop)
 
     def write(self, runs: Sequence[Run], progress: Progress | None) -> list[WriteResult]:
         """One result a write, in order; a refused one stops no other."""
@@ -85,7 +92,7 @@ class Writer:
             for future in as_completed(waiting):
                 yield future.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # after an interrupt nothing further is sent
+            pool.shutdown(cancel_futures=True)
 
     def _in_batch(self, run: Run, start: int, stop: int) -> Settled:
         return self._batch(run.ready(start, stop))
@@ -96,7 +103,7 @@ class Writer:
         if stop - start <= self._dialect.batch_writes // 4:
             return self._in_batch(run, start, stop)
         try:
-            answer = self._bulk.send(run, start, stop)
+            answer = self._bulk.send(run, start, stop, self._stop)
         except ServiceError as error:
             return [(run.place(at), _failed(error)) for at in range(start, stop)]
         if answer.status < 300:
@@ -131,7 +138,8 @@ class Writer:
                 answers, asked, again = self._exchange(waiting)
             except ServiceError as error:
                 if error.status != 500 or attempt >= BREAKDOWNS or not all(each.repeatable for each in waiting):
-                    return settled + [(each.place, _failed(error)) for each in waiting]
+                    ended = _unanswered(error) if resent and isinstance(error, NotSent) else error
+                    return settled + [(each.place, _failed(ended)) for each in waiting]
                 resent = True
                 self._rest([], attempt)
                 continue
@@ -153,7 +161,8 @@ class Writer:
     def _rest(self, put_off: list[tuple[Ready, Reply]], attempt: int) -> None:
         """Wait as long as the put-off writes are asked to, or a growing while."""
         asked = [retry_after(reply.headers()) for _, reply in put_off]
-        time.sleep(max((wait for wait in asked if wait is not None), default=self._sender.patience.wait(attempt)))
+        wait = max((wait for wait in asked if wait is not None), default=self._sender.patience.wait(attempt))
+        rest(wait, self._stop)
 
     def _exchange(self, batch: Sequence[Ready], *, together: bool = False) -> tuple[list[Reply], str, bool]:
         """The answers of one batch in order, its request id, and whether an earlier try may have been carried out."""
@@ -165,7 +174,9 @@ class Writer:
         target = batch[0].schema.entity_set
         url = self._dialect.options_url(f"{self._dialect.root}$batch")
         repeatable = not together and all(each.repeatable for each in batch)
-        answer = self._sender.send("POST", url, headers=headers, body=body, target=target, repeatable=repeatable)
+        answer = self._sender.send(
+            "POST", url, headers=headers, body=body, target=target, repeatable=repeatable, stop=self._stop
+        )
         if answer.status >= 300 and "multipart" not in answer.headers.get("content-type", ""):
             raise failure(answer.status, answer.headers, answer.body, target)
         return replies(answer.headers, answer.body, target), request_id(answer.headers), answer.resent
@@ -178,7 +189,13 @@ class Writer:
             headers["If-Match"] = part.headers.partition(": ")[2].strip()
         body = part.body.encode() if part.body else None
         answer = self._sender.send(
-            part.method, part.path, headers=headers, body=body, target=part.path, repeatable=each.repeatable
+            part.method,
+            part.path,
+            headers=headers,
+            body=body,
+            target=part.path,
+            repeatable=each.repeatable,
+            stop=self._stop,
         )
         head = "\r\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode("latin-1", "replace")
         return [Reply(answer.status, head, answer.body)], request_id(answer.headers), answer.resent
@@ -229,6 +246,11 @@ def _row_id(reply: Reply) -> str | None:
 
 def _failed(error: ServiceError) -> WriteResult:
     return WriteResult(error.status, None, error, error.request_id)
+
+
+def _unanswered(stopped: NotSent) -> ServiceError:
+    """What is said of writes of which an earlier try may have been carried out when it was asked to stop."""
+    return Unreachable("The answer never came, and it was asked to stop.", target=stopped.target)
 
 
 def _put_off(each: Ready) -> ServiceError:
