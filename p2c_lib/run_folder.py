@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RunFolder", "keep"]
+__all__ = ["PREFLIGHT", "RUN", "RunFolder", "keep"]
 
-TASK, REPORT, PREFLIGHT = "task.json", "report.html", "preflight.json"
+TASK, RUN, REPORT, PREFLIGHT = "task.json", "run.json", "report.html", "preflight.json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class RunFolder:
     def tasks(self) -> list[dict[str, Any]]:
         """What the tasks that ended kept: gate, causes, plan, outcome and seconds of each; without order."""
         return [facts for file in sorted(self.path.glob(f"**/{TASK}")) if (facts := _read(file))]
+
+    def run(self) -> dict[str, Any]:
+        """What the run was told and which of its tasks did not end: ``parameters``, ``problems`` and ``notebooks``.
+
+        Of a run that was killed, what its failed notebooks say, each under its own name.
+        """
+        if found := _read(self.path / RUN):
+            return found
+        failed = {file.stem: self.failure(file) for file in self.files() if file.suffix == ".ipynb"}
+        problems = {name: why for name, why in failed.items() if why}
+        return {"problems": problems, "notebooks": {name: f"{name}.ipynb" for name in problems}}
 
     def preflight(self) -> dict[str, Any]:
         """What was found before the run; empty when nobody looked."""

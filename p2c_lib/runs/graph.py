@@ -10,10 +10,11 @@ from typing import Any
 from p2c_lib.config import Workspace
 from p2c_lib.errors import UnknownName
 from p2c_lib.flow import TASKS, new_run_id
+from p2c_lib.history import past_run, run_report
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.mapping import template
+from p2c_lib.run_folder import RUN, RunFolder, keep
 from p2c_lib.runs.engine import execute
-from p2c_lib.runs.page import run_report
 from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, checked_by
 from p2c_lib.runs.result import RunResult, status_of, summary_of
 
@@ -49,11 +50,11 @@ def run(
         lines = tuple(summary_of(row) for row in ledger.tasks(given.run_id))
         ordered = tuple(sorted(lines, key=lambda line: TASKS.index(line.task)))
         status = status_of(ordered, problems)
-        report = folder / "report.html"
-        result = RunResult(given.run_id, status, report, ordered, problems, perf_counter() - started)
-        waiting = ledger.waiting(connection_set=connection_set.name, company=connection_set.company)
-        run_report(result, given, waiting, folder).save(report)
+        report = RunFolder(folder).report
+        keep(folder, {"parameters": given.model_dump(), "problems": problems, "notebooks": _notebooks(wanted)}, RUN)
         ledger.end_run(given.run_id, status=status, report=str(report))
+        run_report(past_run(ledger, workspace, given.run_id), ledger).save(report)
+        result = RunResult(given.run_id, status, report, ordered, problems, perf_counter() - started)
     finally:
         ledger.close()
     return result
@@ -93,6 +94,11 @@ def _execute_all(
                 problems[task] = "the gate is closed"
         tell(f"{name}: {'failed' if failure else 'done'} ({perf_counter() - started:.1f} s)")
     return problems
+
+
+def _notebooks(wanted: Sequence[str]) -> dict[str, str]:
+    """The executed notebook of each task, by its name in the run folder."""
+    return {task: f"{name}.ipynb" for name, offered in NOTEBOOKS.items() for task in offered if task in wanted}
 
 
 def _needs_of(task: str, problems: Mapping[str, str]) -> list[str]:

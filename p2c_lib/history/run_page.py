@@ -1,0 +1,176 @@
+"""The report of a run, from the ledger and the run's folder: it can be made again as long as the ledger is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib import __version__
+from p2c_lib.history import sections
+from p2c_lib.history.past_run import COUNTS, PastRun
+from p2c_lib.report import Figures, Link, Links, Mark, Part, Prose, Report, Section, Table, stacked_bars
+
+if TYPE_CHECKING:
+    from p2c_lib.ledger import Ledger
+
+__all__ = ["COLOURS", "run_report"]
+
+COLOURS = {
+    "created": "#1a7f37",
+    "updated": "#0969da",
+    "unchanged": "#8c959f",
+    "held": "#bf8700",
+    "quarantined": "#e16f24",
+    "drifted": "#8250df",
+    "failed": "#cf222e",
+}
+REASONS, ROWS, FILES = 40, 50, 120
+TASK = {"clean": "ok", "differences": "warning", "planned": "info", "blocked": "stop"}
+
+
+def run_report(run: PastRun, ledger: Ledger) -> Report:
+    """What a run came to: verdict first, then every task, what waits and why, and how it came to that."""
+    facts = _in_order(run)
+    parts: list[Part] = [_figures(run)]
+    if problems := _problems(run):
+        parts.append(problems)
+    parts += [_tasks(run), *_waiting(run, ledger)]
+    if facts:
+        parts += [sections.gate(facts), sections.causes(facts)]
+        parts.append(sections.plans(facts, run.folder.path, applied=run.applied))
+    parts.append(sections.outcomes(facts, ledger.outcomes_of(run.run_id), applied=run.applied))
+    parts.append(sections.preflight(run.folder.preflight()))
+    if facts:
+        parts.append(sections.seconds(facts))
+    parts.append(_files(run))
+    verdict, why = _verdict(run)
+    made = (
+        f"Made by p2c {__version__} on {datetime.now(UTC):%d %b %Y at %H:%M} UTC, from the ledger and the run folder."
+    )
+    return Report("Prospect to cash", verdict, why, tuple(parts), _subtitle(run), made)
+
+
+def _in_order(run: PastRun) -> list[Mapping[str, Any]]:
+    """What the tasks kept, in the order the tasks ended."""
+    order = {line["task"]: n for n, line in enumerate(run.tasks)}
+    kept = [task for task in run.folder.tasks() if task["task"] in order]
+    return sorted(kept, key=lambda task: order[task["task"]])
+
+
+def _subtitle(run: PastRun) -> str:
+    when = f"{run.started:%d %b %Y, %H:%M} UTC"
+    lasted = f"{run.seconds:,.1f} s" if run.ended else "not ended"
+    return f"Run {run.run_id} · {run.connection_set}, company {run.company} · {run.mode} · {when} · {lasted}"
+
+
+def _verdict(run: PastRun) -> tuple[str, str]:
+    """The verdict and what it stands on, the worst first."""
+    problems = run.problems
+    waits = run.count("quarantined", "held", "failed", "drifted")
+    if problems:
+        ended = f"{len(run.tasks)} ended" if run.tasks else "none ended"
+        told = "; ".join(f"{task}: {why}" for task, why in list(problems.items())[:3])
+        return "failed", f"{len(problems)} {_tasks_word(len(problems))} did not end ({ended}). {told}"
+    if run.status in {"error", "running"}:
+        return "failed", f"The run did not end. {_counted(run)}"
+    if blocked := [task["task"] for task in run.tasks if task["status"] == "blocked"]:
+        return "blocked", f"The gate is closed for {', '.join(blocked)}: nothing of it was written. {_counted(run)}"
+    if not run.applied and run.count("created", "updated"):
+        return "planned", _counted(run)
+    return "warn" if waits else "pass", _counted(run)
+
+
+def _tasks_word(count: int) -> str:
+    return "task" if count == 1 else "tasks"
+
+
+def _counted(run: PastRun) -> str:
+    made, changed = run.count("created"), run.count("updated")
+    verb = "written" if run.applied else "would be written"
+    if made + changed:
+        said = f"{made + changed:,} rows {verb}: {made:,} created, {changed:,} updated."
+    else:
+        said = "There is nothing to write."
+    said += f" {run.count('unchanged'):,} of {run.count('read'):,} rows agreed already."
+    named = [(run.count(name), word) for name, word in (("quarantined", "quarantined"), ("held", "held"))]
+    named += [(run.count("failed"), "refused"), (run.count("drifted"), "drifted")]
+    waiting = ", ".join(f"{count:,} {word}" for count, word in named if count)
+    return f"{said} Not in: {waiting}." if waiting else f"{said} No row waits."
+
+
+def _figures(run: PastRun) -> Figures:
+    verb = "written" if run.applied else "would be written"
+    names = ("quarantined", "held", "failed", "drifted")
+    rest = [(name, run.count(name)) for name in names]
+    written = (verb, run.count("created", "updated"))
+    return Figures((("read", run.count("read")), written, ("agreed already", run.count("unchanged")), *rest))
+
+
+def _problems(run: PastRun) -> Section | None:
+    """The tasks that did not end, with the last line of what happened and the notebook that shows it."""
+    if not run.problems:
+        return None
+    rows = []
+    for task, why in run.problems.items():
+        notebook = run.notebooks.get(task)
+        rows.append((task, why, Link(notebook, notebook) if notebook else ""))
+    table = Table(("task", "what happened", "notebook"), tuple(rows), "Tasks that did not end")
+    again = f"What is done stays done. p2c run --resume {run.run_id} goes on where it stopped."
+    return Section("Did not end", (table, Prose(again)))
+
+
+def _tasks(run: PastRun) -> Section:
+    if not run.tasks:
+        return Section("Tasks", (Prose("No task ended."),))
+    names = (*COUNTS, "seconds")
+    rows = tuple(
+        (line["task"], Mark(line["status"], TASK.get(line["status"], "info")), *(line[name] for name in names))
+        for line in run.tasks
+    )
+    sums = ("all", "", *(run.count(name) for name in COUNTS), sum(float(line["seconds"]) for line in run.tasks))
+    table = Table(("task", "state", *names), rows, "Rows of each task", sums=sums if len(rows) > 1 else ())
+    bars = [(line["task"], kind, line[kind]) for line in run.tasks for kind in COLOURS]
+    told = "read = passed + quarantined + held; passed = created + updated + unchanged + failed + drifted."
+    if not run.applied:
+        told += " Nothing was written: created and updated say what would be."
+    return Section("Tasks", (table, Prose(told), stacked_bars("What became of every row", bars, COLOURS)))
+
+
+def _waiting(run: PastRun, ledger: Ledger) -> list[Part]:
+    """Reasons with their counts, then the rows that wait longest; as it was when the run ended."""
+    at = (run.ended or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    scope: dict[str, Any] = {"connection_set": run.connection_set, "company": run.company, "at": at}
+    scope["tasks"] = [line["task"] for line in run.tasks]
+    reasons = ledger.waiting_reasons(**scope)
+    if not reasons:
+        return [Section("Rows that wait", (Prose("No row waits."),))]
+    total = sum(int(reason["rows"]) for reason in reasons)
+    rows = [
+        (r["task"], r["kind"], r["field"] or r["rule"], int(r["rows"]), r["reason"], r["key"])
+        for r in reasons[:REASONS]
+    ]
+    columns = ("task", "state", "field or rule", "rows", "reason, for example", "key")
+    by_reason = Table(columns, tuple(rows), "Rows that wait, by reason", len(reasons))
+    first = ledger.waiting_at(**scope, most=ROWS)
+    shown = [(r["key"], r["task"], r["kind"], r["value"], r["reason"], _day(r["first_seen"])) for r in first]
+    titles = ("key", "task", "state", "value", "reason", "since")
+    longest = Table(titles, tuple(shown), "Those that wait longest", total)
+    told = "They go in by themselves once the cause is gone. p2c quarantine list shows all of them; "
+    told += "p2c quarantine waive lets one through that may load as it is."
+    return [Section("Rows that wait", (by_reason, Prose(told), longest))]
+
+
+def _day(at: str) -> str:
+    return f"{datetime.fromisoformat(at):%d %b %Y}"
+
+
+def _files(run: PastRun) -> Section:
+    found = run.folder.files()
+    if not found:
+        return Section("Files", (Prose("The run folder was pruned; what the ledger knows is above."),))
+    links: Sequence[tuple[str, str]] = [(file.as_posix(), file.as_posix()) for file in found[:FILES]]
+    parts: list[Part] = [Links(tuple(links))]
+    if len(found) > FILES:
+        parts.append(Prose(f"… and {len(found) - FILES:,} more in {run.folder.path}."))
+    return Section("Files", tuple(parts))
