@@ -60,10 +60,10 @@ def test_the_explorer_is_clicked_through(page: Any) -> None:
     page.get_by_text("next ›").click()
     page.get_by_text("26 to 41 of 41").wait_for()
 
-    page.locator(".cause", has_text="value").click()
+    page.locator(".line", has_text="value").click()
     page.locator(".title", has_text="value in ").filter(has_text="· 1").wait_for()
     assert page.locator("mark").all_inner_texts() == ["Rome", "<b>"]
-    assert page.locator(".cause", has_text="value").get_attribute("aria-pressed") == "true"
+    assert page.locator(".line", has_text="value").get_attribute("aria-pressed") == "true"
 
     page.locator(".segment", has_text="missing").click()
     page.get_by_role("cell", name="=1+1").wait_for()

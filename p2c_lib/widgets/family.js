@@ -77,3 +77,78 @@ function searching(label, text, ask) {
   field.value = text ?? "";
   return { field, forget: () => clearTimeout(waiting) };
 }
+
+// Say in the kernel's terms what is wanted, and tell whether its answer has come.
+function asking(model, el) {
+  let turn = model.get("page").turn ?? 0;
+  return {
+    choose: (changes) => {
+      turn += 1;
+      el.setAttribute("aria-busy", "true");
+      model.set("wanted", { ...model.get("wanted"), ...changes, turn });
+      model.save_changes();
+    },
+    answered: () => el.setAttribute("aria-busy", String((model.get("page").turn ?? 0) < turn)),
+  };
+}
+
+// A bar of kinds, each as wide as its share of the rows. A kind is {name, rows, colour, chosen, pick}.
+function segments(label, kinds) {
+  const group = node("div", { class: "bar", role: "group", "aria-label": label });
+  const total = kinds.reduce((sum, { rows }) => sum + rows, 0);
+  group.append(...kinds.map(({ name, rows, colour, chosen, pick }) => node("button", {
+    type: "button", class: "segment", "aria-pressed": String(chosen), "data-focus": `kind ${name}`, tabindex: chosen ? "0" : "-1",
+    style: `border-top-color: ${colour}; flex-grow: ${Math.max(1, Math.round(100 * rows / Math.max(1, total)))}`,
+    onkeydown: (event) => walk(event, [...group.children]), onclick: pick,
+  }, node("b", {}, name), node("span", {}, count(rows)))));
+  return group;
+}
+
+// A list of things with their counts, at most one of them chosen; null without any. A line is {key, name, where, rows,
+// chosen, pick} and may have a share of a whole with its colour, drawn beneath.
+function listing(label, lines) {
+  if (!lines.length) return null;
+  const list = node("ul", { class: "listing", "aria-label": label });
+  const any = lines.some(({ chosen }) => chosen);
+  list.append(...lines.map(({ key, name, where, rows, chosen, pick, share, colour }, n) => node("li", {}, node("button", {
+    type: "button", class: "line", "aria-pressed": String(chosen), "data-focus": key, tabindex: chosen || (!any && n === 0) ? "0" : "-1",
+    onkeydown: (event) => walk(event, [...list.querySelectorAll("button")]), onclick: pick,
+  }, node("b", {}, name), node("span", {}, count(rows)), where ? node("span", { class: "where quiet" }, where) : null,
+  share === undefined ? null : track(share, colour)))));
+  return list;
+}
+
+// A share of a whole as a bar; the number beside it says the same.
+const track = (share, colour) => node("span", { class: "track", "aria-hidden": "true" }, node("span", { style: `width: ${100 * share}%; background: ${colour}` }));
+
+// The lines of a page as a table; `marked` names the two columns whose values are compared piece by piece.
+function lines(page, { label, without = [], marked = [], empty }) {
+  if (!page.rows?.length) return node("p", { class: "quiet" }, empty);
+  const names = Object.keys(page.rows[0]).filter((name) => name !== "marks" && !without.includes(name));
+  const cell = (row, name) => (row.marks && marked.includes(name) ? pieces(row.marks[marked.indexOf(name)]) : row[name] ?? "");
+  return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, node("table", {},
+    node("thead", {}, node("tr", {}, names.map((name) => node("th", { scope: "col" }, breakable(name))))),
+    node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
+}
+
+// Things to choose from on the left, where there are any, and what is chosen on the right.
+const panes = (left, ...right) => node("div", { class: left ? "panes" : "panes alone" }, left, node("div", { class: "right" }, right.flat()));
+
+// What went wrong, in the kernel's words, and what stands where there is nothing to show.
+const problem = (model) => (model.get("problem") ? node("p", { class: "problem", role: "alert" }, model.get("problem")) : null);
+const nothing = (text) => node("p", { class: "nothing" }, text);
+
+// Put parts into the widget and leave its list where it was scrolled to.
+function fill(el, ...parts) {
+  const top = el.querySelector(".listing")?.scrollTop ?? 0;
+  el.replaceChildren(...parts.flat().filter((part) => part !== null));
+  const list = el.querySelector(".listing");
+  if (list) list.scrollTop = top;
+}
+
+// Draw anew whenever one of the model's values changes; what is answered ends it.
+function follow(model, names, draw) {
+  names.forEach((name) => model.on(`change:${name}`, draw));
+  draw();
+  return () => names.forEach((name) => model.off(`change:${name}`, draw));
+}

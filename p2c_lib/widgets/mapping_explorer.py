@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
 import traitlets
 
 from p2c_lib.errors import P2CError, UnknownName
 from p2c_lib.mapping import Template
 from p2c_lib.mapping.lab import MappingLab
 from p2c_lib.session import Session
-from p2c_lib.widgets.family import family_file
+from p2c_lib.widgets.family import FamilyWidget, family_file
 
 __all__ = ["MappingExplorer"]
 
 
-class MappingExplorer(anywidget.AnyWidget):
+class MappingExplorer(FamilyWidget):
     """Rules of a task beside a live preview on its own rows; edit, see what changes, save.
 
     All rows stay in the kernel: ``state`` is a page of text whatever the number of rows. Where there is no kernel (a
@@ -72,8 +71,9 @@ class MappingExplorer(anywidget.AnyWidget):
         """The template as it is now."""
         return self.lab.template
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        """The live widget, and for places without one its static twin."""
-        bundle = super()._repr_mimebundle_(**given)
-        data, rest = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**(data or {}), "text/html": self.lab._repr_html_()}, rest
+    def static(self) -> str:
+        """Rules, the first rows stage by stage and the findings as HTML."""
+        return self.lab._repr_html_()
+
+    def __repr__(self) -> str:
+        return f"MappingExplorer({self.template.task}: {len(self.template.fields)} rules)"

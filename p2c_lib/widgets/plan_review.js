@@ -9,14 +9,8 @@ function section(title, lines) {
 export default {
   render({ model, el }) {
     begin(el, "plan");
-    let turn = model.get("page").turn ?? 0;
-
-    function choose(changes) {
-      turn += 1;
-      el.setAttribute("aria-busy", "true");
-      model.set("wanted", { ...model.get("wanted"), ...changes, turn });
-      model.save_changes();
-    }
+    const { choose, answered } = asking(model, el);
+    const search = searching("Search in these lines", model.get("wanted").search, (text) => choose({ search: text, number: 0 }));
 
     function head() {
       const { title, why, id, ahead, left, money, follows, cannot } = model.get("head");
@@ -26,60 +20,32 @@ export default {
     }
 
     function bar() {
-      const wanted = model.get("wanted");
-      const group = node("div", { class: "bar", role: "group", "aria-label": "Kinds of operation" });
-      group.append(...Object.entries(model.get("head").counts).filter(([, rows]) => rows).map(([op, rows]) => node("button", {
-        type: "button", "aria-pressed": String(wanted.op === op), "data-focus": `op ${op}`, tabindex: wanted.op === op ? "0" : "-1",
-        onkeydown: (event) => walk(event, [...group.children]), onclick: () => choose({ op, cause: null, field: null, number: 0 }),
-      }, node("b", {}, op), ` ${counted(rows, "row")}`)));
-      return group;
+      const kinds = Object.entries(model.get("head").counts).filter(([, rows]) => rows);
+      return segments("Kinds of operation", kinds.map(([name, rows]) => ({
+        name, rows, colour: `var(--p2c-${name})`, chosen: model.get("wanted").op === name,
+        pick: () => choose({ op: name, cause: null, field: null, number: 0 }),
+      })));
     }
 
     function causes() {
       const wanted = model.get("wanted");
-      const lines = model.get("causes");
-      if (wanted.op !== "update" || !lines.length) return null;
-      const chosen = (line) => wanted.cause === line.cause && wanted.field === line.field;
-      const any = lines.some(chosen);
-      const list = node("ul", { class: "causes", "aria-label": "Causes" });
-      list.append(...lines.map((line, n) => node("li", {}, node("button", {
-        type: "button", "aria-pressed": String(chosen(line)), "data-focus": `cause ${line.cause} ${line.field}`, tabindex: chosen(line) || (!any && n === 0) ? "0" : "-1",
-        onkeydown: (event) => walk(event, [...list.querySelectorAll("button")]),
-        onclick: () => choose({ number: 0, ...(chosen(line) ? { cause: null, field: null } : { cause: line.cause, field: line.field }) }),
-      }, node("b", {}, line.cause), ` in ${line.field} `, node("span", { class: "quiet" }, count(line.count))))));
-      return list;
+      if (wanted.op !== "update") return null;
+      return listing("Causes", model.get("causes").map(({ cause, field, count: rows }) => {
+        const chosen = wanted.cause === cause && wanted.field === field;
+        const other = chosen ? { cause: null, field: null } : { cause, field };
+        return { key: `cause ${cause} ${field}`, name: cause, where: field, rows, chosen, pick: () => choose({ number: 0, ...other }) };
+      }));
     }
-
-    function rows() {
-      const page = model.get("page");
-      if (!page.rows.length) return node("p", { class: "quiet" }, model.get("wanted").search ? "No line has this text." : "Nothing.");
-      const names = Object.keys(page.rows[0]).filter((name) => name !== "marks" && name !== "op");
-      const cell = (row, name) => (row.marks && name === "before" ? pieces(row.marks[0]) : row.marks && name === "after" ? pieces(row.marks[1]) : row[name] ?? "");
-      return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Lines" }, node("table", {},
-        node("thead", {}, node("tr", {}, names.map((name) => node("th", { scope: "col" }, name)))),
-        node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
-    }
-
-    const search = searching("Search in these lines", model.get("wanted").search, (text) => choose({ search: text, number: 0 }));
-    const turned = (number) => choose({ number });
 
     function paint() {
-      const left = causes();
-      const { op } = model.get("wanted");
-      el.replaceChildren(head(), bar(), node("div", { class: left ? "panes" : "panes alone" }, left,
-        node("div", {}, node("p", { class: "said" }, node("b", {}, KINDS[op]), ` · ${count(model.get("page").total)}`), search.field, rows(), pager(model.get("page"), turned))));
+      const [page, wanted, counts] = [model.get("page"), model.get("wanted"), model.get("head").counts];
+      if (!Object.values(counts).some(Boolean)) return fill(el, problem(model), head(), nothing("Nothing to write: both systems agree."));
+      const rows = lines(page, { label: "Lines", without: ["op"], marked: ["before", "after"], empty: wanted.search ? "No line has this text." : "Nothing." });
+      const title = node("p", { class: "said" }, node("b", {}, KINDS[wanted.op]), ` · ${count(page.total)}`);
+      return fill(el, problem(model), head(), bar(), panes(causes(), title, search.field, rows, pager(page, (number) => choose({ number }))));
     }
 
-    function draw() {
-      el.setAttribute("aria-busy", String((model.get("page").turn ?? 0) < turn));
-      redraw(el, paint);
-    }
-
-    model.on("change:page", draw);
-    paint();
-    return () => {
-      model.off("change:page", draw);
-      search.forget();
-    };
+    const leave = follow(model, ["page", "problem"], () => { answered(); redraw(el, paint); });
+    return () => { leave(); search.forget(); };
   },
 };

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import pyarrow as pa
 import pyarrow.compute as pc
 import traitlets
@@ -14,7 +13,7 @@ import traitlets
 from p2c_lib.errors import UnknownName
 from p2c_lib.plan.forecast import OPS
 from p2c_lib.sheets import write_sheet
-from p2c_lib.widgets.family import family_file
+from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.reconciliation_explorer import marked
 
 if TYPE_CHECKING:
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanReview"]
 
-PAGE = 25
 SHOWN = ("op", "key", "field", "before", "after", "cause")
 
 
-class PlanReview(anywidget.AnyWidget):
+class PlanReview(PagedWidget):
     """Reviews a Plan in JupyterLab: click a kind of operation or a cause, search, turn pages.
 
     A line is a field that is written. ``lines`` is what is chosen, ``export(path)`` writes it to .csv, .xlsx or
@@ -37,20 +35,17 @@ class PlanReview(anywidget.AnyWidget):
     _css = family_file("plan_review.css")
     head = traitlets.Dict().tag(sync=True)
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
-    wanted = traitlets.Dict().tag(sync=True)
-    page = traitlets.Dict().tag(sync=True)
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         counts = {op: int(plan.facts["counts"][op]) for op in OPS}
         first = next((op for op in ("update", "create", "delete") if counts[op]), "create")
         super().__init__(
+            self._lines,
             head=_head(plan, counts),
             causes=_causes(plan),
             wanted={"op": first, "cause": None, "field": None, "search": "", "number": 0},
         )
-        self.observe(self._turn, "wanted")
-        self._turn({"new": self.wanted})
 
     @property
     def lines(self) -> pa.Table:
@@ -79,11 +74,8 @@ class PlanReview(anywidget.AnyWidget):
         """The whole review as HTML that needs no kernel."""
         return self.plan._repr_html_()
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        """The live widget, and for places without one its static twin."""
-        bundle = super()._repr_mimebundle_(**given)
-        data, rest = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**(data or {}), "text/html": self.static()}, rest
+    def __repr__(self) -> str:
+        return f"PlanReview({self.plan!r})"
 
     def _chosen(self, wanted: Mapping[str, Any]) -> pa.Table:
         lines = self.plan.rows
@@ -100,16 +92,14 @@ class PlanReview(anywidget.AnyWidget):
             lines = lines.filter(pc.or_(pc.or_(found[0], found[1]), pc.or_(found[2], found[3])))
         return lines
 
-    def _turn(self, change: Mapping[str, Any]) -> None:
-        wanted = change["new"]
+    def _lines(self, wanted: Mapping[str, Any], number: int) -> Found:
+        """The written fields of one page, changed ones with what differs marked."""
         lines = self._chosen(wanted)
-        number = max(0, int(wanted.get("number") or 0))
         rows = [{name: row.get(name) for name in SHOWN} for row in lines.slice(number * PAGE, PAGE).to_pylist()]
         for row in rows:
             if row["op"] == "update":
                 row["marks"] = marked(row["before"], row["after"])
-        turn = int(wanted.get("turn") or 0)
-        self.page = {"rows": rows, "total": lines.num_rows, "number": number, "size": PAGE, "turn": turn}
+        return rows, lines.num_rows
 
 
 def _has(column: pa.ChunkedArray, text: str) -> Any:

@@ -9,14 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
 import traitlets
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
 from p2c_lib.sheets import write_sheet
-from p2c_lib.widgets.family import family_file
+from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import Pages, Selection
 
 if TYPE_CHECKING:
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ReconciliationExplorer", "marked"]
 
-PAGE = 25
 LONGEST_MARKED = 400
 
 
-class ReconciliationExplorer(anywidget.AnyWidget):
+class ReconciliationExplorer(PagedWidget):
     """Explores a Reconciliation in JupyterLab: click a class or a cause, ask what would settle it, search, turn pages.
 
     What is shown is ``selection``; ``export(path)`` writes all of it to .csv, .xlsx or .parquet. The browser only ever
@@ -39,8 +37,6 @@ class ReconciliationExplorer(anywidget.AnyWidget):
     _css = family_file("reconciliation_explorer.css")
     summary = traitlets.Dict().tag(sync=True)
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
-    wanted = traitlets.Dict().tag(sync=True)
-    page = traitlets.Dict().tag(sync=True)
     fix = traitlets.Dict().tag(sync=True)
 
     def __init__(self, reconciliation: Reconciliation) -> None:
@@ -52,13 +48,12 @@ class ReconciliationExplorer(anywidget.AnyWidget):
             else next((c for c in CLASSES if reconciliation.summary[c]), "equal")
         )
         super().__init__(
+            self._lines,
             summary=dict(reconciliation.summary),
             causes=[_plain(line) for line in reconciliation.causes.to_pylist()],
             wanted={"class": first, "cause": None, "field": None, "search": "", "number": 0},
         )
-        self.observe(self._turn, "wanted")
         self.on_msg(self._asked)
-        self._turn({"new": self.wanted})
 
     @property
     def selection(self) -> Selection:
@@ -92,25 +87,20 @@ class ReconciliationExplorer(anywidget.AnyWidget):
         """Classes, causes and the first page as HTML that needs no kernel."""
         return fragment(_static(self.reconciliation, self.page))
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
-        """The live widget, and for places without one its static twin."""
-        bundle = super()._repr_mimebundle_(**given)
-        data, rest = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**(data or {}), "text/html": self.static()}, rest
-
-    def _asked(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
-        if content.get("do") == "fix":
-            self.settle(str(content.get("cause")), str(content.get("field")))
-
-    def _turn(self, change: Mapping[str, Any]) -> None:
-        chosen = _selection(change["new"])
-        number = max(0, int(change["new"].get("number") or 0))
-        rows, total = self._pages.page(chosen, number, PAGE)
+    def _lines(self, wanted: Mapping[str, Any], number: int) -> Found:
+        """The rows of one page, changed ones with what differs marked."""
+        rows, total = self._pages.page(_selection(wanted), number, PAGE)
         for row in rows:
             if "expected" in row and "actual" in row:
                 row["marks"] = marked(row["expected"], row["actual"])
-        turn = int(change["new"].get("turn") or 0)
-        self.page = {"rows": rows, "total": total, "number": number, "size": PAGE, "turn": turn}
+        return rows, total
+
+    def __repr__(self) -> str:
+        return f"ReconciliationExplorer({self.reconciliation!r})"
+
+    def _asked(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
+        if content.get("do") == "fix":
+            self.attempt(lambda: self.settle(str(content.get("cause")), str(content.get("field"))))
 
 
 def marked(expected: str | None, actual: str | None) -> list[list[list[Any]]]:
