@@ -224,6 +224,11 @@ class Workspace:
         """The suite of a task: the workspace's own, else the packaged one."""
         return self._own_file("expectations", f"{task}.json")
 
+    def suites(self, task: str) -> tuple[Path, ...]:
+        """The suite of a task, and those for what came and for what the destination knows where there are any."""
+        beside = (self._own_file("expectations", f"{task}.{stage}.json") for stage in ("source", "destination"))
+        return (self.suite(task), *(path for path in beside if path.is_file()))
+
     def notebook(self, name: str) -> Path:
         """A notebook by its name without ending: the workspace's own, else the packaged one."""
         return self._own_file("notebooks", f"{name}.ipynb")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,11 +12,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.agreement import record_agreed
 from p2c_lib.errors import PlanError, UnknownName
-from p2c_lib.gates import GateResult, check
+from p2c_lib.gates import HELD, GateResult, check, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
@@ -144,11 +145,32 @@ class TaskWalk:
     @_step
     def check(self) -> GateResult:
         """What the gate lets through, sets aside and holds."""
-        suite = self.session.workspace.suite(self.task)
+        suites = self.session.workspace.suites(self.task)
         with self._ledger() as ledger:
             blocked = ledger.blocked(**self._scope)
             waived = ledger.waived(**self._scope, task=self.task)
-        return check(self.map(), suite, blocked=blocked, waived=waived, ceiling=self.ceiling)
+        parts = self._waiting_for_parts(blocked)
+        return check(self.map(), suites, blocked=blocked, waived=waived, parts=parts, ceiling=self.ceiling)
+
+    def _waiting_for_parts(self, blocked: Mapping[str, Mapping[str, str]]) -> pa.Table:
+        """The rows of this task that wait for a part of theirs, such as a quote for one of its lines.
+
+        The parts are judged ahead of their own turn, without what this task itself has set aside.
+        """
+        place, found = self.session.workspace, [HELD.empty_table()]
+        for task in known_tasks(place) if len(self.map().frame) else ():
+            made = template_in(task, place)
+            if not any(parent.whole and self.task in parent.tasks for parent in made.parents):
+                continue
+            with self._ledger() as ledger:
+                waived = ledger.waived(**self._scope, task=task)
+            parts = map_frame(
+                self.session.extract(made.source, snapshot=self.folder / f"{task}.parquet"), made, self.session
+            )
+            others = {name: reasons for name, reasons in blocked.items() if name != self.task}
+            judged = check(parts, place.suites(task), blocked=others, waived=waived, ceiling=1)
+            found.append(waiting_wholes(parts, judged, self.task))
+        return pa.concat_tables(found)
 
     @_step
     def target(self) -> EntityFrame:
@@ -188,6 +210,8 @@ class TaskWalk:
                 ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
             ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=self._waiting(outcome))
             ledger.record_task(self.run_id, asdict(summary))
+            found = [rule for rule in self.check().rules.to_pylist() if rule["rows"]]
+            ledger.record_gate(self.run_id, **self._scope, task=self.task, rules=found)
             summed = self.reconcile().summary
             ledger.record_reconciliation(self.run_id, **self._scope, task=self.task, summary=summed)
             if outcome is not None:

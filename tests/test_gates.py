@@ -25,7 +25,8 @@ REFERENCES = {
     "AddressCountryRegions.ISOcode": ("US", "DE"),
     "UnitsOfMeasure.UnitSymbol": ("ea",),
 }
-NOTHING_REJECTED = pa.table({c: pa.array([], pa.string()) for c in ("number", "field", "value", "reason")})
+REJECTED = pa.schema([*((c, pa.string()) for c in ("number", "field", "value", "reason")), ("@row", pa.int64())])
+NOTHING_REJECTED = REJECTED.empty_table()
 
 
 def frame(rows: dict[str, Any], key: tuple[str, ...]) -> EntityFrame:
@@ -141,7 +142,8 @@ def test_rows_wait_for_parents_set_aside() -> None:
 
 
 def test_rows_the_mapping_rejected_are_quarantined() -> None:
-    rejected = pa.table({"number": ["Q-9"], "field": ["CurrencyCode"], "value": ["???"], "reason": ["no such code"]})
+    lost = {"number": ["Q-9"], "field": ["CurrencyCode"], "value": ["???"], "reason": ["no such code"], "@row": [1]}
+    rejected = pa.table(lost, schema=REJECTED)
     result = check(
         mapped(quotes(SalesQuotationNumber=["Q-1"]), "quotes", rejected=rejected, read=2), "quotes", ceiling=0.5
     )
@@ -349,7 +351,8 @@ def test_the_result_is_a_validation_result_of_great_expectations(tmp_path: Path)
         "unexpected_percent_total": 50.0,
         "unexpected_percent_nonmissing": 50.0,
     }
-    page = write_docs(result, tmp_path / "docs")
+    (page,) = write_docs(result, tmp_path / "docs")
+    assert page.name == "quotes.html"
     assert "CurrencyCode" in page.read_text("utf-8")
 
 

@@ -62,8 +62,8 @@ def docs(
     with session_of(connection_set) as session:
         folder = session.workspace.state / "gate-docs"
         for task in tasks or known_tasks(session.workspace):
-            judged = TaskWalk(task, session).check()
-            typer.echo(write_docs(judged, folder))
+            for page in write_docs(TaskWalk(task, session).check(), folder):
+                typer.echo(page)
 
 
 quarantine = typer.Typer(

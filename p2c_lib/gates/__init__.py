@@ -1,8 +1,10 @@
-"""The gate: quality decides, row by row."""
+"""The gate: quality decides, row by row, and remembers."""
 
 from __future__ import annotations
 
 from p2c_lib.gates.check import check
-from p2c_lib.gates.result import GateResult
+from p2c_lib.gates.held import waiting_wholes
+from p2c_lib.gates.result import HELD, GateResult, Stage
+from p2c_lib.gates.trend import Trend, trend
 
-__all__ = ["GateResult", "check"]
+__all__ = ["HELD", "GateResult", "Stage", "Trend", "check", "trend", "waiting_wholes"]

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import SuiteError
 from p2c_lib.gates.sentence import as_text
-from p2c_lib.gates.suite import read_suite
 
 if TYPE_CHECKING:
     from p2c_lib.gates.judge import Outcome
-    from p2c_lib.gates.result import GateResult
+    from p2c_lib.gates.result import GateResult, Stage
 
 __all__ = ["validation_result", "write_docs"]
 
 LISTED = 20
 
 
-def validation_result(result: GateResult) -> dict[str, Any]:
-    """The outcome as the JSON of a Great Expectations validation, in the shape of its SUMMARY results."""
-    table = result.judged
-    if table is None:
-        raise SuiteError("This result holds no rows.", hint="Judge the rows again with check().")
-    results = [_result(outcome, table) for outcome in result.outcomes]
+def validation_result(stage: Stage, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage's outcome as the JSON of a Great Expectations validation, in the shape of its SUMMARY results."""
+    results = [_result(outcome, stage.table) for outcome in stage.outcomes]
     good = sum(r["success"] for r in results)
     share = 100.0 * good / len(results) if results else None
     return {
         "success": good == len(results),
         "results": results,
-        "suite_name": read_suite(Path(result.suite)).name,
+        "suite_name": stage.suite.name,
         "suite_parameters": {},
         "statistics": {
             "evaluated_expectations": len(results),
@@ -41,26 +37,31 @@ def validation_result(result: GateResult) -> dict[str, Any]:
             "unsuccessful_expectations": len(results) - good,
             "success_percent": share,
         },
-        "meta": {"suite_sha256": result.suite_sha, "verdict": result.verdict, "why": result.why},
+        "meta": {"suite_sha256": stage.suite.sha, **meta},
         "id": None,
     }
 
 
-def write_docs(result: GateResult, folder: Path) -> Path:
-    """Great Expectations' page of the validation, written into ``folder``; loads Great Expectations."""
+def write_docs(result: GateResult, folder: Path) -> tuple[Path, ...]:
+    """Great Expectations' page of each stage's validation, written into ``folder``; loads Great Expectations."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = tuple(folder / f"{stage.suite.path.stem}.html" for stage in result.stages)
+    for stage, path in zip(result.stages, pages, strict=True):
+        path.write_text(_page(result.to_gx(stage.name)), "utf-8")
+    return pages
+
+
+def _page(validation: Mapping[str, Any]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResultSchema
         from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
         from great_expectations.render.view.view import DefaultJinjaPageView
 
-        loaded = ExpectationSuiteValidationResultSchema().load(validation_result(result))
+        loaded = ExpectationSuiteValidationResultSchema().load(validation)
         view: Any = DefaultJinjaPageView()
         page: str = view.render(ValidationResultsPageRenderer(run_info_at_end=True).render(loaded))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{result.task}.html"
-    path.write_text(page, "utf-8")
-    return path
+    return page
 
 
 def _result(outcome: Outcome, table: pa.Table) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from p2c_lib.gates.compiled import ALLOWED, COMMON, Compiled, compile_rule
 from p2c_lib.gates.condition import condition_columns
@@ -21,10 +22,17 @@ __all__ = ["Outcome", "judge"]
 
 Positions = npt.NDArray[np.int64]
 BITS = 60
+NONE: Positions = np.empty(0, np.int64)
+NONE.flags.writeable = False
+RANGE = {"min_value", "max_value", "strict_min", "strict_max"}
 TABLE_RULES = {
-    "expect_table_row_count_to_be_between": {"min_value", "max_value", "strict_min", "strict_max"},
+    "expect_table_row_count_to_be_between": RANGE,
     "expect_table_row_count_to_equal": {"value"},
     "expect_column_to_exist": {"column", "column_index"},
+}
+DISTINCT_RULES = {
+    "expect_column_distinct_values_to_contain_set": {"column", "value_set", "row_condition", "condition_parser"},
+    "expect_column_unique_value_count_to_be_between": {"column", "row_condition", "condition_parser", *RANGE},
 }
 TYPE_RULES = {
     "expect_column_values_to_be_of_type": {"column", "type_", *COMMON},
@@ -59,8 +67,9 @@ def judge(table: pa.Table, suite: Suite, references: Mapping[str, Sequence[Any]]
         chosen = [(r, compiled[r.index]) for r in rules if r.index in compiled]
         found = {o.rule.index: o for o in _compiled_outcomes(scan, chosen)}
     found |= {r.index: _table_outcome(r, table) for r in rules if r.type in TABLE_RULES}
-    typed = [_type_outcome(r, table) for r in rules if r.type in TYPE_RULES]
-    found |= {o.rule.index: o for o in typed if o is not None}
+    looks = {**dict.fromkeys(TYPE_RULES, _type_outcome), **dict.fromkeys(DISTINCT_RULES, _distinct_outcome)}
+    looked = [looks[r.type](r, table) for r in rules if r.type in looks]
+    found |= {o.rule.index: o for o in looked if o is not None}
     left = [r for r in rules if r.index not in found]
     if left:
         from p2c_lib.gates.gx import gx_outcomes
@@ -77,7 +86,7 @@ def _fitted(rule: Expectation, suite: Suite, table: pa.Table, references: Mappin
     except KeyError as missing:
         hint = f"Parameters the template gives: {', '.join(sorted(references)) or 'none'}. Add it to its references."
         raise suite.error(rule, f"nobody gives the parameter {missing}.", hint) from None
-    allowed = ALLOWED.get(rule.type) or TABLE_RULES.get(rule.type) or TYPE_RULES.get(rule.type) or set(kwargs)
+    allowed = {**ALLOWED, **TABLE_RULES, **TYPE_RULES, **DISTINCT_RULES}.get(rule.type) or set(kwargs)
     for name in kwargs:
         if name not in allowed | ALLOWED_EVERYWHERE:
             hint = f"Allowed: {', '.join(sorted(allowed))}."
@@ -120,7 +129,7 @@ def _compiled_outcomes(scan: Scan, chosen: Sequence[tuple[Expectation, Compiled]
 
 def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
     """The positions that fail each rule: one scan writes a bit a rule, only rows with a bit come back."""
-    found: list[Positions] = [np.empty(0, np.int64)] * len(rules)
+    found: list[Positions] = [NONE] * len(rules)
     masks = [i for i, rule in enumerate(rules) if not rule.positions]
     words = [masks[at : at + BITS] for at in range(0, len(masks), BITS)]
     if words:
@@ -153,12 +162,29 @@ def _table_outcome(rule: Expectation, table: pa.Table) -> Outcome:
     if rule.type == "expect_column_to_exist":
         names, index = table.column_names, rule.kwargs.get("column_index")
         there = rule.kwargs["column"] in names and index in {None, *_places(names, rule.kwargs["column"])}
-        return Outcome(rule, there, np.empty(0, np.int64), on_rows=False, observed=", ".join(names))
-    count, kwargs = table.num_rows, rule.kwargs
+        return Outcome(rule, there, NONE, on_rows=False, observed=", ".join(names))
+    count = table.num_rows
+    return Outcome(rule, _in_range(count, rule.kwargs), NONE, on_rows=False, looked_at=count, observed=count)
+
+
+def _in_range(count: int, kwargs: Mapping[str, Any]) -> bool:
     low, high = kwargs.get("min_value", kwargs.get("value")), kwargs.get("max_value", kwargs.get("value"))
     enough = low is None or (count > low if kwargs.get("strict_min") else count >= low)
-    few = high is None or (count < high if kwargs.get("strict_max") else count <= high)
-    return Outcome(rule, enough and few, np.empty(0, np.int64), on_rows=False, looked_at=count, observed=count)
+    return bool(enough and (high is None or (count < high if kwargs.get("strict_max") else count <= high)))
+
+
+def _distinct_outcome(rule: Expectation, table: pa.Table) -> Outcome | None:
+    """What the distinct texts of a column say; None for another kind of column, or where a condition narrows it."""
+    kwargs, column = rule.kwargs, table.column(rule.kwargs["column"])
+    wanted = kwargs.get("value_set") or []
+    texts = pa.types.is_string(column.type) and all(isinstance(value, str) for value in wanted)
+    if kwargs.get("row_condition") or not texts:
+        return None
+    values = sorted(pc.unique(column).drop_null().to_pylist())
+    contains = rule.type == "expect_column_distinct_values_to_contain_set"
+    held = set(wanted) <= set(values) if contains else _in_range(len(values), kwargs)
+    observed = values if contains else len(values)
+    return Outcome(rule, held, NONE, on_rows=False, looked_at=table.num_rows, observed=observed)
 
 
 def _type_outcome(rule: Expectation, table: pa.Table) -> Outcome | None:
@@ -172,7 +198,7 @@ def _type_outcome(rule: Expectation, table: pa.Table) -> Outcome | None:
     if names is None or objects or kwargs.get("row_condition") or not known.issuperset(asked):
         return None
     held = not set(names).isdisjoint(asked)
-    return Outcome(rule, held, np.empty(0, np.int64), on_rows=False, looked_at=table.num_rows, observed=names[0])
+    return Outcome(rule, held, NONE, on_rows=False, looked_at=table.num_rows, observed=names[0])
 
 
 def _places(names: Sequence[str], column: str) -> list[int]:

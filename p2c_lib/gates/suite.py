@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from hashlib import sha256
@@ -14,9 +14,11 @@ from typing import Any
 from p2c_lib.config import workspace
 from p2c_lib.errors import SuiteError
 
-__all__ = ["SEVERITIES", "Expectation", "Suite", "find_suite", "read_suite"]
+__all__ = ["SEVERITIES", "STAGES", "Expectation", "Suite", "find_suite", "find_suites", "read_suite", "stage_of"]
 
 SEVERITIES = ("critical", "warning", "info")
+# What came, what would be sent, and what the destination knows: `<task>.source.json`, `<task>.json` and so on.
+STAGES = ("source", "mapped", "destination")
 SUITE_KEYS = {"name", "id", "expectations", "meta", "notes"}
 EXPECTATION_KEYS = {"type", "kwargs", "meta", "severity", "id", "notes", "description", "rendered_content"}
 PARAMETER = "$PARAMETER"
@@ -60,13 +62,41 @@ class Suite:
     expectations: tuple[Expectation, ...]
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def stage(self) -> str:
+        """What it is about: ``source``, ``mapped`` or ``destination``."""
+        return stage_of(self.path)
+
     def error(self, rule: Expectation, message: str, hint: str) -> SuiteError:
         """An error that names this file and the expectation."""
         return SuiteError(f"{self.path.name}: expectations[{rule.index}] {rule.type}: {message}", hint=hint)
 
 
+def stage_of(path: Path) -> str:
+    """The stage a suite's file is for, by its name.
+
+    >>> stage_of(Path("accounts.source.json")), stage_of(Path("accounts.json"))
+    ('source', 'mapped')
+    """
+    ending = path.stem.rpartition(".")[2]
+    return ending if ending in STAGES else "mapped"
+
+
+def find_suites(suite: str | Path | Sequence[Path]) -> tuple[Path, ...]:
+    """The files to judge by, in the order of the stages: all of a task by its name, or the one or more given.
+
+    Raises SuiteError naming the suites there are.
+    """
+    if isinstance(suite, str | Path):
+        found = find_suite(suite)
+        chosen = workspace().suites(found.stem) if suite == found.stem else (found,)
+    else:
+        chosen = tuple(find_suite(path) for path in suite)
+    return tuple(sorted(chosen, key=lambda path: STAGES.index(stage_of(path))))
+
+
 def find_suite(suite: str | Path) -> Path:
-    """The file of a suite: a path as it is, a name from the workspace's ``expectations/`` folder.
+    """The file of a suite: a path as it is, a name from the workspace's ``expectations/`` folder or the packaged one.
 
     Raises SuiteError naming the suites there are.
     """
@@ -75,14 +105,14 @@ def find_suite(suite: str | Path) -> Path:
         if given.is_file():
             return given
         raise SuiteError(f"There is no suite file {given}.", hint="Name a task, or a .json file that exists.")
-    folder = workspace().expectations
-    path = folder / f"{suite}.json"
+    path = workspace().suite(suite)
     if path.is_file():
         return path
-    known = sorted(p.stem for p in folder.glob("*.json"))
+    folders = {workspace().expectations, path.parent}
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.json")})
     near = get_close_matches(suite, known, n=1)
     guess = f"Did you mean '{near[0]}'? " if near else ""
-    raise SuiteError(f"Unknown suite '{suite}'.", hint=f"{guess}Suites in {folder}: {', '.join(known) or 'none'}.")
+    raise SuiteError(f"Unknown suite '{suite}'.", hint=f"{guess}Suites: {', '.join(known) or 'none'}.")
 
 
 def read_suite(path: Path) -> Suite:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 
 from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.ledger import schema
+from p2c_lib.ledger.cells import Cells
 from p2c_lib.ledger.chain import keep, now
 from p2c_lib.ledger.database import engine_of
 from p2c_lib.ledger.marks import Marks
@@ -18,6 +19,7 @@ from p2c_lib.ledger.past import Past
 
 __all__ = ["Ledger", "WaitingRow", "open_ledger"]
 
+GATE_COUNTS = ("read", "passed", "quarantined", "held")
 DECISIONS = ("same", "not same")
 
 
@@ -36,7 +38,7 @@ class WaitingRow:
     reason: str
 
 
-class Ledger(Past, Marks):
+class Ledger(Past, Marks, Cells):
     """Facts about runs; every write is one transaction."""
 
     # runs and their tasks
@@ -139,6 +141,41 @@ class Ledger(Past, Marks):
         for row in self.waiting(connection_set=connection_set, company=company):
             found.setdefault(row["task"], {}).setdefault(row["key"], row["reason"])
         return found
+
+    # what the gate's rules found, run by run
+
+    def record_gate(
+        self, run_id: str, *, connection_set: str, company: str, task: str, rules: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """The rules of a task that found something in a run: stage, rule, severity, ``rows`` of those ``judged``.
+
+        A task judged again within a run replaces its lines.
+        """
+        table, at = schema.gate_rules, now()
+        scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task}
+        mine = [table.c[name] == value for name, value in scope.items()]
+        names = ("stage", "rule", "severity", "rows", "judged")
+        lines = [{**scope, **{name: rule[name] for name in names}, "at": at} for rule in rules]
+        with self._write() as connection:
+            connection.execute(table.delete().where(*mine))
+            if lines:
+                connection.execute(insert(table), lines)
+                keep(connection, table, *mine)
+
+    def gate_rules(self, *, connection_set: str, company: str, task: str) -> list[dict[str, Any]]:
+        """What the rules of a task found in every run, the oldest first."""
+        table = schema.gate_rules
+        scope = {"connection_set": connection_set, "company": company, "task": task}
+        mine = [table.c[name] == value for name, value in scope.items()]
+        return self._read(select(table).where(*mine).order_by(table.c.id))
+
+    def gate_runs(self, *, connection_set: str, company: str, task: str) -> list[dict[str, Any]]:
+        """Verdict and counts of a task in every run of a set and company, the oldest first."""
+        runs, tasks = schema.runs, schema.tasks
+        joined = tasks.join(runs, runs.c.run_id == tasks.c.run_id)
+        columns = [runs.c.started, *(tasks.c[name] for name in ("run_id", "verdict", *GATE_COUNTS))]
+        mine = (runs.c.connection_set == connection_set, runs.c.company == company, tasks.c.task == task)
+        return self._read(select(*columns).select_from(joined).where(*mine).order_by(runs.c.started))
 
     # what a person let through
 

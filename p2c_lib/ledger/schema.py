@@ -10,10 +10,13 @@ __all__ = [
     "REMEMBERED",
     "agreed",
     "approvals",
+    "cells",
     "chain",
     "decisions",
     "deletions",
+    "gate_rules",
     "history",
+    "imports",
     "leases",
     "marks",
     "operations",
@@ -70,7 +73,8 @@ plans = Table(
     Column("undoes", String(64)),
 )
 
-# Chained, only ever added to: an operation is about to be sent, an operation was answered, a plan was approved.
+# Chained, only ever added to: an operation is about to be sent, an operation was answered, a plan was approved, many
+# creates are about to be sent as one import or it ended.
 
 operations = Table(
     "operations",
@@ -114,6 +118,18 @@ approvals = Table(
     Index("approvals_by_plan", "plan_id"),
 )
 
+imports = Table(
+    "imports",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("plan_id", String(64), nullable=False),
+    Column("execution", String(100), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("sha", String(64), nullable=False),
+    Index("imports_by_plan", "plan_id"),
+)
+
 history = Table(
     "history",
     METADATA,
@@ -137,7 +153,7 @@ chain = Table(
     Index("chain_by_table", "lines_of", "last"),
 )
 
-CHAINED = (operations, outcomes, approvals, history)
+CHAINED = (operations, outcomes, approvals, imports, history)
 
 leases = Table(
     "leases",
@@ -232,6 +248,7 @@ marks = Table(
     Column("run_id", String(40), nullable=False),
     Column("template_sha", String(64), nullable=False),
     Column("suite_sha", String(64), nullable=False),
+    Column("version", String(20), nullable=False),
     Column("positions", Text, nullable=False),
     Column("folder", Text, nullable=False),
     Column("rows", Integer, nullable=False),
@@ -251,4 +268,36 @@ deletions = Table(
     Column("at", String(32), nullable=False),
 )
 
-REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed, marks, deletions)
+gate_rules = Table(
+    "gate_rules",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("connection_set", String(100), nullable=False),
+    Column("company", String(20), nullable=False),
+    Column("task", String(60), nullable=False),
+    Column("stage", String(12), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("judged", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("gate_rules_by_task", "connection_set", "company", "task"),
+)
+
+# What each cell of a run's notebooks did and how long it took: seen, not judged, so it is not chained.
+cells = Table(
+    "cells",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", String(40), nullable=False),
+    Column("notebook", String(120), nullable=False),
+    Column("cell", Integer, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("why", Text),
+    Column("at", String(32), nullable=False),
+    Index("cells_by_run", "run_id"),
+)
+
+REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed, marks, deletions, gate_rules)

@@ -39,7 +39,7 @@ class Mapped:
     ``frame`` has one row for each source row that could be mapped, columns named and typed as at the destination, and
     the position of its source row in ``@row``. ``rejected`` has one line for each value that could not be converted:
     the key as text, ``field``, ``value``, ``reason`` and ``@row``. ``references`` holds, for each reference column of
-    the template, the values the destination knows.
+    the template, the values the destination knows, and for each of its gate's those the source knows.
     """
 
     frame: EntityFrame
@@ -99,6 +99,9 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     note = f"{source.origin.app} {source.origin.entity_set} mapped to {target.app} {target.entity}"
     origin = replace(source.origin, key=target.key, note=f"{note}; {source.origin.note}".rstrip("; "))
     references = {name: tuple(session.reference(name, target.app)) for name in template.references}
+    if len(source):
+        app = template.source.app
+        references |= {name: tuple(session.reference(name, app)) for name in template.gate.references}
     return Mapped(EntityFrame(table, origin, schema), rejected, source, template, references)
 
 

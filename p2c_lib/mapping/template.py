@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from html import escape
+from string import Formatter
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -148,11 +149,37 @@ class CompareRules(Strict):
 
 
 class Parent(Strict):
-    """A row waits when its value in ``column`` is the key of a row of ``tasks`` that was set aside."""
+    """A row waits when its value in ``column`` is the key of a row of ``tasks`` that was set aside.
+
+    ``whole`` says how the parent calls such a row (``its line {LineCreationSequenceNumber}``, with columns of the key)
+    where it goes with all of them or not at all: it waits too when one of them is set aside.
+    """
 
     column: str
     tasks: tuple[str, ...]
     says: str
+    whole: str | None = None
+
+
+class Sum(Strict):
+    """Source columns added up and taken away, an empty one as nothing."""
+
+    plus: tuple[str, ...] = Field(min_length=1)
+    minus: tuple[str, ...] = ()
+
+
+class GateReads(Strict):
+    """What only the gate looks at: further source ``columns``, ``sums`` of amounts by name, and ``references``, columns
+    of the source's own sets (``quotedetails.quoteid.quotenumber``) that values are held against."""
+
+    columns: tuple[str, ...] = ()
+    sums: Mapping[str, Sum] = {}
+    references: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The source columns it needs."""
+        return (*self.columns, *(column for one in self.sums.values() for column in (*one.plus, *one.minus)))
 
 
 class Limits(Strict):
@@ -210,6 +237,7 @@ class Template(Strict):
     key_constants: tuple[str, ...] = ()
     fields: tuple[FieldRule, ...]
     parents: tuple[Parent, ...] = ()
+    gate: GateReads = GateReads()
     compare: CompareRules = CompareRules()
     limits: Limits = Limits()
     options: Mapping[str, Option] = {}
@@ -245,14 +273,17 @@ class Template(Strict):
             missing = sorted(set(columns) - set(targets))
             if missing:
                 raise ValueError(f"{part} names {', '.join(missing)}, which no field maps to")
+        named_of_parts = {name for parent in self.parents for name in _named(parent.whole or "")}
+        if beyond := sorted(named_of_parts - set(self.key.values())):
+            raise ValueError(f"parents name a part by {', '.join(beyond)}, which is not in the key")
         return self
 
     @cached_property
     def source(self) -> EntityQuery:
-        """What to read at the source: every column the rules need, and the key."""
+        """What to read at the source: every column the rules and the gate need, and the key."""
         read = [column for rule in self.fields for column in rule.columns]
         key = tuple(path for path in self.key if len(columns_of(path)) == 1)
-        return _query(self.source_side, [*key, *read], key)
+        return _query(self.source_side, [*key, *read, *self.gate.reads], key)
 
     @cached_property
     def destination(self) -> EntityQuery:
@@ -262,7 +293,7 @@ class Template(Strict):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The reference columns its values must exist in."""
+        """The reference columns of the destination that its values must exist in."""
         return tuple(dict.fromkeys(rule.exists_in for rule in self.fields if rule.exists_in))
 
     def rule(self, column: str) -> FieldRule | None:
@@ -355,6 +386,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "destination": Side,
     "fields": FieldRule,
     "parents": Parent,
+    "gate": GateReads,
+    "sums": Sum,
     "compare": CompareRules,
     "limits": Limits,
     "option": Option,
@@ -378,6 +411,11 @@ def written(rule: FieldRule) -> dict[str, Any]:
     if rule.apply:
         plain["apply"] = [_plain(step.written) for step in rule.apply]
     return {name: plain[name] for name in ("from", "to", "apply", "default", "exists_in") if name in plain}
+
+
+def _named(words: str) -> set[str]:
+    """The columns in braces of a sentence."""
+    return {name for _, name, _, _ in Formatter().parse(words) if name}
 
 
 def _asked(option: Option) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""The source rows of a task by their place: the key of each, which were mapped and which the mapping rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.frames import key_text
+from p2c_lib.gates.sentence import sentences
+
+if TYPE_CHECKING:
+    from p2c_lib.mapping import Mapped
+
+__all__ = ["Mask", "Positions", "Rows"]
+
+Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
+ROW = "@row"
+REJECTED = ("field", "value", "reason")
+
+
+class Rows:
+    """Every row that was read, mapped or rejected, so that each is counted once whatever is wrong with it.
+
+    ``at`` holds the place of each mapped row, ``rejected_at`` that of each rejected value, ``keys`` the normalised key
+    of each source row; a row without one is named by its place.
+    """
+
+    def __init__(self, mapped: Mapped) -> None:
+        table, lost = mapped.frame.table, mapped.rejected
+        self.count = len(mapped.source)
+        self.at: Positions = table.column(ROW).to_numpy()
+        self.rejected_at: Positions = lost.column(ROW).to_numpy()
+        own = [name for name in lost.column_names if name not in REJECTED and not name.startswith("@")]
+        keys = [key_text(table, mapped.frame.key), key_text(lost, own)]
+        self.keys = self._named(pa.concat_arrays([_plain(part) for part in keys]))
+
+    def _named(self, found: pa.Array) -> pa.Array:
+        places = np.concatenate([self.at, self.rejected_at])
+        if len(places) != self.count or not np.array_equal(places, np.arange(self.count)):
+            where = np.zeros(self.count, np.int64)
+            where[places] = np.arange(len(places))
+            found = found.take(pa.array(where))
+        if not found.null_count:
+            return found
+        number = pa.array(np.arange(self.count))
+        return pc.coalesce(found, sentences("row {n} (no key)", {"n": number}, self.count))
+
+    def mask(self, places: Iterable[Positions]) -> Mask:
+        """True at the places named."""
+        made = np.zeros(self.count, np.bool_)
+        for rows in places:
+            made[rows] = True
+        return made
+
+    def let(self, waived: Mapping[str, str]) -> Mask:
+        """True for the rows whose key a person let through."""
+        found: Mask = pc.is_in(self.keys, pa.array(list(waived), pa.string())).to_numpy(zero_copy_only=False)
+        return found
+
+
+def _plain(text: pa.Array) -> pa.Array:
+    return text if pa.types.is_string(text.type) else text.cast(pa.string())

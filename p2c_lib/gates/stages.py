@@ -1,0 +1,61 @@
+"""What each stage's suite looks at: the rows that came, the rows that would be sent, what the destination knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.gates.suite import Suite
+
+if TYPE_CHECKING:
+    from p2c_lib.mapping import Mapped
+
+__all__ = ["judged_table", "known_values"]
+
+
+def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
+    """The table a suite is about, by its stage.
+
+    ``source``: the rows as they were read, with the sums the template has the gate add up. ``mapped``: the mapped
+    rows. ``destination``: a column for each reference of the template (``Currencies.CurrencyCode``) with the values the
+    destination knows, filled up with nulls to the length of the longest.
+    """
+    if suite.stage == "mapped":
+        return mapped.frame.table
+    if suite.stage == "source":
+        table = mapped.source.table
+        for name, sides in mapped.template.gate.sums.items():
+            table = table.append_column(name, _sum(table, sides.plus, sides.minus))
+        return table
+    known = {name: mapped.references[name] for name in mapped.template.references}
+    longest = max((len(values) for values in known.values()), default=0)
+    return pa.table({name: pa.array([*v, *[None] * (longest - len(v))], pa.string()) for name, v in known.items()})
+
+
+def known_values(mapped: Mapped) -> dict[str, Sequence[Any]]:
+    """What a suite's parameters may name: references of the template, and ``default.<column>``, the one it fills in."""
+    defaults = {f"default.{r.to}": [r.default] for r in _rules(mapped) if r.exists_in and r.default is not None}
+    references: Mapping[str, Sequence[Any]] = mapped.references
+    return {**references, **defaults}
+
+
+def _rules(mapped: Mapped) -> Sequence[Any]:
+    return getattr(mapped.template, "fields", ())
+
+
+def _sum(table: pa.Table, plus: Sequence[str], minus: Sequence[str]) -> pa.ChunkedArray:
+    """Amounts added and taken away, an empty one as nothing; in the type of the first."""
+    kind = table.schema.field(plus[0]).type
+    total = _amount(table, plus[0])
+    for name in plus[1:]:
+        total = pc.add(total, _amount(table, name))
+    for name in minus:
+        total = pc.subtract(total, _amount(table, name))
+    return total.cast(kind)
+
+
+def _amount(table: pa.Table, name: str) -> pa.ChunkedArray:
+    return pc.fill_null(table.column(name), 0)
