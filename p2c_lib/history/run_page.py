@@ -25,7 +25,7 @@ COLOURS = {
     "drifted": "#8250df",
     "failed": "#cf222e",
 }
-REASONS, ROWS, FILES = 40, 50, 120
+REASONS, ROWS, FILES = 40, 25, 120
 TASK = {"clean": "ok", "differences": "warning", "planned": "info", "blocked": "stop"}
 
 
@@ -147,22 +147,18 @@ def _waiting(run: PastRun, ledger: Ledger) -> list[Part]:
         return [Section("Rows that wait", (Prose("No row waits."),))]
     total = sum(int(reason["rows"]) for reason in reasons)
     rows = [
-        (r["task"], r["kind"], r["field"] or r["rule"], int(r["rows"]), r["reason"], r["key"])
+        (r["task"], r["kind"], int(r["rows"]), r["reason"], r["key"], r["field"] or r["rule"])
         for r in reasons[:REASONS]
     ]
-    columns = ("task", "state", "field or rule", "rows", "reason, for example", "key")
+    columns = ("task", "state", "rows", "reason, for example", "key", "field or rule")
     by_reason = Table(columns, tuple(rows), "Rows that wait, by reason", len(reasons))
     first = ledger.waiting_at(**scope, most=ROWS)
-    shown = [(r["key"], r["task"], r["kind"], r["value"], r["reason"], _day(r["first_seen"])) for r in first]
-    titles = ("key", "task", "state", "value", "reason", "since")
+    shown = [(r["key"], r["task"], r["kind"], r["reason"], r["first_seen"][:10]) for r in first]
+    titles = ("key", "task", "state", "reason", "since")
     longest = Table(titles, tuple(shown), "Those that wait longest", total)
     told = "They go in by themselves once the cause is gone. p2c quarantine list shows all of them; "
     told += "p2c quarantine waive lets one through that may load as it is."
     return [Section("Rows that wait", (by_reason, Prose(told), longest))]
-
-
-def _day(at: str) -> str:
-    return f"{datetime.fromisoformat(at):%d %b %Y}"
 
 
 def _files(run: PastRun) -> Section:

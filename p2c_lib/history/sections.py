@@ -82,8 +82,8 @@ def plans(facts: Facts, folder: Path, *, applied: bool) -> Section:
     """Operations by kind, what they were expected to take, and money totals."""
     made = [(task["task"], task["plan"]) for task in facts]
     rows = [_plan_row(task, plan, folder) for task, plan in made]
-    sums = ("all", *(sum(int(row[n]) for row in rows) for n in (1, 2, 3)), "", sum(row[5] for row in rows), "", "")
-    columns = ("task", "create", "update", "agree already", "only there", "requests", "minutes", "plan")
+    sums = ("all", *(sum(int(row[n]) for row in rows) for n in range(1, 7)), "")
+    columns = ("task", "create", "update", "agree already", "only there", "requests", "seconds expected", "plan")
     title = "Operations by kind" if applied else "Operations by kind, none of them sent"
     money = [
         (task, line["field"], *(_decimal(line[name]) for name in ("created", "from", "to")))
@@ -110,12 +110,13 @@ def outcomes(facts: Facts, lines: Sequence[Mapping[str, Any]], *, applied: bool)
         said = "No task had anything to write." if applied else "Nothing was sent: this run only planned."
         return Section("Outcomes", (Prose(said),))
     done = {task["task"]: task["outcome"] for task in facts if task["outcome"]}
+    walked = {task["task"]: n for n, task in enumerate(facts)}
     counts: dict[str, Counter[str]] = {}
     for line in lines:
         counts.setdefault(line["task"], Counter())[line["state"]] += int(line["rows"])
     rows = [
         (task, *(found[state] for state in WORDS), done.get(task, {}).get("seconds"), _sample(done.get(task)))
-        for task, found in counts.items()
+        for task, found in sorted(counts.items(), key=lambda item: walked.get(item[0], len(walked)))
     ]
     bad = [
         (
@@ -169,7 +170,7 @@ def _outcome(rule: Mapping[str, Any]) -> str:
 def _plan_row(task: str, plan: Mapping[str, Any], folder: Path) -> tuple[Any, ...]:
     counts, ahead = plan["counts"], plan["predicted"]
     numbers = (counts["create"], counts["update"], counts["unchanged"], counts["extra"])
-    return (task, *numbers, ahead["requests"], ahead["minutes"], _plan_link(plan, folder))
+    return (task, *numbers, ahead["requests"], round(ahead["minutes"] * 60), _plan_link(plan, folder))
 
 
 def _plan_link(plan: Mapping[str, Any], folder: Path) -> Link | str:

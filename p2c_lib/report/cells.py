@@ -12,6 +12,8 @@ __all__ = ["KINDS", "Link", "Mark", "cell", "html", "is_number", "shown"]
 
 # Letters of one cell that a page shows; a customer's text can be a book.
 MOST_LETTERS = 400
+# A word or a day stays in one line everywhere, a key or a name where there is room.
+WORD, SHORT = 16, 36
 # A state is told by a sign and a word; the colour only helps.
 KINDS = {"ok": "✓", "warning": "!", "stop": "✕", "info": "→"}
 
@@ -80,5 +82,12 @@ def cell(value: Any, *, heads: bool = False) -> str:
     """A cell of a table; with ``heads`` the one that names its row."""
     if heads and not is_number(value):
         return f'<th scope="row">{html(value)}</th>'
-    kind = ' class="n"' if is_number(value) else ""
-    return f"<td{kind}>{html(value)}</td>"
+    kind = _kind(value)
+    return f'<td class="{kind}">{html(value)}</td>' if kind else f"<td>{html(value)}</td>"
+
+
+def _kind(value: Any) -> str:
+    if is_number(value):
+        return "n"
+    letters = len(shown(value))
+    return "word" if letters <= WORD else "short" if letters <= SHORT else ""

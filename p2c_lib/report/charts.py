@@ -117,6 +117,8 @@ def _words(rows: Sequence[tuple[str, str, float]], unit: str) -> str:
 def _legend(
     rows: Sequence[tuple[str, str, float]], kinds: Sequence[str], colours: Mapping[str, str], unit: str
 ) -> tuple[tuple[str, str], ...]:
+    if len(kinds) < 2:
+        return ()
     sums = {kind: sum(count for _, k, count in rows if k == kind) for kind in kinds}
     return tuple((colours[kind], f"{kind} {shown(sums[kind])}{unit}") for kind in kinds)
 
@@ -131,7 +133,7 @@ def _named(top: int, name: str, count: str) -> str:
 
 def _text(x: str, y: float, text: str, *, end: bool = False) -> str:
     anchor = ' text-anchor="end"' if end else ""
-    return f'<text x="{x}" y="{y:g}" fill="currentColor" font-size="13"{anchor}>{escape(text)}</text>'
+    return f'<text x="{x}" y="{y:g}" fill="currentColor" font-size=".87em"{anchor}>{escape(text)}</text>'
 
 
 def _block(left: float, top: float, width: float, height: float, colour: str, told: str) -> str:

@@ -42,7 +42,7 @@ class Report:
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{escape(self.title)}</title><style>{PAGE}{STYLE}</style></head>"
+            f"<title>{escape(self.title)}</title><style>{STYLE}{PAGE}</style></head>"
             f"<body><header>{self._head('h1')}</header><main>{self._verdict()}{body}</main>{foot}</body></html>\n"
         )
 

@@ -28,11 +28,12 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; ma
   header, main, footer { padding-left: 1rem; padding-right: 1rem; }
   .scroll table { min-width: 100%; }
   .scroll tbody th, .scroll tfoot th { position: sticky; left: 0; background: var(--back); }
-  .scroll tbody th { min-width: 6rem; max-width: 9rem; overflow-wrap: break-word; }
+  .scroll tbody th { max-width: 9rem; white-space: normal; overflow-wrap: break-word; }
 }
 @page { margin: 14mm 12mm; }
 @media print {
   :root { --line: #b8bfc6; --soft: #f6f8fa; --text: #000; --quiet: #444; --back: #fff; --link: #000; }
+  html { font-size: 11px; }
   body { font-size: 10.5px; }
   header, main, footer { max-width: none; padding: 0; }
   nav { display: none; }
@@ -40,6 +41,9 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; ma
   .scroll { overflow: visible; }
   .scroll table { width: 100%; font-size: 9px; }
   th, td { padding: .15rem .3rem; }
+  td, tbody th { overflow-wrap: anywhere; }
+  .short { white-space: normal; }
+  .word { white-space: nowrap; }
   thead { display: table-header-group; }
   tr, figure, .figures, .verdict { break-inside: avoid; }
   h2, caption, figcaption { break-after: avoid; }
@@ -54,6 +58,7 @@ h3 { font-size: 1.05rem; margin: .3rem 0; }
 .subtitle { color: var(--quiet, inherit); margin: .2rem 0 0; overflow-wrap: anywhere; }
 .verdict {
   border-left: .4rem solid #0969da; padding: .6rem .9rem; margin: .8rem 0; background: var(--soft, transparent);
+  font-size: 1.1em;
 }
 .verdict strong { text-transform: uppercase; margin-right: .5rem; letter-spacing: .03em; }
 .verdict .sign { display: inline-block; width: 1.5em; height: 1.5em; line-height: 1.5em; margin-right: .5rem;
@@ -61,10 +66,9 @@ h3 { font-size: 1.05rem; margin: .3rem 0; }
 .verdict.ok { border-color: #1a7f37; } .verdict.ok .sign { background: #1a7f37; }
 .verdict.warning { border-color: #9a6700; } .verdict.warning .sign { background: #9a6700; }
 .verdict.stop { border-color: #cf222e; } .verdict.stop .sign { background: #cf222e; }
-.figures { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1rem 0; padding: 0; }
-.figures div {
-  flex: 1 1 7rem; border: 1px solid var(--line, #8884); border-radius: 6px; padding: .4rem .8rem; margin: 0;
-}
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .6rem; margin: 1rem 0;
+  padding: 0; }
+.figures div { border: 1px solid var(--line, #8884); border-radius: 6px; padding: .4rem .7rem; margin: 0; }
 .figures dt { color: var(--quiet, inherit); font-size: .85rem; font-weight: 400; margin: 0; }
 .figures dd { font-size: 1.5rem; line-height: 1.3; margin: 0; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
@@ -76,7 +80,7 @@ thead th { vertical-align: bottom; }
 tbody th { font-weight: 500; }
 tfoot th, tfoot td { font-weight: 600; border-top: 2px solid var(--line, #8884); }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
-td.n { white-space: nowrap; }
+td.n, .word, .short, tbody th { white-space: nowrap; }
 .mark { white-space: nowrap; font-weight: 500; }
 .mark span { display: inline-block; width: 1.2em; text-align: center; font-weight: 700; }
 .more { color: var(--quiet, inherit); font-size: .85rem; }
