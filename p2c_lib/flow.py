@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.agreement import record_agreed
-from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.errors import ConfigError, PlanError, UnknownName
 from p2c_lib.gates import HELD, GateResult, check, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
+from p2c_lib.marks import Increment, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Facts, Report
@@ -98,7 +99,8 @@ class TaskWalk:
     """One task of one connection set, step by step: extract, map, check, reconcile, plan, apply, finish.
 
     Each step runs once, runs the steps before it when they have not been, and gives its value; ``finish`` records the
-    task in the ledger. Nothing is written to a destination unless ``apply`` was asked for.
+    task in the ledger. Nothing is written to a destination unless ``apply`` was asked for. Without ``full`` only what
+    changed since the last load is read on both sides; with ``since`` what changed since that moment.
     """
 
     def __init__(
@@ -110,12 +112,15 @@ class TaskWalk:
         run_id: str | None = None,
         ceiling: float = 0.05,
         limit: int | None = None,
+        full: bool = True,
+        since: datetime | str | None = None,
         progress: Progress | None = None,
     ) -> None:
         if task not in (known := known_tasks(session.workspace)):
             raise UnknownName("task", task, known)
         self.task, self.session, self.applies = task, session, apply
         self.ceiling, self.limit, self.progress = ceiling, limit, progress
+        self.full, self.since = full and since is None, _moment(since)
         self._own_run = run_id is None
         self.run_id = run_id or new_run_id()
         self.seconds: dict[str, float] = {}
@@ -132,10 +137,22 @@ class TaskWalk:
     def template(self) -> Template:
         return template_in(self.task, self.session.workspace)
 
+    @cached_property
+    def increment(self) -> Increment | None:
+        """What changed since the last load; None where everything is read."""
+        if self.full:
+            return None
+        suites = self.session.workspace.suites(self.task)
+        with self._ledger() as ledger:
+            return Increment(self.session, self.template, suites, ledger, since=self.since)
+
     @_step
     def extract(self) -> EntityFrame:
         """The source rows, as the template asks for them."""
-        return self.session.extract(self.template.source, snapshot=self.folder / "source.parquet", limit=self.limit)
+        snapshot = self.folder / "source.parquet"
+        if self.increment is not None:
+            return self.increment.extract(snapshot=snapshot, limit=self.limit)
+        return self.session.extract(self.template.source, snapshot=snapshot, limit=self.limit)
 
     @_step
     def map(self) -> Mapped:
@@ -150,7 +167,8 @@ class TaskWalk:
             blocked = ledger.blocked(**self._scope)
             waived = ledger.waived(**self._scope, task=self.task)
         parts = self._waiting_for_parts(blocked)
-        return check(self.map(), suites, blocked=blocked, waived=waived, parts=parts, ceiling=self.ceiling)
+        of = None if self.increment is None else self.increment.of
+        return check(self.map(), suites, blocked=blocked, waived=waived, parts=parts, ceiling=self.ceiling, of=of)
 
     def _waiting_for_parts(self, blocked: Mapping[str, Mapping[str, str]]) -> pa.Table:
         """The rows of this task that wait for a part of theirs, such as a quote for one of its lines.
@@ -160,22 +178,31 @@ class TaskWalk:
         place, found = self.session.workspace, [HELD.empty_table()]
         for task in known_tasks(place) if len(self.map().frame) else ():
             made = template_in(task, place)
-            if not any(parent.whole and self.task in parent.tasks for parent in made.parents):
+            columns = [parent.column for parent in made.parents if parent.whole and self.task in parent.tasks]
+            if not columns:
                 continue
             with self._ledger() as ledger:
                 waived = ledger.waived(**self._scope, task=task)
-            parts = map_frame(
-                self.session.extract(made.source, snapshot=self.folder / f"{task}.parquet"), made, self.session
-            )
+            parts = map_frame(self._parts(made, columns[0]), made, self.session)
             others = {name: reasons for name, reasons in blocked.items() if name != self.task}
             judged = check(parts, place.suites(task), blocked=others, waived=waived, ceiling=1)
             found.append(waiting_wholes(parts, judged, self.task))
         return pa.concat_tables(found)
 
+    def _parts(self, made: Template, column: str) -> EntityFrame:
+        """The source rows of another task that are parts of those of this one, by the column that names their whole."""
+        snapshot = self.folder / f"{made.task}.parquet"
+        if self.increment is not None:
+            return self.increment.parts(made, column, self.extract(), snapshot=snapshot)
+        return self.session.extract(made.source, snapshot=snapshot)
+
     @_step
     def target(self) -> EntityFrame:
         """The destination's rows, as far as the template looks at them."""
-        return self.session.extract(self.template.destination, snapshot=self.folder / "destination.parquet")
+        snapshot = self.folder / "destination.parquet"
+        if self.increment is not None:
+            return self.increment.target(self.check().passed, snapshot=snapshot)
+        return self.session.extract(self.template.destination, snapshot=snapshot)
 
     @_step
     def reconcile(self) -> Reconciliation:
@@ -208,7 +235,9 @@ class TaskWalk:
         with self._ledger() as ledger:
             if self._own_run:
                 ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
-            ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=self._waiting(outcome))
+            waiting = tuple(self._waiting(outcome))
+            judged = self._judged()
+            ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=waiting, judged=judged)
             ledger.record_task(self.run_id, asdict(summary))
             found = [rule for rule in self.check().rules.to_pylist() if rule["rows"]]
             ledger.record_gate(self.run_id, **self._scope, task=self.task, rules=found)
@@ -216,10 +245,28 @@ class TaskWalk:
             ledger.record_reconciliation(self.run_id, **self._scope, task=self.task, summary=summed)
             if outcome is not None:
                 record_agreed(self.reconcile(), outcome, self.session, ledger, run_id=self.run_id)
+            if self.increment is not None:
+                self._record_changes(self.increment, outcome, waiting, ledger)
             if self._own_run:
                 ledger.end_run(self.run_id, status=summary.status, report=None)
         keep(self.folder, self._facts(outcome))
         return summary
+
+    def _judged(self) -> set[str] | None:
+        """The keys this run looked at, where rows that wait may be among those it did not; None otherwise."""
+        if self.limit is None and self.since is None:
+            return None
+        return set(source_keys(self.map()).to_pylist())
+
+    def _record_changes(
+        self, increment: Increment, outcome: LoadOutcome | None, waiting: Sequence[WaitingRow], ledger: Ledger
+    ) -> None:
+        """Note what was deleted at the source and, when the load is done, up to where the task has read."""
+        gone = increment.delta.deleted
+        ledger.record_deletions(self.run_id, **self._scope, task=self.task, keys=gone, state="reported")
+        if outcome is not None and self.limit is None:
+            failed = [row.key for row in waiting if row.kind == "failed"]
+            increment.leave_mark(self.map(), self.check().passed, failed, ledger, run_id=self.run_id)
 
     def _facts(self, outcome: LoadOutcome | None) -> dict[str, Any]:
         """What the ledger does not keep, for the report of the run."""
@@ -251,7 +298,7 @@ class TaskWalk:
             task=self.task,
             status=self._status(outcome, changed["failed"]),
             verdict=gate.verdict,
-            why=gate.why,
+            why=gate.why if self.increment is None else f"{gate.why} {self.increment.note}",
             **{name: counts[name] for name in ("read", "passed", "quarantined", "held")},
             **changed,
             unchanged=0 if closed else recon.summary["equal"],
@@ -320,6 +367,19 @@ def walk(task: str, session: Session, *, tasks: Collection[str] = (), **options:
     """
     made = TaskWalk(task, session, **options)
     return NotAsked(task) if tasks and task not in tasks else made
+
+
+def _moment(since: datetime | str | None) -> str | None:
+    """A moment as the services read it. Raises ConfigError for text that is none."""
+    if since is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(since) if isinstance(since, str) else since
+    except ValueError:
+        hint = "Write it as 2026-01-31T22:00:00+00:00; without an offset it is UTC."
+        raise ConfigError(f"since is '{since}', which is no moment.", hint=hint) from None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_run_id() -> str:

@@ -116,7 +116,8 @@ class Session:
         counts = [part.server_count for part in parts if part.server_count is not None]
         gathered = Gathered(table, sum(counts) if len(counts) == len(parts) else None)
         origin = self._origin(query, bare, schema, gathered, None)
-        return EntityFrame(table, replace(origin, complete=False, note="; ".join(filter(None, (origin.note, note)))), schema)
+        said = "; ".join(filter(None, (origin.note, note)))
+        return EntityFrame(table, replace(origin, complete=False, note=said), schema)
 
     def reference(self, name: str, app: str) -> tuple[str, ...]:
         """The distinct values of ``EntitySet.Column`` in an app, sorted; read once a session.

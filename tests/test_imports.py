@@ -28,6 +28,7 @@ RANK = {
     "plan": 5,
     "load": 6,
     "agreement": 6.5,
+    "marks": 6.6,
     "why": 6.7,
     "flow": 7,
     "company": 7.5,

@@ -20,7 +20,7 @@ class Marks(Database):
     """One mark a task, which moves when a load is done."""
 
     def mark(self, *, connection_set: str, company: str, task: str) -> dict[str, Any] | None:
-        """A task's mark: run_id, template_sha, suite_sha, positions by table, folder, rows and at; None before one."""
+        """A task's mark: the hashes of its rules, its positions by table, folder, rows and at; None before one."""
         scope = {"connection_set": connection_set, "company": company, "task": task}
         rows = self._read(select(schema.marks).where(*_mine(schema.marks, scope)))
         return {**rows[0], "positions": json.loads(rows[0]["positions"])} if rows else None
@@ -39,14 +39,16 @@ class Marks(Database):
         task: str,
         template_sha: str,
         suite_sha: str,
+        version: str,
         positions: Mapping[str, str | None],
         folder: Path,
         rows: int,
     ) -> None:
         """A load is done: the task has read its source up to here. It takes the place of the earlier mark."""
         table, scope = schema.marks, {"connection_set": connection_set, "company": company, "task": task}
-        facts = {"template_sha": template_sha, "suite_sha": suite_sha, "positions": json.dumps(dict(positions))}
-        row = {**scope, **facts, "run_id": run_id, "folder": str(folder), "rows": rows, "at": now()}
+        facts = {"template_sha": template_sha, "suite_sha": suite_sha, "version": version}
+        facts |= {"positions": json.dumps(dict(positions)), "folder": str(folder)}
+        row = {**scope, **facts, "run_id": run_id, "rows": rows, "at": now()}
         with self._write() as connection:
             connection.execute(table.delete().where(*_mine(table, scope)))
             connection.execute(insert(table), row)

@@ -18,8 +18,9 @@ IN_LIST = {"Edm.String", "Edm.Guid"}
 def among(schema: EntitySchema, column: str, values: Iterable[object]) -> list[str]:
     """Filters that together find the rows whose column has one of the values; text without regard to case.
 
-    >>> among(EntitySchema("sales", "uoms", "uom", ("uomid",), {"name": Column("name", "Edm.String", None)}), "name", ())
-    []
+    >>> sites = EntitySchema("finops", "Sites", "Site", ("Id",), {"Id": Column("Id", "Edm.String", None)})
+    >>> among(sites, "Id", ["A", "a", "B"])
+    ["Id eq 'a' or Id eq 'B'"]
     """
     found = schema.column(column)
     distinct = list({str(value).strip().casefold(): value for value in values if value is not None}.values())

@@ -87,7 +87,7 @@ class RunParameters(_OfCompany):
         description="the run this belongs to; empty: a run of its own",
         json_schema_extra={"allowed": "up to 40 letters, digits, dots and dashes"},
     )
-    full: bool = Field(default=False, description="read every source row, not only what changed since the last load")
+    full: bool = Field(default=True, description="read every source row; false: only what changed since the last load")
     since: datetime | None = Field(None, description="read only rows changed since this moment; it stands before marks")
     limit: Count | None = Field(None, description="read only so many source rows")
     ceiling: Share = Field(0.05, description="share of rows that may be quarantined before the load stops")
@@ -104,6 +104,14 @@ class RunParameters(_OfCompany):
         if moment > datetime.now(UTC):
             raise ValueError("input should lie in the past")
         return moment
+
+    @model_validator(mode="before")
+    @classmethod
+    def _since_is_not_full(cls, given: Any) -> Any:
+        """A moment alone says that not every row is to be read."""
+        if isinstance(given, dict) and given.get("since") is not None and "full" not in given:
+            return given | {"full": False}
+        return given
 
     @model_validator(mode="after")
     def _one_way_to_read(self) -> RunParameters:

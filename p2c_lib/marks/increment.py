@@ -1,0 +1,117 @@
+"""A task read by what changed: what to read on either side, and the mark that a load leaves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.ledger import Ledger
+from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
+from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
+from p2c_lib.marks.seen import judged_rows, mark_after
+from p2c_lib.odata.among import among, among_keys
+from p2c_lib.odata.paths import query_of
+
+if TYPE_CHECKING:
+    from p2c_lib.mapping import Mapped, Template
+    from p2c_lib.session import Session
+
+__all__ = ["Increment"]
+
+
+class Increment:
+    """What one run of a task has to read, by its mark in the ledger or by a moment ``since``.
+
+    The mark moves when a load is done, and only where no moment was given: what lies between the mark and the moment
+    was not read then.
+    """
+
+    def __init__(
+        self, session: Session, template: Template, suites: Sequence[Path], ledger: Ledger, *, since: str | None = None
+    ) -> None:
+        from p2c_lib import __version__
+
+        self._session, self._template, self._since = session, template, since
+        self._scope = {"connection_set": session.set.name, "company": session.company}
+        self._rules = Rules(template.sha, _sha(suites), __version__)
+        self._began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._mark: Mark | None
+        self._mark, self._why = last_mark(ledger, template.task, self._rules, self._scope)
+        self._waiting = {row["key"] for row in ledger.waiting(**self._scope, task=template.task)}
+
+    @cached_property
+    def delta(self) -> Delta:
+        """What changed; the services are asked once."""
+        query, told = self._template.source, {"waiting": self._waiting, "since": self._since}
+        return delta_of(self._session, query, self._mark, self._why, **told)
+
+    @cached_property
+    def of(self) -> int | None:
+        """How many rows the task has in all; None where all are read."""
+        if self.delta.whole:
+            return None
+        if self._mark is not None:
+            return self._mark.seen.num_rows
+        asked = self.delta.query
+        client = self._session.client(asked.app)
+        return client.count(query_of(client, asked.entity, asked.key, filter=asked.filter)) or 0
+
+    @property
+    def note(self) -> str:
+        """Which rows were read, and which are gone at the source, in words."""
+        gone = self.delta.deleted
+        said = f"; {len(gone):,} rows were deleted at the source and left at the destination" if gone else ""
+        return f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{said}."
+
+    def extract(self, *, snapshot: Path, limit: int | None) -> EntityFrame:
+        """The source rows to judge."""
+        asked = self.delta.query
+        if self.delta.whole:
+            return self._session.extract(asked, snapshot=snapshot, limit=limit)
+        schema = self._session.client(asked.app).schema(asked.entity)
+        note = self.delta.note if limit is None else f"{self.delta.note}; the first {limit:,} rows"
+        frame = self._session.extract_parts(asked, self.delta.filters(schema), note=note, snapshot=snapshot)
+        return frame if limit is None else frame.with_table(frame.table.slice(0, limit))
+
+    def target(self, passed: EntityFrame, *, snapshot: Path) -> EntityFrame:
+        """The destination's rows with the keys of the rows that passed, and no others."""
+        query = self._template.destination
+        if self.delta.whole:
+            return self._session.extract(query, snapshot=snapshot)
+        keys, wanted = passed.table.select(list(query.key)).drop_null(), key_text(passed.table, query.key)
+        if keys.num_rows > max(WORTH_WHOLE, (self.of or 0) // SHARE) or any("." in name for name in query.key):
+            frame = self._session.extract(query, snapshot=snapshot)
+        else:
+            schema = self._session.client(query.app).schema(query.entity)
+            filters = among_keys(schema, keys.to_pylist())
+            frame = self._session.extract_parts(query, filters, note="only the keys that were read", snapshot=snapshot)
+        mine = pc.is_in(key_text(frame.table, query.key), value_set=wanted)
+        return frame.with_table(frame.table.filter(mine))
+
+    def parts(self, template: Template, column: str, whole: EntityFrame, *, snapshot: Path) -> EntityFrame:
+        """The rows of another task that are parts of the rows read, by the lookup that its ``column`` comes through."""
+        query, rule = template.source, template.rule(column)
+        lookup = rule.columns[0].partition(".")[0] if rule is not None and rule.columns else ""
+        schema = self._session.client(query.app).schema(query.entity)
+        if self.delta.whole or "@id" not in whole.table.column_names or not schema.targets(lookup):
+            return self._session.extract(query, snapshot=snapshot)
+        filters = among(schema, lookup, whole.table.column("@id").to_pylist())
+        return self._session.extract_parts(query, filters, note="only parts of the rows read", snapshot=snapshot)
+
+    def leave_mark(
+        self, mapped: Mapped, passed: EntityFrame, failed: Collection[str], ledger: Ledger, *, run_id: str
+    ) -> None:
+        """A load is done: the next one goes on from here; rows that did not pass or ``failed`` are read again."""
+        if (mark := mark_after(self._mark, self.delta, judged_rows(mapped, passed, failed), self._began)) is not None:
+            save_mark(mark, self._session, ledger, task=self._template.task, rules=self._rules, run_id=run_id)
+
+
+def _sha(files: Sequence[Path]) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
