@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from p2c_lib.company import CompanyView, reconcile_all
     from p2c_lib.config import ConnectionSet, Workspace, workspace
     from p2c_lib.connecting import ConnectionCheck, check_connection
-    from p2c_lib.errors import P2CError
+    from p2c_lib.errors import P2CError, StopRun
     from p2c_lib.flow import TASKS, TaskSummary, TaskWalk, walk
     from p2c_lib.frames import EntityFrame, EntityQuery
     from p2c_lib.gates import GateResult, check
+    from p2c_lib.history import Comparison, History, compare, history
     from p2c_lib.ledger import Ledger, open_ledger
     from p2c_lib.load import LoadOutcome, apply, undo
     from p2c_lib.mapping import Mapped, Template, map_frame, template
@@ -45,10 +46,11 @@ _HOMES = {
     "company": ("CompanyView", "reconcile_all"),
     "config": ("ConnectionSet", "Workspace", "workspace"),
     "connecting": ("ConnectionCheck", "check_connection"),
-    "errors": ("P2CError",),
+    "errors": ("P2CError", "StopRun"),
     "flow": ("TASKS", "TaskSummary", "TaskWalk", "walk"),
     "frames": ("EntityFrame", "EntityQuery"),
     "gates": ("GateResult", "check"),
+    "history": ("Comparison", "History", "compare", "history"),
     "ledger": ("Ledger", "open_ledger"),
     "load": ("LoadOutcome", "apply", "undo"),
     "mapping": ("Mapped", "Template", "map_frame", "template"),
@@ -67,11 +69,13 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "TASKS",
     "CompanyView",
+    "Comparison",
     "ConnectionCheck",
     "ConnectionSet",
     "EntityFrame",
     "EntityQuery",
     "GateResult",
+    "History",
     "Ledger",
     "LoadOutcome",
     "Mapped",
@@ -84,6 +88,7 @@ __all__ = [
     "ReconciliationExplorer",
     "Report",
     "Session",
+    "StopRun",
     "TaskSummary",
     "TaskWalk",
     "Template",
@@ -91,10 +96,12 @@ __all__ = [
     "apply",
     "check",
     "check_connection",
+    "compare",
     "connect",
     "diff",
     "explore",
     "export",
+    "history",
     "map_frame",
     "open_ledger",
     "open_plan",

@@ -10,6 +10,7 @@ import typer
 from p2c_lib import __version__
 from p2c_lib.cli.connect import connect
 from p2c_lib.cli.gate import gate, preflight, quarantine
+from p2c_lib.cli.history import history
 from p2c_lib.cli.init import init
 from p2c_lib.cli.plan import apply, approve, ledger, plan, undo, why
 from p2c_lib.cli.reconcile import duplicates, reconcile
@@ -100,6 +101,7 @@ for verb in (approve, apply, undo, why):
 app.add_typer(connect, name="connect")
 app.add_typer(duplicates, name="duplicates")
 app.add_typer(gate, name="gate")
+app.add_typer(history, name="history")
 app.add_typer(ledger, name="ledger")
 app.add_typer(plan, name="plan")
 app.add_typer(quarantine, name="quarantine")

@@ -79,6 +79,11 @@ class PastRun:
         """What was asked for: written, or only planned."""
         return "apply" if self.applied else "plan only"
 
+    @property
+    def verb(self) -> str:
+        """What is said of the rows created and updated."""
+        return "written" if self.applied else "would be written"
+
     def to_dict(self) -> dict[str, Any]:
         """The run as plain values, with the sums of its counts and a line for each task."""
         facts = {"run_id": self.run_id, "connection_set": self.connection_set, "company": self.company}

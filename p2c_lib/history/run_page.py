@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib import __version__
@@ -29,26 +31,35 @@ REASONS, ROWS, FILES = 40, 25, 120
 TASK = {"clean": "ok", "differences": "warning", "planned": "info", "blocked": "stop"}
 
 
-def run_report(run: PastRun, ledger: Ledger) -> Report:
-    """What a run came to: verdict first, then every task, what waits and why, and how it came to that."""
+def run_report(run: PastRun, ledger: Ledger, *, beside: Path | None = None) -> Report:
+    """What a run came to: verdict first, then every task, what waits and why, and how it came to that.
+
+    Files are led to by their paths from the folder ``beside``, where the page will be; by default the run's own.
+    """
+    near = _near(run.folder.path, beside)
     facts = _in_order(run)
     parts: list[Part] = [_figures(run)]
-    if problems := _problems(run):
+    if problems := _problems(run, near):
         parts.append(problems)
     parts += [_tasks(run), *_waiting(run, ledger)]
     if facts:
         parts += [sections.gate(facts), sections.causes(facts)]
-        parts.append(sections.plans(facts, run.folder.path, applied=run.applied))
+        parts.append(sections.plans(facts, run.folder.path, near, applied=run.applied))
     parts.append(sections.outcomes(facts, ledger.outcomes_of(run.run_id), applied=run.applied))
     parts.append(sections.preflight(run.folder.preflight()))
     if facts:
         parts.append(sections.seconds(facts))
-    parts.append(_files(run))
+    parts.append(_files(run, near))
     verdict, why = _verdict(run)
     made = (
         f"Made by p2c {__version__} on {datetime.now(UTC):%d %b %Y at %H:%M} UTC, from the ledger and the run folder."
     )
     return Report("Prospect to cash", verdict, why, tuple(parts), _subtitle(run), made)
+
+
+def _near(folder: Path, beside: Path | None) -> Path:
+    """The run's folder as a page in ``beside`` names it."""
+    return Path(os.path.relpath(folder, beside)) if beside is not None else Path()
 
 
 def _in_order(run: PastRun) -> list[Mapping[str, Any]]:
@@ -87,9 +98,8 @@ def _tasks_word(count: int) -> str:
 
 def _counted(run: PastRun) -> str:
     made, changed = run.count("created"), run.count("updated")
-    verb = "written" if run.applied else "would be written"
     if made + changed:
-        said = f"{made + changed:,} rows {verb}: {made:,} created, {changed:,} updated."
+        said = f"{made + changed:,} rows {run.verb}: {made:,} created, {changed:,} updated."
     else:
         said = "There is nothing to write."
     said += f" {run.count('unchanged'):,} of {run.count('read'):,} rows agreed already."
@@ -100,21 +110,20 @@ def _counted(run: PastRun) -> str:
 
 
 def _figures(run: PastRun) -> Figures:
-    verb = "written" if run.applied else "would be written"
     names = ("quarantined", "held", "failed", "drifted")
     rest = [(name, run.count(name)) for name in names]
-    written = (verb, run.count("created", "updated"))
-    return Figures((("read", run.count("read")), written, ("agreed already", run.count("unchanged")), *rest))
+    written = (run.verb, run.count("created", "updated"))
+    return Figures((("read", run.count("read")), written, ("agreed", run.count("unchanged")), *rest))
 
 
-def _problems(run: PastRun) -> Section | None:
+def _problems(run: PastRun, near: Path) -> Section | None:
     """The tasks that did not end, with the last line of what happened and the notebook that shows it."""
     if not run.problems:
         return None
     rows = []
     for task, why in run.problems.items():
         notebook = run.notebooks.get(task)
-        rows.append((task, why, Link(notebook, notebook) if notebook else ""))
+        rows.append((task, why, Link(notebook, (near / notebook).as_posix()) if notebook else ""))
     table = Table(("task", "what happened", "notebook"), tuple(rows), "Tasks that did not end")
     again = f"What is done stays done. p2c run --resume {run.run_id} goes on where it stopped."
     return Section("Did not end", (table, Prose(again)))
@@ -161,12 +170,12 @@ def _waiting(run: PastRun, ledger: Ledger) -> list[Part]:
     return [Section("Rows that wait", (by_reason, Prose(told), longest))]
 
 
-def _files(run: PastRun) -> Section:
+def _files(run: PastRun, near: Path) -> Section:
     found = run.folder.files()
     if not found:
         return Section("Files", (Prose("The run folder was pruned; what the ledger knows is above."),))
-    links: Sequence[tuple[str, str]] = [(file.as_posix(), file.as_posix()) for file in found[:FILES]]
-    parts: list[Part] = [Links(tuple(links))]
+    links = tuple((file.as_posix(), (near / file).as_posix()) for file in found[:FILES])
+    parts: list[Part] = [Links(links)]
     if len(found) > FILES:
         parts.append(Prose(f"… and {len(found) - FILES:,} more in {run.folder.path}."))
     return Section("Files", tuple(parts))

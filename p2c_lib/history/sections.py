@@ -46,14 +46,14 @@ def gate(facts: Facts) -> Section:
         verdicts.append((task["task"], mark, len(judged["rules"]), outcomes["holds"], judged["why"]))
         found += [(task["task"], rule) for rule in judged["rules"] if rule["outcome"] != "holds"]
     found.sort(key=lambda pair: (pair[1]["severity"] != "critical", -pair[1]["rows"]))
-    columns = ("task", "rule", "severity", "outcome", "rows")
+    columns = ("task", "rule", "stage", "severity", "rows", "judged", "remedy")
     rows = [(task, *(rule[name] for name in columns[1:])) for task, rule in found]
     return Section(
         "Gate",
         (
             Table(("task", "verdict", "rules", "hold", "why"), tuple(verdicts), "What the gate said"),
             stacked_bars("Rules by outcome", bars, RULES),
-            _cut(columns, rows, "Rules that found something"),
+            _cut((*columns[:-1], "what to do"), rows, "Rules that found something"),
         ),
     )
 
@@ -78,10 +78,10 @@ def causes(facts: Facts) -> Section:
     return Section("Causes", (*parts, _cut(columns, rows, "Causes by field")))
 
 
-def plans(facts: Facts, folder: Path, *, applied: bool) -> Section:
-    """Operations by kind, what they were expected to take, and money totals."""
+def plans(facts: Facts, folder: Path, near: Path, *, applied: bool) -> Section:
+    """Operations by kind, what they were expected to take, and money totals; ``near`` is how the page names folder."""
     made = [(task["task"], task["plan"]) for task in facts]
-    rows = [_plan_row(task, plan, folder) for task, plan in made]
+    rows = [_plan_row(task, plan, folder, near) for task, plan in made]
     sums = ("all", *(sum(int(row[n]) for row in rows) for n in range(1, 7)), "")
     columns = ("task", "create", "update", "agree already", "only there", "requests", "seconds expected", "plan")
     title = "Operations by kind" if applied else "Operations by kind, none of them sent"
@@ -167,17 +167,17 @@ def _outcome(rule: Mapping[str, Any]) -> str:
     return "fails, critical" if rule["severity"] == "critical" else "fails, warning"
 
 
-def _plan_row(task: str, plan: Mapping[str, Any], folder: Path) -> tuple[Any, ...]:
+def _plan_row(task: str, plan: Mapping[str, Any], folder: Path, near: Path) -> tuple[Any, ...]:
     counts, ahead = plan["counts"], plan["predicted"]
     numbers = (counts["create"], counts["update"], counts["unchanged"], counts["extra"])
-    return (task, *numbers, ahead["requests"], round(ahead["minutes"] * 60), _plan_link(plan, folder))
+    return (task, *numbers, ahead["requests"], round(ahead["minutes"] * 60), _plan_link(plan, folder, near))
 
 
-def _plan_link(plan: Mapping[str, Any], folder: Path) -> Link | str:
+def _plan_link(plan: Mapping[str, Any], folder: Path, near: Path) -> Link | str:
     file = Path(plan["folder"]) / "plan.json"
     if not file.is_relative_to(folder):
         return str(plan["id"][:12])
-    return Link(plan["id"][:12], file.relative_to(folder).as_posix())
+    return Link(plan["id"][:12], (near / file.relative_to(folder)).as_posix())
 
 
 def _sample(outcome: Mapping[str, Any] | None) -> str:

@@ -10,7 +10,7 @@ All 3 rows went in.
   rows  3
 """
 
-from p2c_lib.report.cells import Link, Mark
+from p2c_lib.report.cells import Link, Mark, Share
 from p2c_lib.report.charts import Chart, columns, stacked_bars
 from p2c_lib.report.page import Report, fragment
 from p2c_lib.report.parts import Facts, Figures, Links, Part, Prose, Section, Table
@@ -26,6 +26,7 @@ __all__ = [
     "Prose",
     "Report",
     "Section",
+    "Share",
     "Table",
     "columns",
     "fragment",

@@ -8,12 +8,12 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["KINDS", "Link", "Mark", "cell", "html", "is_number", "shown"]
+__all__ = ["KINDS", "Link", "Mark", "Share", "cell", "html", "is_number", "shown"]
 
 # Letters of one cell that a page shows; a customer's text can be a book.
 MOST_LETTERS = 400
 # A word or a day stays in one line everywhere, a key or a name where there is room.
-WORD, SHORT = 16, 36
+WORD, SHORT = 16, 28
 # A state is told by a sign and a word; the colour only helps.
 KINDS = {"ok": "✓", "warning": "!", "stop": "✕", "info": "→"}
 
@@ -48,6 +48,10 @@ class Mark:
         return f'<span class="mark {self.kind}">{sign} {escape(self.text)}</span>'
 
 
+class Share(float):
+    """A share of a whole, shown in percent."""
+
+
 def is_number(value: Any) -> bool:
     """Whether a value stands to the right; a missing one does not move its column."""
     return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
@@ -63,6 +67,8 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Share):
+        return f"{value:.0%}"
     if isinstance(value, int | Decimal):
         return f"{value:,}"
     return f"{value:,.1f}" if isinstance(value, float) else str(value)

@@ -14,7 +14,7 @@ PAGE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--text); font: 15px/1.5 system-ui, "Segoe UI", sans-serif; }
-header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1.5rem; }
+header, main, footer { max-width: 78rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 1.5rem; }
 footer { padding-top: 2rem; padding-bottom: 2rem; color: var(--quiet); font-size: .85rem; }
 a { color: var(--link); }
@@ -66,7 +66,7 @@ h3 { font-size: 1.05rem; margin: .3rem 0; }
 .verdict.ok { border-color: #1a7f37; } .verdict.ok .sign { background: #1a7f37; }
 .verdict.warning { border-color: #9a6700; } .verdict.warning .sign { background: #9a6700; }
 .verdict.stop { border-color: #cf222e; } .verdict.stop .sign { background: #cf222e; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: .6rem; margin: 1rem 0;
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: .6rem; margin: 1rem 0;
   padding: 0; }
 .figures div { border: 1px solid var(--line, #8884); border-radius: 6px; padding: .4rem .7rem; margin: 0; }
 .figures dt { color: var(--quiet, inherit); font-size: .85rem; font-weight: 400; margin: 0; }
