@@ -58,14 +58,15 @@ class ComparedColumn:
         return f"{value} IS NULL"
 
     def differs(self, expected: str, actual: str) -> str:
-        """SQL that is true, never null, where the two values do not count as equal."""
-        same = f"({self._shaped(expected)} IS NOT DISTINCT FROM {self._shaped(actual)})"
+        """SQL that is true, never null, where the two values do not count as equal; rules see unlike values."""
+        same = f"{self._shaped(expected)} IS NOT DISTINCT FROM {self._shaped(actual)}"
         if self.tolerance:
             same += f" OR coalesce({self._within(expected, actual)}, FALSE)"
         if self.spellings:
             pairs = ", ".join(f"({text_literal(e)}, {text_literal(a)})" for e, a in self.spellings)
             same += f" OR coalesce(({self.text(expected)}, {self.text(actual)}) IN ({pairs}), FALSE)"
-        return f"NOT ({same} OR ({self.empty(expected)} AND {self.empty(actual)}))"
+        allowed = f"({same}) OR ({self.empty(expected)} AND {self.empty(actual)})"
+        return f"CASE WHEN {expected} IS NOT DISTINCT FROM {actual} THEN FALSE ELSE NOT ({allowed}) END"
 
     def _within(self, expected: str, actual: str) -> str:
         """The gap against the tolerance: exact for decimals and integers, to the last bits for floats."""

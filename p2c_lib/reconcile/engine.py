@@ -1,4 +1,4 @@
-"""Two tables by key in DuckDB: one GROUP BY over hashes finds the keys that need a look, exact rules look at those.
+"""Two tables by key in DuckDB: hashes of keys and rows tell which rows need a look, exact rules look at those.
 
 The hashes only ever flag: rows whose key or row hash stand out are compared by their real key and real values, so a
 collision costs a look and never an answer. Only two rows of one key whose 64-bit hashes agree are taken as equal.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from p2c_lib.reconcile.causes import cause_sql, unmapped_sql
 from p2c_lib.reconcile.columns import ComparedColumn
-from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted, text_literal
+from p2c_lib.reconcile.matching import unmatched
+from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted, rows_at, text_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,10 +36,8 @@ class Findings:
 def find(expected: Side, actual: Side, columns: Sequence[ComparedColumn]) -> Findings:
     """Classify the rows of both sides and list every differing value with its cause."""
     needed = list(dict.fromkeys([*expected.key, *(c.name for c in columns)]))
-    keys = {"e": key_sql(expected), "a": key_sql(replace_key(actual, expected.key))}
     with opened(expected, actual, needed) as database:
-        _flag(database, columns, keys)
-        _pair(database, columns, keys)
+        _pair(database, columns, {"e": expected, "a": actual})
         _compare(database, columns)
         classes = database.sql(CLASS_QUERY).to_arrow_table()
         differences = database.sql(DIFFERENCE_QUERY).to_arrow_table()
@@ -66,26 +65,18 @@ def replace_key(side: Side, key: tuple[str, ...]) -> Side:
     return side if side.key == key else replace(side, origin=replace(side.origin, key=key))
 
 
-def _flag(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], keys: Mapping[str, str]) -> None:
-    """The key hashes that are not one row a side with one row hash, and that of rows without a key."""
-    sides = []
-    for number, side in enumerate(("e", "a")):
-        row = ", ".join(c.aligned(side) for c in columns) or "0"
-        sides.append(f"SELECT hash({keys[side]}) AS k, hash({row}) AS r, {number}::TINYINT AS s FROM {side}")
-    database.execute(
-        f"CREATE TEMP TABLE flagged AS SELECT k FROM ({' UNION ALL '.join(sides)}) "
-        "GROUP BY k HAVING count(*) <> 2 OR sum(s) <> 1 OR min(r) <> max(r) UNION SELECT hash(NULL::VARCHAR)"
-    )
-
-
-def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], keys: Mapping[str, str]) -> None:
-    """The flagged rows of both sides, how often each real key stands there, and the pairs among them."""
-    for side in ("e", "a"):
-        values = "".join(f", {c.aligned(side)} AS {quoted(c.name)}" for c in columns)
-        database.execute(
-            f'CREATE TEMP TABLE f{side} AS SELECT * FROM (SELECT "{AT}" AS i, {keys[side]} AS k{values} FROM {side}) '
-            "WHERE hash(k) IN (FROM flagged)"
-        )
+def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> None:
+    """The rows that need a look, how often each real key stands there, and the pairs among them."""
+    keys = {"e": key_sql(sides["e"]), "a": key_sql(replace_key(sides["a"], sides["e"].key))}
+    hashes = []
+    for name, key in keys.items():
+        row = ", ".join([key, *(c.aligned(name) for c in columns)])
+        hashes.append(f'SELECT "{AT}" AS i, hash({key}) AS k, hash({row}) AS r FROM {name}')
+    rows = unmatched(database, hashes, sum(map(len, sides.values())))
+    for (name, side), positions in zip(sides.items(), rows, strict=True):
+        values = "".join(f", {c.aligned(name)} AS {quoted(c.name)}" for c in columns)
+        source = rows_at(database, name, side, positions)
+        database.execute(f'CREATE TEMP TABLE f{name} AS SELECT "{AT}" AS i, {keys[name]} AS k{values} FROM {source}')
     database.execute(
         "CREATE TEMP TABLE keys AS SELECT k, count(*) FILTER (s = 0) AS ne, count(*) FILTER (s = 1) AS na "
         "FROM (SELECT k, 0 AS s FROM fe UNION ALL SELECT k, 1 FROM fa) WHERE k IS NOT NULL GROUP BY k"

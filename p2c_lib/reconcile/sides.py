@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from p2c_lib.frames import Origin
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "key_sql", "opened", "quoted", "taken", "text_literal"]
+__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "key_sql", "opened", "quoted", "rows_at", "taken", "text_literal"]
 
 AT = "@i"
 TIDY = "[!-~](?:[ -~]*[!-~])?"  # printable ASCII that trimming leaves as it is
@@ -111,6 +111,18 @@ def _register(database: duckdb.DuckDBPyConnection, name: str, side: Side, column
         return
     chosen = side.table if columns is None else side.table.select(list(columns))
     database.register(name, chosen.append_column(AT, pa.array(np.arange(len(side)))))
+
+
+def rows_at(database: duckdb.DuckDBPyConnection, name: str, side: Side, positions: np.typing.NDArray[np.int64]) -> str:
+    """SQL for the rows of a side at these positions, under the side's name; a frame in memory is not scanned again."""
+    chosen = f"chosen_{name}"
+    if isinstance(side, Snapshot):
+        database.register(chosen, pa.table({"i": positions}))
+        return f'(SELECT {name}.* FROM {name} JOIN {chosen} ON {name}."{AT}" = {chosen}.i) AS {name}'
+    mask = np.zeros(len(side), np.bool_)
+    mask[positions] = True
+    database.register(chosen, side.table.filter(pa.array(mask)).append_column(AT, pa.array(positions)))
+    return f"{chosen} AS {name}"
 
 
 def _key_of_text(values: pa.ChunkedArray) -> pa.Array:
