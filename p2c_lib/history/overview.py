@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2c_lib import __version__
 from p2c_lib.history.past_run import PastRun, past_runs
+from p2c_lib.history.run_page import verdict_of
 from p2c_lib.report import Figures, Link, Part, Prose, Report, Section, Share, Table, columns
 
 if TYPE_CHECKING:
@@ -80,14 +81,15 @@ class History:
         lines: dict[str, list[Mapping[str, Any]]] = {}
         for run in reversed(self.runs):
             for line in run.tasks:
-                lines.setdefault(line["task"], []).append(line)
+                lines.setdefault(line["task"], []).append({**line, "applied": run.applied})
         return tuple(_trend(task, found) for task, found in lines.items())
 
     def table(self, *, beside: Path | None = None) -> Table:
         """A line a run; with ``beside`` a run leads to its report by its path from that folder."""
-        titles = ("run", "began (UTC)", "set", "company", "mode", "state", "tasks", "read", "written", "agreed")
+        counted = ("read", "written", "agreed", "waiting", "failed", "seconds")
         rows = tuple(_line(run, beside) for run in self.runs[:LINES])
-        return Table((*titles, "waiting", "failed", "seconds"), rows, "Runs, the latest first", len(self.runs))
+        titles = ("run", "state", "mode", "began (UTC)", "set and company", *counted)
+        return Table(titles, rows, "Runs, the latest first", len(self.runs))
 
     def trend_table(self) -> Table:
         """A line a task: the first run beside the last."""
@@ -95,7 +97,7 @@ class History:
             (t.task, t.runs, *map(Share, t.agreed), *t.waiting, *t.read, t.usual_seconds, t.seconds, t.remark)
             for t in self.trends
         )
-        pairs = ("agreed at first", "at last", "waiting at first", "now", "read at first", "at the last run")
+        pairs = ("agree at first", "at last", "waiting at first", "now", "read at first", "at the last run")
         return Table(("task", "runs", *pairs, "usual seconds", "last", "to look at"), rows, "How each task went")
 
     def report(self, *, beside: Path | None = None) -> Report:
@@ -123,17 +125,15 @@ class History:
     def _verdict(self) -> tuple[str, str]:
         """Of the latest run: that is what a person who opens the page wants to know."""
         last = self.runs[0]
-        said = {"ok": "pass", "warning": "warn", "stop": "failed", "info": "planned"}[last.state.kind]
-        waits = last.count("quarantined", "held", "failed", "drifted")
-        counted = f"{last.count('created', 'updated'):,} rows {last.verb}, {waits:,} wait"
+        verdict, why = verdict_of(last)
         remarks = [f"{t.task}: {t.remark}" for t in self.trends if t.remark]
         look = f" To look at: {'; '.join(remarks[:3])}." if remarks else ""
-        return said, f"The last run, {last.started:%d %b %Y, %H:%M} UTC, ended {last.state}: {counted}.{look}"
+        return verdict, f"The last run, {last.started:%d %b %Y, %H:%M} UTC: {why}{look}"
 
     def _figures(self) -> Figures:
         states = [run.state.kind for run in self.runs]
         bad = sum(kind == "stop" for kind in states)
-        usual = median(run.seconds for run in self.runs)
+        usual = median([run.seconds for run in self.runs if run.tasks] or [0.0])
         written = sum(run.count("created", "updated") for run in self.runs if run.applied)
         clean = sum(kind == "ok" for kind in states)
         named = (("runs", len(self.runs)), ("clean", clean), ("failed", bad), ("rows written", written))
@@ -188,10 +188,9 @@ def history(
 
 def _line(run: PastRun, beside: Path | None) -> tuple[Any, ...]:
     waits = run.count("quarantined", "held", "drifted")
-    when = f"{run.started:%Y-%m-%d %H:%M}"
-    counts = (len(run.tasks), run.count("read"), run.count("created", "updated"), run.count("unchanged"), waits)
-    facts = (when, run.connection_set, run.company, run.mode, run.state, *counts, run.count("failed"), run.seconds)
-    return (_to_report(run, beside), *facts)
+    counts = (run.count("read"), run.count("created", "updated"), run.count("unchanged"), waits, run.count("failed"))
+    scope = f"{run.connection_set} {run.company}"
+    return (_to_report(run, beside), run.state, run.mode, f"{run.started:%Y-%m-%d %H:%M}", scope, *counts, run.seconds)
 
 
 def _to_report(run: PastRun, beside: Path | None) -> Link | str:
@@ -215,8 +214,9 @@ def _trend(task: str, lines: list[Mapping[str, Any]]) -> Trend:
 
 
 def _agreed(line: Mapping[str, Any]) -> float:
-    """The share of the rows read that the destination had already."""
-    return int(line["unchanged"]) / int(line["read"]) if line["read"] else 1.0
+    """The share of the rows read on which both systems agree after the run."""
+    names = ("unchanged", "created", "updated") if line["applied"] else ("unchanged",)
+    return sum(int(line[name]) for name in names) / int(line["read"]) if line["read"] else 1.0
 
 
 def _waits(line: Mapping[str, Any]) -> int:

@@ -16,7 +16,7 @@ from p2c_lib.report import Figures, Link, Links, Mark, Part, Prose, Report, Sect
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
 
-__all__ = ["COLOURS", "run_report"]
+__all__ = ["COLOURS", "run_report", "verdict_of"]
 
 COLOURS = {
     "created": "#1a7f37",
@@ -50,7 +50,7 @@ def run_report(run: PastRun, ledger: Ledger, *, beside: Path | None = None) -> R
     if facts:
         parts.append(sections.seconds(facts))
     parts.append(_files(run, near))
-    verdict, why = _verdict(run)
+    verdict, why = verdict_of(run)
     made = (
         f"Made by p2c {__version__} on {datetime.now(UTC):%d %b %Y at %H:%M} UTC, from the ledger and the run folder."
     )
@@ -75,7 +75,7 @@ def _subtitle(run: PastRun) -> str:
     return f"Run {run.run_id} · {run.connection_set}, company {run.company} · {run.mode} · {when} · {lasted}"
 
 
-def _verdict(run: PastRun) -> tuple[str, str]:
+def verdict_of(run: PastRun) -> tuple[str, str]:
     """The verdict and what it stands on, the worst first."""
     problems = run.problems
     waits = run.count("quarantined", "held", "failed", "drifted")

@@ -14,6 +14,8 @@ __all__ = ["Chart", "columns", "stacked_bars"]
 # Pixels: the height of a bar with its name over it, of the bar itself, and of a chart of columns.
 LINE, BAR, HEIGHT = 42, 16, 150
 TELLING = 12
+# As few columns as this leave room to the right, rather than being broad.
+FEWEST = 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def columns(title: str, rows: Sequence[tuple[str, str, float]], colours: Mapping
     kinds = _kinds(rows, colours)
     bars = _gathered(rows, kinds)
     highest = max((sum(bar.values()) for bar in bars.values()), default=0)
-    step = 100 / max(len(bars), 1)
+    step = 100 / max(len(bars), FEWEST)
     drawn = []
     for n, (name, bar) in enumerate(bars.items()):
         ground = 20.0 + HEIGHT
@@ -88,10 +90,13 @@ def columns(title: str, rows: Sequence[tuple[str, str, float]], colours: Mapping
             ground -= tall
             told = f"{name}: {kind} {shown(count)}{unit}"
             drawn.append(_block(n * step, ground, step * 0.82, tall, colours[kind], told))
-    names = list(bars)
+    names, wide = list(bars), len(bars) * step
+    drawn.append(_block(0, 20 + HEIGHT, wide, 1, "currentColor", ""))
     drawn.append(_text("0", 14, f"{shown(highest)}{unit} at most"))
-    drawn.append(_text("0", 38 + HEIGHT, names[0] if names else ""))
-    drawn.append(_text("100%", 38 + HEIGHT, names[-1] if len(names) > 1 else "", end=True))
+    # The ends have room for both names only where the columns are many.
+    ends = [names[0], names[-1]] if len(names) >= FEWEST else [f"{names[0]} to {names[-1]}"] if names else []
+    drawn.append(_text("0", 38 + HEIGHT, ends[0] if ends else ""))
+    drawn.append(_text("100%", 38 + HEIGHT, ends[1] if len(ends) > 1 else "", end=True))
     alt = _words(rows[-TELLING * len(kinds) :] if kinds else rows, unit)
     return Chart(title, _svg("".join(drawn), HEIGHT + 44), alt, _legend(rows, kinds, colours, unit))
 
@@ -138,4 +143,5 @@ def _text(x: str, y: float, text: str, *, end: bool = False) -> str:
 
 def _block(left: float, top: float, width: float, height: float, colour: str, told: str) -> str:
     place = f'x="{left:.2f}%" y="{top:.1f}" width="{width:.2f}%" height="{height:.1f}"'
-    return f'<rect {place} fill="{escape(colour, quote=True)}"><title>{escape(told)}</title></rect>'
+    title = f"<title>{escape(told)}</title>" if told else ""
+    return f'<rect {place} fill="{escape(colour, quote=True)}">{title}</rect>'
