@@ -106,6 +106,8 @@ def filled(ledger: Ledger) -> None:
     ledger.answered("p1", OUTCOMES[:3])
     ledger.sending("p1", OPERATIONS[3:])
     ledger.answered("p1", OUTCOMES[3:])
+    ledger.importing("p1", "P2C-1", "sent")
+    ledger.importing("p1", "P2C-1", "Succeeded")
     ledger.record_waiting("r1", **SCOPE, task="quotes", rows=[ROW])
     ledger.waive(**SCOPE, task="quotes", key="q-1", by="ann", why="known")
     ledger.decide(connection_set="sandbox", entity="accounts", pair=("b", "a"), decision="same", by="ann")
@@ -139,6 +141,7 @@ def test_a_ledger_nobody_edited_is_sound_and_its_head_is_known_later(ledger: Led
         ("UPDATE outcomes SET state = 'failed' WHERE id = 4", "Line 4 of outcomes was edited"),
         ("UPDATE operations SET key = 'b' WHERE id = 1", "Line 1 of operations was edited"),
         ("UPDATE approvals SET \"by\" = 'bob'", "Line 1 of approvals was edited"),
+        ("UPDATE imports SET state = 'Failed' WHERE id = 2", "Line 2 of imports was edited"),
         ("DELETE FROM outcomes WHERE id = 2", r"outcomes, lines 1 to 3\) is not as it was written"),
         ("DELETE FROM chain WHERE seq = 3", "A block is missing before block 4"),
         ("UPDATE runs SET status = 'error'", "A row of runs was edited"),

@@ -18,6 +18,7 @@ from p2c_lib.errors import NotSent, PlanError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load import apply
 from p2c_lib.odata import Write
+from p2c_lib.plan import forecast
 from p2c_lib.sandbox import process
 from p2c_lib.session import Session, connect
 from tests.chaos import chaos, child, wrongs
@@ -112,8 +113,9 @@ def test_no_request_is_begun_once_it_is_asked_to_stop(session: Session) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_after_the_requests_in_flight_with_a_truthful_ledger(
-    session: Session, number: signal.Signals
+    session: Session, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(forecast, "PACKAGE_ROWS", 50_000)
     prefix = {signal.SIGINT: "ZDI", signal.SIGTERM: "ZDT"}[number]
     plan = plan_of(session, customers(prefix, 12_000, version=2), session.workspace.state / "plans", prefix)
     running = child(session.workspace.root, plan)

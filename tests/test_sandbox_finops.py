@@ -483,6 +483,8 @@ def test_labels_are_read_one_by_one(finops: Client):
     group = next(p for p in one["Properties"] if p["Name"] == "CustomerGroupId")
     label = finops.get(f"/metadata/Labels(Id='{group['LabelId']}',Language='en-us')")
     assert (label["Id"], label["Language"], label["Value"]) == (group["LabelId"], "en-us", "Customer group id")
+    (entity,) = finops.get("/metadata/DataEntities?$filter=PublicCollectionName eq 'CustomersV2'")["value"]
+    assert finops.get(f"/metadata/Labels(Id='{entity['LabelId']}',Language='en-us')")["Value"] == "Customers V2"
     assert finops.refused("GET", "/metadata/Labels(Id='@Sandbox:Nothing',Language='en-us')")[0] == 404
     assert finops.refused("GET", "/metadata/Labels")[0] == 404
 

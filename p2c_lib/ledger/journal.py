@@ -105,6 +105,17 @@ class Journal(Database):
         with self._write() as connection:
             append(connection, schema.outcomes, [{**row, "plan_id": plan_id, "at": at} for row in rows])
 
+    def importing(self, plan_id: str, execution: str, state: str) -> None:
+        """Creates of a plan are about to be sent as one import (``sent``), or what became of it."""
+        line = {"plan_id": plan_id, "execution": execution, "state": state, "at": now()}
+        with self._write() as connection:
+            append(connection, schema.imports, [line])
+
+    def imports(self, plan_id: str) -> list[dict[str, Any]]:
+        """What was noted about imports of a plan, the earliest first: execution, state and time."""
+        table = schema.imports
+        return self._read(select(table).where(table.c.plan_id == plan_id).order_by(table.c.id))
+
     def operations(self, plan_id: str) -> list[dict[str, Any]]:
         """The operations of a plan that were sent, in plan order, each as it stands now.
 

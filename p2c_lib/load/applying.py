@@ -8,7 +8,7 @@ that moved since is ``drifted``: reported and left alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,21 @@ import pyarrow.compute as pc
 from p2c_lib.errors import Drifted, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
+from p2c_lib.load.importing import PackageImport
 from p2c_lib.load.interrupt import Interruption, interruptible
 from p2c_lib.load.lease import Lease, leased
-from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, OPEN, SENT, LoadOutcome, Progress, ReadBack
+from p2c_lib.load.outcome import (
+    APPLIED,
+    DRIFTED,
+    FAILED,
+    LATEST,
+    OPEN,
+    SENT,
+    LoadOutcome,
+    Progress,
+    ReadBack,
+    answer,
+)
 from p2c_lib.load.refusal import refuse
 from p2c_lib.load.versions import look_again
 from p2c_lib.load.words import in_words
@@ -40,7 +52,6 @@ ROUNDS = 5
 # What no second apply of the same plan changes.
 FINAL = {APPLIED, DRIFTED}
 REST = 0.3
-LATEST = "the answer never came and the row could not be looked at; apply the plan again, which looks first"
 OUTCOME = pa.schema(
     [
         ("position", pa.int64()),
@@ -111,21 +122,23 @@ class _Applying:
         self._destination = Destination(plan, session)
         client = session.client(self._destination.app)
         self._writer = PlanWriter(plan, client, session.company, stop=interruption.stop)
+        self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
         self._done = 0
 
     def lines(self) -> Iterator[Line]:
         """What became of every operation; stops early when an interrupt was asked for."""
+        self._import.await_earlier()
         known = {row["position"]: row for row in self._ledger.operations(self._plan.id)}
         yield from self._settled_before(known)
-        ended = pa.array([at for at, row in known.items() if row["state"] in FINAL], pa.int64())
-        rows = self._plan.operations
-        rows = rows.filter(pc.invert(pc.is_in(rows.column("position"), value_set=ended)))
+        rows = _without(self._plan.operations, [at for at, row in known.items() if row["state"] in FINAL])
         broken = self._writer.broken(rows)
         yield from self._told(
             _line(row, FAILED, 0, broken[row["position"]]) for row in _picked(rows, broken).to_pylist()
         )
-        rows = rows.filter(pc.invert(pc.is_in(rows.column("position"), value_set=pa.array(list(broken), pa.int64()))))
-        yield from self._send_all(rows)
+        rows = _without(rows, broken)
+        imported = self._imported(self._import.fitting(rows))
+        yield from self._named(_picked(rows, imported), imported.values())
+        yield from self._send_all(_without(rows, imported))
 
     def read_back(self, lines: list[Line]) -> ReadBack:
         """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
@@ -139,12 +152,22 @@ class _Applying:
         unanswered = [at for at, row in known.items() if row["state"] == SENT]
         if unanswered:
             standing = self._destination.standing(_picked(self._plan.operations, unanswered))
-            found = [_answer(at, state, None, why) for at, (state, why) in standing.items()]
+            found = [answer(at, state, None, why) for at, (state, why) in standing.items()]
             self._ledger.answered(self._plan.id, found)
             for line in found:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
         yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
+
+    def _imported(self, rows: pa.Table) -> dict[int, Line]:
+        """What became of the rows that go by package, by position, without those it leaves to batches."""
+        if not rows.num_rows:
+            return {}
+        for start in range(0, rows.num_rows, CHUNK):
+            self._note_sending(rows.slice(start, CHUNK))
+        ended = list(self._import.send(rows))
+        self._ledger.answered(self._plan.id, [line for line in ended if line["state"] != SENT])
+        return {line["position"]: line for line in ended if line["state"] != OPEN}
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:
         waiting: deque[tuple[pa.Table, Future[list[WriteResult]]]] = deque()
@@ -185,15 +208,19 @@ class _Applying:
             for at, (state, why) in standing.items():
                 if state != OPEN:
                     line = doubtful.pop(at)
-                    ended.append(_answer(at, state, line["status"], why, line["request_id"]))
+                    ended.append(answer(at, state, line["status"], why, line["request_id"]))
             again = _picked(part, doubtful)
             settled, doubtful = self._judged(again, self._writer.send(again) if again.num_rows else [])
             ended += settled
         self._ledger.answered(self._plan.id, ended)
+        yield from self._named(part, (*ended, *doubtful.values()))
+
+    def _named(self, part: pa.Table, lines: Iterable[Line]) -> Iterator[Line]:
+        """Outcomes told with the operations' names; what nobody can tell yet has failed for now."""
         names = {row["position"]: row for row in part.select(["position", "op", "key"]).to_pylist()}
-        lines = (*ended, *(line | {"state": FAILED} for line in doubtful.values()))
         yield from self._told(
-            _line(names[line["position"]], line["state"], line["status"], line["message"]) for line in lines
+            _line(names[at["position"]], FAILED if at["state"] == SENT else at["state"], at["status"], at["message"])
+            for at in lines
         )
 
     def _judged(self, part: pa.Table, results: list[WriteResult]) -> tuple[list[Line], dict[int, Line]]:
@@ -216,25 +243,25 @@ class _Applying:
 def _judged(at: int, result: WriteResult, company: str | None) -> Line:
     """An answer as an outcome: ``sent`` where the service may or may not have done it, ``open`` where it did not."""
     if result.error is None:
-        return _answer(at, APPLIED, result.status, None, result.request_id)
+        return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
     if isinstance(error, Drifted):
-        return _answer(at, DRIFTED, result.status, str(error), result.request_id)
+        return answer(at, DRIFTED, result.status, str(error), result.request_id)
     if isinstance(error, NotSent):
-        return _answer(at, OPEN, None, error.message)
+        return answer(at, OPEN, None, error.message)
     # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two.
     in_doubt = error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
-    message = f"{error.message} ({LATEST})" if in_doubt else in_words(error, company)
-    return _answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
-
-
-def _answer(at: int, state: str, status: int | None, message: str | None, request_id: str | None = None) -> Line:
-    return {"position": at, "state": state, "status": status, "message": message, "request_id": request_id or None}
+    message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
+    return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
 
 
 def _line(row: Mapping[str, Any], state: str, status: int | None, message: str | None) -> Line:
     named = {name: row[name] for name in ("position", "op", "key")}
     return {**named, "state": state, "status": status, "message": message}
+
+
+def _without(rows: pa.Table, positions: Iterable[int]) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows.column("position"), value_set=pa.array(list(positions), pa.int64()))))
 
 
 def _picked(rows: pa.Table, positions: Any) -> pa.Table:

@@ -45,6 +45,6 @@ def interruptible() -> Iterator[Interruption]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if noted.asked is not None:
-        signal.raise_signal(noted.asked)
-        raise KeyboardInterrupt
+        if noted.asked is not None:
+            signal.raise_signal(noted.asked)
+            raise KeyboardInterrupt

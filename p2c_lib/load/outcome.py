@@ -14,14 +14,22 @@ from p2c_lib.report import Facts, Report, Table
 if TYPE_CHECKING:
     from p2c_lib.plan import Plan
 
-__all__ = ["APPLIED", "DRIFTED", "FAILED", "OPEN", "SENT", "LoadOutcome", "Progress", "ReadBack"]
+__all__ = ["APPLIED", "DRIFTED", "FAILED", "LATEST", "OPEN", "SENT", "LoadOutcome", "Progress", "ReadBack", "answer"]
 
 APPLIED, FAILED, DRIFTED = "applied", "failed", "drifted"
 # An operation whose answer never came, and one that the destination shows was not carried out.
 SENT, OPEN = "sent", "open"
+LATEST = "the answer never came and the row could not be looked at; apply the plan again, which looks first"
 SHOWN = 20
 
 Progress = Callable[[int, int], None]
+
+
+def answer(
+    at: int, state: str, status: int | None, message: str | None, request_id: str | None = None
+) -> dict[str, Any]:
+    """What became of one operation, as the ledger notes it."""
+    return {"position": at, "state": state, "status": status, "message": message, "request_id": request_id or None}
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from p2c_lib.errors import ServiceError
 
 __all__ = ["in_words"]
 
@@ -24,15 +20,13 @@ _NO_LIST = re.compile(
 )
 
 
-def in_words(error: ServiceError, company: str | None) -> str:
-    """The reason of a refusal, said plainly where it is one that is known, else in the service's words with its hint.
+def in_words(said: str, company: str | None) -> str | None:
+    """The reason of a refusal said plainly; None for one that is not known.
 
-    >>> from p2c_lib.errors import Rejected
     >>> text = "The value '30' in field 'Customer group' is not found in the related table 'Customer groups'."
-    >>> in_words(Rejected(f"CustomersV2(CustomerAccount=C-1): {text}"), "USMF")
+    >>> in_words(f"CustomersV2(CustomerAccount=C-1): {text}", "USMF")
     'customer group 30 does not exist in USMF'
     """
-    said = error.message
     place = company.upper() if company else "Sales"
     if found := _RELATED.search(said):
         return f"{found['field'].lower()} {found['value']} does not exist in {place}"
@@ -45,4 +39,4 @@ def in_words(error: ServiceError, company: str | None) -> str:
         return f"{field} holds more than {most} characters"
     if found := _NO_LIST.search(said):
         return f"there is no price list in the currency of the product {found['name']}"
-    return str(error)
+    return None

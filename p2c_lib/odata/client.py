@@ -25,7 +25,7 @@ from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.pace import Stop, never
-from p2c_lib.odata.package import PackageResult, load_package
+from p2c_lib.odata.package import PackageResult, load_package, package_result
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -173,14 +173,18 @@ class Client:
         return self._writer.until(stop).write([self._preparer.table(op, entity_set, table, key, etag)], progress)
 
     def load_package(
-        self, entity_set: str, table: pa.Table, *, company: str, label: str | None = None
+        self, entity_set: str, table: pa.Table, *, company: str, execution: str | None = None, stop: Stop = never
     ) -> PackageResult:
         """Imports a table into an F&O company as one data package, the way for first loads of very many rows.
 
-        A row that is there is overwritten. ``label`` is the entity's name in data management, asked for when it is not
-        given. Raises UnknownName, FrameError for Sales, Rejected for the whole package.
+        A row that is there is overwritten. ``execution`` is the name the import is to have. Raises UnknownName,
+        FrameError for Sales, Rejected for the whole package, an error with ``can_retry`` where it may have begun.
         """
-        return load_package(self, entity_set, table, company=company, label=label)
+        return load_package(self, entity_set, table, company=company, execution=execution, stop=stop)
+
+    def package_result(self, execution: str, *, stop: Stop = never) -> PackageResult:
+        """What became of an import that was begun before. Raises NotFound for one that never began."""
+        return package_result(self, execution, stop=stop)
 
     def resolve(self, entity_set: str, lookup: str, column: str, values: Iterable[str]) -> dict[str, str]:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.

@@ -16,15 +16,16 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError, IncompleteRead, ServiceError, Throttled
+from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.literals import encode
+from p2c_lib.odata.pace import Stop, never, rest
 from p2c_lib.odata.schema import EntitySchema
 
 if TYPE_CHECKING:
     from p2c_lib.odata.client import Client
 
-__all__ = ["PackageResult", "load_package"]
+__all__ = ["PackageResult", "load_package", "package_result"]
 
 ACTIONS = "/data/DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities."
 SPACES = (
@@ -36,6 +37,8 @@ FINISHED = {"Succeeded", "PartiallySucceeded", "Failed", "Canceled"}
 ROWS_AT_ONCE = 50_000
 FIRST_POLL, LONGEST_POLL = 0.1, 10.0
 PATIENCE = 6 * 3_600.0
+# F&O knows an import only once its batch server has noted it; one that is unknown for longer was never begun.
+NOTED_WITHIN = 20.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,6 @@ class PackageResult:
 
     execution: str
     status: str
-    rows: int
     errors: pa.Table
 
     @property
@@ -54,46 +56,61 @@ class PackageResult:
 
 
 def load_package(
-    client: Client, entity_set: str, table: pa.Table, *, company: str, label: str | None = None
+    client: Client,
+    entity_set: str,
+    table: pa.Table,
+    *,
+    company: str,
+    execution: str | None = None,
+    stop: Stop = never,
 ) -> PackageResult:
     """Imports every row of a table into a company; a row that is there already is overwritten.
 
-    ``label`` is the name data management knows the entity by; without it the service's labels are asked. Packages
-    take no etag, so a row that moved meanwhile is overwritten too. Raises UnknownName for a column that is none,
-    FrameError for Sales, and Rejected when the package as a whole is refused.
+    ``execution`` is the name the import is to have, by which ``package_result`` finds it again. Packages take no etag,
+    so a row that moved meanwhile is overwritten too.
+
+    Raises UnknownName for a column that is none, FrameError for Sales and for an entity no package knows, NotSent when
+    it is asked to stop before the import is begun, Rejected and the like when the package as a whole is refused, and
+    an error with ``can_retry`` when it may have been imported.
     """
     if client.dialect.app != "finops":
         raise FrameError("Packages are F&O's.", hint="Use write_table for Sales.")
     schema = client.schema(entity_set)
     names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
     schema.check_columns(names)
-    label = label or _label(client, entity_set)
+    label = _label(client, entity_set)
     project = f"P2C_{entity_set}_{uuid4().hex[:8]}"
     with TemporaryDirectory(prefix="p2c-") as folder:
         path = Path(folder) / "package.zip"
         _write_zip(path, table.select(names), schema, label, project)
         url = _upload(client, path, f"{project}.zip")
-    execution = str(
-        _act(
-            client,
-            "ImportFromPackage",
-            packageUrl=url,
-            definitionGroupId=project,
-            executionId="",
-            execute=True,
-            overwrite=True,
-            legalEntityId=company,
-        )
-    )
-    status = _awaited(client, execution)
-    return PackageResult(execution, status, table.num_rows, _errors(client, execution))
+    if stop():
+        raise NotSent("The import was not begun: it was asked to stop.", target=entity_set)
+    name = execution or f"P2C-{uuid4()}"
+    return package_result(client, _begun(client, url, project, company, name), stop=stop)
+
+
+def _begun(client: Client, url: str, project: str, company: str, execution: str) -> str:
+    """Begin an import; where the answer is lost, its name tells later whether it began."""
+    wanted = {"packageUrl": url, "definitionGroupId": project, "executionId": execution, "legalEntityId": company}
+    try:
+        return str(_act(client, "ImportFromPackage", **wanted, execute=True, overwrite=True))
+    except ServiceError as error:
+        if not error.can_retry and error.status < 500:
+            raise
+        return execution
+
+
+def package_result(client: Client, execution: str, *, stop: Stop = never) -> PackageResult:
+    """What became of an import, waited for. Raises NotFound where none began, Unreachable when it is asked to stop."""
+    return PackageResult(execution, _awaited(client, execution, stop), _errors(client, execution))
 
 
 def _label(client: Client, entity_set: str) -> str:
     """The name data management knows an entity by: its label, not its OData name."""
     text = encode(f"PublicCollectionName eq '{entity_set}'")
     rows = client.metadata.get_json(f"/metadata/DataEntities?$filter={text}", entity_set).get("value") or []
-    if not rows:
+    if not rows or not rows[0].get("DataManagementEnabled", True):
         raise FrameError(f"{entity_set} is no data entity that packages know.", hint="Write it with write_table.")
     url = f"/metadata/Labels(Id='{encode(rows[0]['LabelId'])}',Language='en-us')"
     return str(client.metadata.get_json(url, entity_set)["Value"])
@@ -175,25 +192,29 @@ def _upload(client: Client, path: Path, name: str) -> str:
     return url
 
 
-def _awaited(client: Client, execution: str) -> str:
+def _awaited(client: Client, execution: str, stop: Stop) -> str:
     """The final status; asked for less and less often."""
-    wait, until = FIRST_POLL, time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+    wait, began = FIRST_POLL, time.monotonic()
+    while (spent := time.monotonic() - began) < PATIENCE:
         status = _status(client, execution)
         if status in FINISHED:
             return status
-        time.sleep(wait)
+        if status is None and spent > NOTED_WITHIN:
+            raise NotFound(f"F&O knows no import {execution}.", status=404, target=execution)
+        if stop():
+            raise Unreachable(f"The import {execution} goes on in F&O; it was asked to stop.", target=execution)
+        rest(wait, stop)
         wait = min(wait * 1.7, LONGEST_POLL)
     raise Throttled(f"The import {execution} is not done after {PATIENCE / 3600:.0f} hours.", target=execution)
 
 
-def _status(client: Client, execution: str) -> str:
-    """The status now; an execution that F&O has not recorded yet counts as waiting."""
+def _status(client: Client, execution: str) -> str | None:
+    """The status now; None while F&O has not noted the execution."""
     try:
         return str(_act(client, "GetExecutionSummaryStatus", executionId=execution))
     except ServiceError as error:
         if "were not found" in error.message or "was not found" in error.message:
-            return "NotRun"
+            return None
         raise
 
 
@@ -201,10 +222,14 @@ def _errors(client: Client, execution: str) -> pa.Table:
     listed = json.loads(str(_act(client, "GetExecutionErrors", executionId=execution)) or "[]")
     rows: list[Mapping[str, Any]] = listed if isinstance(listed, list) else []
     found = [
-        {"row": r.get("RecordId"), "key": str(r.get("Key") or ""), "reason": str(r.get("ErrorMessage") or "")}
+        {"row": _number(r.get("RecordId")), "key": str(r.get("Key") or ""), "reason": str(r.get("ErrorMessage") or "")}
         for r in rows
     ]
     return pa.Table.from_pylist(found, pa.schema([("row", pa.int64()), ("key", pa.string()), ("reason", pa.string())]))
+
+
+def _number(said: object) -> int | None:
+    return int(str(said)) if str(said).isdecimal() else None
 
 
 def _act(client: Client, action: str, **parameters: object) -> object:

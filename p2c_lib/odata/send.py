@@ -38,6 +38,7 @@ DEFAULT_HEADERS = {
 }
 GZIP = 16 + zlib.MAX_WBITS
 READ_AGAIN = 4
+UPLOADS = 8
 
 
 @dataclass(frozen=True)
@@ -182,20 +183,33 @@ class Sender:
         return answer
 
     def upload(self, url: str, path: Path) -> None:
-        """Put a file to a signed address, which needs no token and gets none. Raises Unreachable or Rejected."""
+        """Put a file to a signed address, which needs no token and gets none; put again where that may help.
+
+        Raises Unreachable or Rejected.
+        """
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:
             raise Rejected(f"The address to upload to is not https but {parts.scheme}.", target=parts.netloc)
+        for attempt in range(UPLOADS):
+            try:
+                self._put(url, path, parts.netloc)
+            except ServiceError as error:
+                if attempt + 1 == UPLOADS or not (error.can_retry or error.status >= 500):
+                    raise
+                rest(self.patience.wait(attempt))
+            else:
+                return
+
+    def _put(self, url: str, path: Path, host: str) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Length": str(path.stat().st_size)}
+        self.requests += 1
         try:
             with path.open("rb") as content:
-                answer = self._http.put(url, content=content, headers=headers)
+                answer = self._http.put(url, content=content, headers=headers, timeout=BODY_TIMEOUT)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(
-                f"No answer from {parts.netloc} ({type(error).__name__}).", target=parts.netloc
-            ) from error
+            raise Unreachable(f"No answer from {host} ({type(error).__name__}).", target=host) from error
         if answer.status_code >= 300:
-            raise failure(answer.status_code, answer.headers, answer.content, f"upload to {parts.netloc}")
+            raise failure(answer.status_code, answer.headers, answer.content, f"upload to {host}")
 
     def _user(self) -> _User:
         """The application users take turns: service limits are counted for each of them."""

@@ -12,11 +12,16 @@ import pyarrow.compute as pc
 from p2c_lib.odata.bulk import BULK_ROWS, WORTH_IT
 from p2c_lib.odata.dialect import DIALECTS
 
-__all__ = ["counts_of", "follows", "money", "predicted"]
+__all__ = ["BATCH", "BULK", "PACKAGE", "counts_of", "follows", "money", "predicted"]
 
 OPS = ("create", "update", "delete")
+BATCH, BULK, PACKAGE = "$batch", "bulk message", "package import"
 # Rows a second of one application user where nothing was measured yet: what the services' makers quote as usual.
-USUAL_PACE = {"sales": 30.0, "finops": 20.0}
+USUAL_PACE = {"sales": 30.0, "finops": 20.0, PACKAGE: 70.0}
+# A package import takes no etag: it is for first loads, of so many rows into a set with at most a tenth as many.
+PACKAGE_ROWS, FEW = 5_000, 10
+# The entity's name in two calls, an address, the upload, the import, its status twice, its errors.
+PACKAGE_CALLS, PAGE_ROWS = 8, 10_000
 MONEY = "price|discount|cost|amount|total|credit"
 PRICE_FIELDS = {"price", "defaultuomid.name", "transactioncurrencyid.isocurrencycode", "pricelevelid.name"}
 
@@ -27,23 +32,36 @@ def counts_of(operations: pa.Table) -> dict[str, int]:
     return {op: int(found.get(op, 0)) for op in OPS}
 
 
-def predicted(app: str, counts: Mapping[str, int], pace: float | None) -> dict[str, Any]:
+def predicted(app: str, counts: Mapping[str, int], there: int, pace: float | None) -> dict[str, Any]:
     """Requests by the route each kind of operation takes, and minutes at ``pace`` rows a second.
 
-    Creates in Sales travel as bulk messages of 1,000 rows, everything else in batches.
+    Creates in Sales travel as bulk messages of 1,000 rows, a first load into F&O as one package import, everything else
+    in batches. ``there`` is how many rows the set has.
     """
-    size = DIALECTS[app].batch_writes
-    in_bulk = app == "sales" and counts["create"] >= WORTH_IT
-    requests = ceil(counts["create"] / (BULK_ROWS if in_bulk else size))
+    size, route = DIALECTS[app].batch_writes, _route_of_creates(app, counts["create"], there)
+    requests = _requests_for_creates(route, counts["create"], there, size)
     requests += sum(ceil(counts[op] / size) for op in OPS[1:])
-    rate = pace or USUAL_PACE[app]
+    rate = pace or USUAL_PACE[PACKAGE if route == PACKAGE else app]
     return {
         "requests": requests,
         "minutes": round(sum(counts.values()) / rate / 60, 2),
         "rows_per_second": round(rate, 1),
         "measured": pace is not None,
-        "routes": {"create": "bulk message" if in_bulk else "$batch", "update": "$batch", "delete": "$batch"},
+        "routes": {"create": route, "update": BATCH, "delete": BATCH},
     }
+
+
+def _route_of_creates(app: str, creates: int, there: int) -> str:
+    if app == "sales":
+        return BULK if creates >= WORTH_IT else BATCH
+    return PACKAGE if creates >= PACKAGE_ROWS and there * FEW <= creates else BATCH
+
+
+def _requests_for_creates(route: str, creates: int, there: int, size: int) -> int:
+    """A package import is framed by two looks at the keys: what is there must not go in, what went in is seen there."""
+    if route != PACKAGE:
+        return ceil(creates / (BULK_ROWS if route == BULK else size))
+    return PACKAGE_CALLS + max(1, ceil(there / PAGE_ROWS)) + ceil((there + creates) / PAGE_ROWS)
 
 
 def money(operations: pa.Table) -> list[dict[str, str]]:

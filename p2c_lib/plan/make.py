@@ -60,7 +60,7 @@ def foretold(destination: Mapping[str, Any], operations: pa.Table, pace: float |
     """What a plan says about its future, all of it worked out from its operations."""
     app, entity_set = destination["app"], destination["entity_set"]
     return {
-        "predicted": predicted(app, counts_of(operations), pace),
+        "predicted": predicted(app, counts_of(operations), int(destination["rows"]), pace),
         "money": money(operations),
         "follows": follows(app, entity_set, operations),
     }

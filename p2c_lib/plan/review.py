@@ -56,6 +56,9 @@ def _identity(plan: Plan) -> Facts:
     paced = "measured here" if ahead["measured"] else "usual for this service, not measured here yet"
     lines.append(("requests", f"about {ahead['requests']:,}"))
     lines.append(("minutes", f"about {ahead['minutes']:g}, at {ahead['rows_per_second']:g} rows a second ({paced})"))
+    routes = [f"{op}s by {route}" for op, route in ahead["routes"].items() if facts["counts"].get(op)]
+    if routes:
+        lines.append(("route", ", ".join(routes)))
     limits = [f"{name} {limit:,}" for name, limit in facts["limits"].items() if limit is not None]
     if limits:
         lines.append(("limits", ", ".join(limits)))

@@ -118,10 +118,11 @@ def metadata_service(call: Call, path: str) -> Answer:
 
 
 def _label(call: Call, name: str, language: str) -> Answer:
-    """The text of a label: the words of the name, in English whatever the language."""
+    """The text of a label: an entity's own, else the words of the name; in English whatever the language."""
     if name not in _label_names():
         raise no_resource(f"There is no label '@Sandbox:{name[:80]}'.")
-    words = " ".join(_WORDS.findall(name.rpartition(".")[2])).capitalize()
+    own = {one.name: one.label for one in entities("finops").values()}
+    words = own.get(name) or " ".join(_WORDS.findall(name.rpartition(".")[2])).capitalize()
     key = f"{call.base}/metadata/$metadata#Labels/$entity"
     return _json({"@odata.context": key, "Id": f"@Sandbox:{name}", "Language": language, "Value": words})
 

@@ -1,0 +1,185 @@
+"""First loads into F&O as one package import: every row's outcome known, whatever the package does not tell."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from p2c_lib.config import Workspace
+from p2c_lib.ledger import open_ledger
+from p2c_lib.load import apply
+from p2c_lib.odata import Write, package
+from p2c_lib.plan import Plan, forecast
+from p2c_lib.sandbox import process
+from p2c_lib.session import Session, connect
+from tests.chaos import FAULTS, child, wrongs
+from tests.customers import customers, plan_of, there
+
+FIRST, MANY = 400, 1_500
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    with connect("sandbox", workspace=Workspace(tmp_path_factory.mktemp("import"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few hundred rows are a first load already, into a set with as many."""
+    monkeypatch.setattr(forecast, "PACKAGE_ROWS", FIRST)
+    monkeypatch.setattr(forecast, "FEW", 0)
+
+
+def first_load(session: Session, prefix: str, rows: int = FIRST, **odd: str) -> Plan:
+    """The plan of a first load; customers by number get another group."""
+    wanted = customers(prefix, rows, version=2)
+    for number, group in odd.items():
+        wanted[int(number.removeprefix("n"))]["CustomerGroupId"] = group
+    return plan_of(session, wanted, session.workspace.state / "plans", prefix)
+
+
+def imports(session: Session, plan: Plan) -> list[str]:
+    ledger = open_ledger(session.workspace.ledger)
+    states = [line["state"] for line in ledger.imports(plan.id)]
+    ledger.close()
+    return states
+
+
+def test_a_row_that_somebody_made_since_the_plan_is_not_overwritten(session: Session, few: None) -> None:
+    plan = first_load(session, "YB-")
+    theirs = {
+        "dataAreaId": "usmf",
+        "CustomerAccount": "YB-000003",
+        "OrganizationName": "theirs",
+        "CustomerGroupId": "10",
+        "SalesCurrencyCode": "USD",
+    }
+    assert session.finops.write([Write("create", "CustomersV2", None, theirs)])[0].ok
+    outcome = apply(plan, session)
+    assert (outcome.created, outcome.failed) == (FIRST - 1, 1)
+    assert outcome.problems().column("key").to_pylist() == ["yb-000003"]
+    assert there(session, "YB-").table.column("OrganizationName").to_pylist().count("theirs") == 1
+
+
+def test_a_package_that_fails_whole_leaves_its_rows_to_batches(
+    session: Session, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread = first_load(session, "YC-", n3="none")
+    monkeypatch.setattr(package, "_csv", lambda rows, schema: b"\x00")
+    outcome = apply(unread, session)
+    assert (outcome.created, outcome.failed) == (FIRST - 1, 1)
+    assert imports(session, unread) == ["sent", "Failed"]
+    refused = first_load(session, "YD-")
+    monkeypatch.setattr(package, "_label", lambda client, entity_set: "No such entity")
+    assert apply(refused, session).created == FIRST
+    assert imports(session, refused) == ["sent", "never begun"]
+
+
+def test_an_import_that_says_it_succeeded_and_took_nothing_is_not_believed(
+    session: Session, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = first_load(session, "YE-")
+    whole = package._manifest
+    monkeypatch.setattr(package, "_manifest", lambda project, label, file, columns: whole(project, label, file, []))
+    assert apply(plan, session).created == FIRST
+    assert imports(session, plan) == ["sent", "Succeeded"]
+    assert len(there(session, "YE-")) == FIRST
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_killed_during_an_import_it_is_waited_for_and_nothing_is_sent_twice(
+    session: Session, few: None, share: float
+) -> None:
+    prefix = f"YF{share * 10:.0f}"
+    plan = first_load(session, prefix, MANY)
+    ledger = open_ledger(session.workspace.ledger)
+    began = time.monotonic()
+    running = child(session.workspace.root, plan)
+    while not ledger.imports(plan.id) and time.monotonic() < began + 60:
+        time.sleep(0.02)
+    time.sleep(share)
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.wait(60) == -signal.SIGKILL
+    assert running.stdout is not None
+    running.stdout.close()
+    assert apply(plan, session, ledger=ledger).created == MANY
+    states = [line["state"] for line in ledger.imports(plan.id)]
+    ledger.close()
+    assert states == ["sent", "Succeeded"]
+    assert wrongs(session, plan) == []
+
+
+def test_an_import_that_never_began_is_begun_anew(session: Session, few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = first_load(session, "YG-")
+    monkeypatch.setattr(package, "NOTED_WITHIN", 0.2)
+    ledger = open_ledger(session.workspace.ledger)
+    ledger.record_plan(plan.id, task=plan.task, folder=plan.folder, run_id=None)
+    rows = plan.operations.select(["position", "op", "key"]).to_pylist()
+    ledger.sending(plan.id, [row | {"entity_set": "CustomersV2"} for row in rows])
+    ledger.importing(plan.id, "P2C-gone", "sent")
+    assert apply(plan, session, ledger=ledger).created == FIRST
+    assert [line["state"] for line in ledger.imports(plan.id)] == ["sent", "never begun", "sent", "Succeeded"]
+    assert [row["state"] for row in ledger.operations(plan.id)] == ["applied"] * FIRST
+    ledger.close()
+
+
+def test_an_interrupt_during_an_import_leaves_it_to_the_next_apply(session: Session, few: None) -> None:
+    plan = first_load(session, "YH-", MANY)
+    ledger = open_ledger(session.workspace.ledger)
+    running = child(session.workspace.root, plan)
+    while not ledger.imports(plan.id):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) != 0
+    assert running.stdout is not None
+    running.stdout.close()
+    assert {row["state"] for row in ledger.operations(plan.id)} <= {"sent", "open", "applied"}
+    assert apply(plan, session, ledger=ledger).created == MANY
+    ledger.close()
+    assert wrongs(session, plan) == []
+
+
+def test_a_first_load_goes_as_one_import_and_says_what_became_of_each_row(session: Session) -> None:
+    plan = first_load(session, "YA-", 5_000, n7="none", n4999="none")
+    ahead = plan.facts["predicted"]
+    assert (ahead["routes"]["create"], ahead["requests"], ahead["rows_per_second"]) == ("package import", 10, 70.0)
+    assert "creates by package import" in plan.report().to_text()
+    outcome = apply(plan, session)
+    assert (outcome.created, outcome.failed, outcome.drifted) == (4_998, 2, 0)
+    assert outcome.problems().select(["key", "message"]).to_pylist() == [
+        {"key": key, "message": "customer group none does not exist in USMF"} for key in ("ya-000007", "ya-004999")
+    ]
+    assert (outcome.read_back.rows, outcome.read_back.differences) == (100, ())
+    ledger = open_ledger(session.workspace.ledger)
+    (execution,) = {row["request_id"] for row in ledger.operations(plan.id) if row["state"] == "applied"}
+    assert execution == f"P2C-{plan.id[:24]}-1"
+    ledger.close()
+    assert imports(session, plan) == ["sent", "PartiallySucceeded"]
+    assert len(there(session, "YA-")) == 4_998
+    before = session.finops.sender.requests
+    assert apply(plan, session).created == 4_998
+    # What was refused is tried again, in a batch.
+    assert session.finops.sender.requests - before < 8
+    assert imports(session, plan) == ["sent", "PartiallySucceeded"]
+
+
+def test_under_faults_a_first_load_ends_whole(tmp_path: Path, few: None) -> None:
+    (tmp_path / "faults.yml").write_text(FAULTS)
+    workspace = Workspace(tmp_path)
+    running = process.start(workspace.sandbox_home, faults=tmp_path / "faults.yml", limits=False)
+    try:
+        with connect(workspace=workspace) as session:
+            for prefix in ("YIA", "YIB"):
+                plan = first_load(session, prefix)
+                for _ in range(3):
+                    outcome = apply(plan, session)
+                    if not outcome.failed:
+                        break
+                assert outcome.created == FIRST
+                assert wrongs(session, plan) == []
+    finally:
+        process.stop(running)
