@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib import events
 from p2c_lib.agreement import record_agreed
 from p2c_lib.errors import ConfigError, PlanError, UnknownName
-from p2c_lib.gates import HELD, GateResult, check, waiting_wholes
+from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
@@ -25,7 +27,8 @@ from p2c_lib.marks import Increment, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Facts, Report
-from p2c_lib.run_folder import keep
+from p2c_lib.run_folder import VERSION, keep
+from p2c_lib.steps import KeptSteps, address_of, code_version
 
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
@@ -36,6 +39,15 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNTS", "TASKS", "TaskSummary", "TaskWalk", "new_run_id", "walk"]
 
+# The steps that make values and write nothing, with those each stands on.
+STANDS_ON = {
+    "extract": (),
+    "map": ("extract",),
+    "check": ("map",),
+    "target": ("check",),
+    "reconcile": ("check", "target"),
+    "plan": ("reconcile",),
+}
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -87,8 +99,12 @@ def _step(method: Callable[[TaskWalk], Value]) -> Callable[[TaskWalk], Value]:
     def once(walk: TaskWalk) -> Value:
         if name not in walk._values:
             started, inner = perf_counter(), sum(walk.seconds.values())
-            walk._values[name] = method(walk)
+            walk.say(name, "started")
+            if not walk.take_up(name):
+                walk._values[name] = method(walk)
             walk.seconds[name] = perf_counter() - started - (sum(walk.seconds.values()) - inner)
+            walk.keep_step(name)
+            walk.say(name, "done", rows=_rows(walk._values[name]), seconds=round(walk.seconds[name], 3))
         value: Value = walk._values[name]
         return value
 
@@ -100,7 +116,10 @@ class TaskWalk:
 
     Each step runs once, runs the steps before it when they have not been, and gives its value; ``finish`` records the
     task in the ledger. Nothing is written to a destination unless ``apply`` was asked for. Without ``full`` only what
-    changed since the last load is read on both sides; with ``since`` what changed since that moment.
+    changed since the last load is read on both sides; with ``since`` what changed since that moment. ``without`` names
+    rules of the suites that are switched off; a plan of more than ``max_creates`` or ``max_updates`` is refused.
+
+    Within a run that goes on, a step that was done before is taken up from the run folder (``p2c_lib.steps``).
     """
 
     def __init__(
@@ -114,12 +133,17 @@ class TaskWalk:
         limit: int | None = None,
         full: bool = True,
         since: datetime | str | None = None,
+        without: Collection[str] = (),
+        max_creates: int | None = None,
+        max_updates: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         if task not in (known := known_tasks(session.workspace)):
             raise UnknownName("task", task, known)
         self.task, self.session, self.applies = task, session, apply
-        self.ceiling, self.limit, self.progress = ceiling, limit, progress
+        self.ceiling, self.limit, self.without = ceiling, limit, tuple(sorted(without))
+        self.limits = {"max_creates": max_creates, "max_updates": max_updates}
+        self.progress = progress or events.progress(task=task, step="apply", run=run_id)
         self.full, self.since = full and since is None, _moment(since)
         self._own_run = run_id is None
         self.run_id = run_id or new_run_id()
@@ -146,13 +170,67 @@ class TaskWalk:
         with self._ledger() as ledger:
             return Increment(self.session, self.template, suites, ledger, since=self.since)
 
+    @cached_property
+    def kept(self) -> KeptSteps:
+        """The steps of this task in this run that are done."""
+        return KeptSteps(self.folder, self.template)
+
+    def address(self, step: str) -> str:
+        """What a step's output hangs on, as a hash."""
+        told: dict[str, Any] = {
+            "extract": (self.session.set.to_dict(), self.session.company, self.limit, self.full, self.since),
+            "check": (self.ceiling, self.without, self._suites_sha, self._set_aside()),
+            "plan": self.limits,
+        }
+        stands_on = [self.address(before) for before in STANDS_ON[step]]
+        return address_of(code_version(), self.task, self.template.sha, step, told.get(step), stands_on)
+
+    def take_up(self, step: str) -> bool:
+        """Whether this step was done before in this run; its value is then there."""
+        if self._own_run or step not in self.kept.done:
+            return False
+        found = self.kept.load(step, self.address(step))
+        if found is None:
+            return False
+        if step == "extract":
+            found, began = found
+            if self.increment is not None:
+                self.increment.go_on(began)
+        self._values[step] = found
+        return True
+
+    def keep_step(self, step: str) -> None:
+        """Keep the output of a step that was made, for a run that has to go on after it was cut off."""
+        if self._own_run or step not in STANDS_ON:
+            return
+        value = self._values[step]
+        if step == "extract":
+            value = (value, None if self.increment is None else self.increment.beginning)
+        self.kept.keep(step, self.address(step), value, self.seconds[step])
+
+    def say(self, step: str, state: str, **facts: Any) -> None:
+        """Tell whoever listens to this run."""
+        events.tell(event="step", run=self.run_id, task=self.task, step=step, state=state, **facts)
+
+    @property
+    def _suites_sha(self) -> list[str]:
+        return [sha256(path.read_bytes()).hexdigest() for path in self.session.workspace.suites(self.task)]
+
+    def _set_aside(self) -> tuple[Any, Any]:
+        """What the ledger holds against the rows of this task before it is checked."""
+        with self._ledger() as ledger:
+            blocked = ledger.blocked(**self._scope)
+            waived = ledger.waived(**self._scope, task=self.task)
+        return {task: rows for task, rows in blocked.items() if task != self.task}, waived
+
     @_step
     def extract(self) -> EntityFrame:
         """The source rows, as the template asks for them."""
         snapshot = self.folder / "source.parquet"
         if self.increment is not None:
             return self.increment.extract(snapshot=snapshot, limit=self.limit)
-        return self.session.extract(self.template.source, snapshot=snapshot, limit=self.limit)
+        moved = events.progress(task=self.task, step="extract", run=self.run_id)
+        return self.session.extract(self.template.source, snapshot=snapshot, limit=self.limit, progress=moved)
 
     @_step
     def map(self) -> Mapped:
@@ -168,7 +246,20 @@ class TaskWalk:
             waived = ledger.waived(**self._scope, task=self.task)
         parts = self._waiting_for_parts(blocked)
         of = None if self.increment is None else self.increment.of
-        return check(self.map(), suites, blocked=blocked, waived=waived, parts=parts, ceiling=self.ceiling, of=of)
+        return check(
+            self.map(),
+            suites,
+            blocked=blocked,
+            waived=waived,
+            parts=parts,
+            off=self._off(self.task),
+            ceiling=self.ceiling,
+            of=of,
+        )
+
+    def _off(self, task: str) -> set[str]:
+        """The rules of a task that are switched off."""
+        return set(self.without) & set(rule_names(task, self.session.workspace)) if self.without else set()
 
     def _waiting_for_parts(self, blocked: Mapping[str, Mapping[str, str]]) -> pa.Table:
         """The rows of this task that wait for a part of theirs, such as a quote for one of its lines.
@@ -185,7 +276,7 @@ class TaskWalk:
                 waived = ledger.waived(**self._scope, task=task)
             parts = map_frame(self._parts(made, columns[0]), made, self.session)
             others = {name: reasons for name, reasons in blocked.items() if name != self.task}
-            judged = check(parts, place.suites(task), blocked=others, waived=waived, ceiling=1)
+            judged = check(parts, place.suites(task), blocked=others, waived=waived, off=self._off(task), ceiling=1)
             found.append(waiting_wholes(parts, judged, self.task))
         return pa.concat_tables(found)
 
@@ -202,7 +293,8 @@ class TaskWalk:
         snapshot = self.folder / "destination.parquet"
         if self.increment is not None:
             return self.increment.target(self.check().passed, snapshot=snapshot)
-        return self.session.extract(self.template.destination, snapshot=snapshot)
+        moved = events.progress(task=self.task, step="target", run=self.run_id)
+        return self.session.extract(self.template.destination, snapshot=snapshot, progress=moved)
 
     @_step
     def reconcile(self) -> Reconciliation:
@@ -214,7 +306,7 @@ class TaskWalk:
         """The writes that would bring them into agreement, as files in the run folder."""
         with self._ledger() as ledger:
             pace = ledger.pace(self.template.destination.entity)
-        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace)
+        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace, **self.limits)
 
     @_step
     def apply(self) -> LoadOutcome | None:
@@ -250,6 +342,7 @@ class TaskWalk:
             if self._own_run:
                 ledger.end_run(self.run_id, status=summary.status, report=None)
         keep(self.folder, self._facts(outcome))
+        self.kept.forget()
         return summary
 
     def _judged(self) -> set[str] | None:
@@ -271,6 +364,7 @@ class TaskWalk:
     def _facts(self, outcome: LoadOutcome | None) -> dict[str, Any]:
         """What the ledger does not keep, for the report of the run."""
         return {
+            "version": VERSION,
             "task": self.task,
             "company": self.session.company,
             "template_sha": self.template.sha,
@@ -385,6 +479,14 @@ def _moment(since: datetime | str | None) -> str | None:
 def new_run_id() -> str:
     """A name for a run that sorts by time and is never given twice."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _rows(value: Any) -> int | None:
+    """How many rows a step's value is about; None where it is about none."""
+    counts = getattr(value, "counts", None)
+    if counts is not None:
+        return int(counts.get("passed", counts.get("mapped", 0)))
+    return len(value) if hasattr(value, "__len__") else None
 
 
 def _does_not_add_up(line: TaskSummary) -> str | None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PREFLIGHT", "RUN", "RunFolder", "keep"]
+__all__ = ["PREFLIGHT", "RUN", "VERSION", "RunFolder", "keep"]
 
 TASK, RUN, REPORT, PREFLIGHT = "task.json", "run.json", "report.html", "preflight.json"
+# Of the facts of a task; what another version wrote is not read.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class RunFolder:
 
     def tasks(self) -> list[dict[str, Any]]:
         """What the tasks that ended kept: gate, causes, plan, outcome and seconds of each; without order."""
-        return [facts for file in sorted(self.path.glob(f"**/{TASK}")) if (facts := _read(file))]
+        return [facts for facts in map(_read, sorted(self.path.glob(f"**/{TASK}"))) if facts.get("version") == VERSION]
 
     def run(self) -> dict[str, Any]:
         """What the run was told and which of its tasks did not end: ``parameters``, ``problems`` and ``notebooks``.
