@@ -1,0 +1,153 @@
+"""Steps of a task that were done, kept in the run folder under the address of what they were made from.
+
+The address of a step is a hash of the code, of what the step was told and of the addresses of the steps it stands on:
+the same address means the same output, so a run that is taken up again reads it instead of making it. Tables lie beside
+the value as Arrow files and are mapped from disk, so that a step comes back in milliseconds.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from p2c_lib.run_folder import keep
+
+__all__ = ["KeptSteps", "address_of", "code_version"]
+
+FILE, VALUE, TEMPLATE = "steps.json", "value", "template"
+# Beyond this much the disk is slower than the step.
+MOST_BYTES = 256 * 1024 * 1024
+# A kept value is made of these and of nothing that acts: what else a file asks for is refused.
+ALLOWED = ("p2c_lib.", "pyarrow.", "numpy.", "datetime", "decimal", "pathlib", "collections", "copyreg", "zoneinfo")
+BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "object"}
+
+
+@cache
+def code_version() -> str:
+    """The hash of the package's own code: after an update no step of before is taken for one of today."""
+    root = Path(__file__).parent
+    found = sha256()
+    for file in sorted(root.rglob("*.py")):
+        found.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def address_of(*parts: Any) -> str:
+    """The hash of plain values.
+
+    >>> address_of("map", ["a", 1]) == address_of("map", ("a", 1))
+    True
+    """
+    return sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
+
+
+class KeptSteps:
+    """The steps of one task that are done, each with its address, the hash of its output and its seconds."""
+
+    def __init__(self, folder: Path, template: Any) -> None:
+        self._folder, self._template = folder, template
+        self.done: dict[str, dict[str, Any]] = {}
+        with suppress(OSError, ValueError):
+            self.done = json.loads((folder / FILE).read_text("utf-8"))
+
+    def load(self, step: str, address: str) -> Any:
+        """The output of a step with this address; None where there is none or its files are not as they were written."""
+        if self.done.get(step, {}).get("address") != address:
+            return None
+        try:
+            return _Reader(self._folder / "steps" / step, self._template).load()
+        except (OSError, pickle.UnpicklingError, pa.ArrowInvalid, AttributeError, EOFError):
+            return None
+
+    def keep(self, step: str, address: str, value: Any, seconds: float) -> None:
+        """Keep the output of a step, or only its hash where it is too large or holds what cannot be kept."""
+        place = self._folder / "steps" / step
+        try:
+            output = _Writer(place, self._template).write(value)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            shutil.rmtree(place, ignore_errors=True)
+            output = ""
+        self.done[step] = {"address": address, "output": output, "seconds": round(seconds, 3)}
+        keep(self._folder, self.done, FILE)
+
+    def forget(self) -> None:
+        """The task is done: its values are not needed again; addresses and hashes stay."""
+        shutil.rmtree(self._folder / "steps", ignore_errors=True)
+
+
+class _Writer(pickle.Pickler):
+    """Writes a value, each table into a file of its own."""
+
+    def __init__(self, folder: Path, template: Any) -> None:
+        self._folder, self._template, self._buffer = folder, template, io.BytesIO()
+        self._tables: list[pa.Table] = []
+        self._places: dict[int, int] = {}
+        super().__init__(self._buffer, protocol=5)
+
+    def persistent_id(self, thing: Any) -> int | str | None:
+        """The number of a table's file; the template is not kept with every step, its hash is in the address."""
+        if thing is self._template:
+            return TEMPLATE
+        if not isinstance(thing, pa.Table):
+            return None
+        if id(thing) not in self._places:
+            self._places[id(thing)] = len(self._tables)
+            self._tables.append(thing)
+        return self._places[id(thing)]
+
+    def write(self, value: Any) -> str:
+        """Write everything; the hash of the tables' rows, without the workbench's own columns."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.dump(value)
+        self._tables = [table.combine_chunks() for table in self._tables]
+        if sum(table.nbytes for table in self._tables) <= MOST_BYTES:
+            self._folder.mkdir(parents=True)
+            for number, table in enumerate(self._tables):
+                with pa.OSFile(str(self._folder / f"{number}.arrow"), "wb") as sink, _file(sink, table) as file:
+                    file.write_table(table)
+            (self._folder / VALUE).write_bytes(self._buffer.getvalue())
+        return _sha(self._tables)
+
+
+class _Reader(pickle.Unpickler):
+    """Reads a value that was kept; tables are mapped from disk."""
+
+    def __init__(self, folder: Path, template: Any) -> None:
+        self._folder, self._template = folder, template
+        super().__init__(io.BytesIO((folder / VALUE).read_bytes()))
+
+    def persistent_load(self, number: Any) -> Any:
+        """A table by its number, or the template."""
+        if number == TEMPLATE:
+            return self._template
+        return pa.ipc.open_file(pa.memory_map(str(self._folder / f"{int(number)}.arrow"))).read_all()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Classes of values only."""
+        if f"{module}.".startswith(ALLOWED) or (module == "builtins" and name in BUILTINS):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a value")
+
+
+def _file(sink: Any, table: pa.Table) -> Any:
+    return pa.ipc.new_file(sink, table.schema)
+
+
+def _sha(tables: list[pa.Table]) -> str:
+    found = sha256()
+    for table in tables:
+        rows = table.select([name for name in table.column_names if not name.startswith("@")])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema.remove_metadata()) as stream:
+            stream.write_table(rows.replace_schema_metadata(None))
+        found.update(sink.getvalue())
+    return found.hexdigest()
