@@ -1,4 +1,4 @@
-"""The shipped suites: one for each task, readable by Great Expectations, about columns the templates send."""
+"""The shipped suites: one for each task and stage, readable by Great Expectations, about columns the templates send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from p2c_lib.gates.compiled import COMPILERS
 from p2c_lib.gates.explain import readme
-from p2c_lib.gates.judge import TABLE_RULES
+from p2c_lib.gates.judge import DISTINCT_RULES, TABLE_RULES
 from p2c_lib.gates.sentence import placeholders
 from p2c_lib.gates.suite import Suite, find_suite, read_suite
 from p2c_lib.mapping import template
@@ -18,42 +18,81 @@ from p2c_lib.mapping import template
 TASKS = ("products", "accounts", "contacts", "contact-customers", "quotes", "quote-lines")
 
 
-@pytest.fixture(params=TASKS)
+FOLDER = find_suite("accounts").parent
+SUITES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+@pytest.fixture(params=SUITES)
 def suite(request: pytest.FixtureRequest) -> Suite:
     return read_suite(find_suite(str(request.param)))
 
 
-def test_a_suite_speaks_of_columns_its_template_sends(suite: Suite) -> None:
-    sent = {rule.to for rule in template(suite.name).fields}
-    assert {c for rule in suite.expectations for c in rule.columns} <= sent
+def columns_of(suite: Suite) -> set[str]:
+    """The columns there are to judge at the suite's stage."""
+    made = template(task_of(suite))
+    return {
+        "source": {*made.source.columns, *made.gate.sums},
+        "mapped": {rule.to for rule in made.fields},
+        "destination": set(made.references),
+    }[suite.stage]
 
 
-def test_a_suite_uses_references_its_template_reads(suite: Suite) -> None:
-    read = {name.replace(".", "_") for name in template(suite.name).references}
-    assert {name for rule in suite.expectations for name in _parameters(rule.kwargs)} <= read
+def task_of(suite: Suite) -> str:
+    return suite.path.stem.split(".")[0]
 
 
-def test_every_key_column_is_given(suite: Suite) -> None:
+def test_every_task_has_a_suite_for_every_stage() -> None:
+    assert set(SUITES) == {task + end for task in TASKS for end in ("", ".source", ".destination")}
+
+
+def test_a_suite_speaks_of_columns_of_its_stage(suite: Suite) -> None:
+    assert {c for rule in suite.expectations for c in rule.columns} <= columns_of(suite)
+
+
+def test_a_suite_uses_parameters_its_template_gives(suite: Suite) -> None:
+    made = template(task_of(suite))
+    defaults = [f"default.{rule.to}" for rule in made.fields if rule.exists_in]
+    given = {name.replace(".", "_") for name in (*made.references, *made.gate.references, *defaults)}
+    assert {name for rule in suite.expectations for name in _parameters(rule.kwargs)} <= given
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_reference_column_and_its_default_is_asked_of_the_destination(task: str) -> None:
+    made, suite = template(task), read_suite(find_suite(f"{task}.destination"))
+    assert {c for rule in suite.expectations for c in rule.columns} == set(made.references)
+    asked = {name for rule in suite.expectations for name in _parameters(rule.kwargs)}
+    filled = [rule.to for rule in made.fields if rule.exists_in and rule.default is not None]
+    assert asked == {f"default.{column}".replace(".", "_") for column in filled}
+    assert {rule.severity for rule in suite.expectations} == {"critical"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_key_column_is_given(task: str) -> None:
     needed = {
         c
-        for rule in suite.expectations
+        for rule in read_suite(find_suite(task)).expectations
         if rule.type == "expect_column_values_to_not_be_null" and rule.severity == "critical"
         for c in rule.columns
     }
-    assert set(template(suite.name).key.values()) <= needed
+    assert set(template(task).key.values()) <= needed
 
 
 def test_every_rule_tells_a_person_what_is_wrong_and_what_to_do(suite: Suite) -> None:
     for rule in suite.expectations:
         assert {"name", "reason", "remedy"} <= set(rule.meta), rule
-        known = {"value", "key", *(r.to for r in template(suite.name).fields)}
-        assert set(placeholders(rule.reason)) <= known
-    names = [rule.name + rule.severity for rule in suite.expectations]
+        assert set(placeholders(rule.reason)) <= {"value", "key", *columns_of(suite)}
+        assert all(rule.meta[part] for part in ("name", "reason", "remedy"))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_name_stands_for_one_rule_of_a_task(task: str) -> None:
+    suites = [read_suite(find_suite(task + end)) for end in ("", ".source", ".destination")]
+    names = [rule.name for suite in suites for rule in suite.expectations]
     assert len(names) == len(set(names))
 
 
 def test_every_shipped_rule_compiles(suite: Suite) -> None:
-    assert {rule.type for rule in suite.expectations} <= {*COMPILERS, *TABLE_RULES}
+    assert {rule.type for rule in suite.expectations} <= {*COMPILERS, *TABLE_RULES, *DISTINCT_RULES}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -73,6 +112,5 @@ def _parameters(value: Any) -> set[str]:
 
 
 def test_the_readme_says_what_the_suites_say() -> None:
-    folder = find_suite("accounts").parent
     hint = "renew it: python -m p2c_lib.gates.explain expectations"
-    assert (folder / "README.md").read_text("utf-8") == readme(folder), hint
+    assert (FOLDER / "README.md").read_text("utf-8") == readme(FOLDER), hint

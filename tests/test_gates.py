@@ -24,6 +24,34 @@ REFERENCES = {
     "Currencies.CurrencyCode": ("USD", "EUR"),
     "AddressCountryRegions.ISOcode": ("US", "DE"),
     "UnitsOfMeasure.UnitSymbol": ("ea",),
+    "SellableReleasedProducts.ProductNumber": ("P-1",),
+    "quotedetails.quoteid.quotenumber": ("Q-1",),
+}
+MONEY = ("totalamount", "totalamountlessfreight", "freightamount", "totaltax", "discountpercentage")
+MONEY_OF_LINES = ("extendedamount", "baseamount", "tax", "manualdiscountamount")
+SOURCES: dict[str, dict[str, Any]] = {
+    "quotes": {
+        "quotenumber": "Q-1",
+        "name": "Bikes",
+        "statecode": 1,
+        "msdynce_hasexternallymaintainedproductsonly": True,
+        "customerid.account.accountnumber": "C-1",
+        "customerid.account.statecode": 0,
+        "customerid.contact.msdynce_contactnumber": None,
+        "customerid.contact.statecode": None,
+        "customerid.contact.msdynce_isactivecustomer": None,
+        "requestdeliveryby": datetime(2026, 5, 1, tzinfo=UTC),
+        **dict.fromkeys(MONEY, Decimal("0.00")),
+    },
+    "quote-lines": {
+        "quoteid.quotenumber": "Q-1",
+        "quoteid.statecode": 1,
+        "productid.productnumber": "P-1",
+        "productid.msdynce_ismaintainedexternally": True,
+        "productid.statecode": 0,
+        "requestdeliveryby": datetime(2026, 5, 1, tzinfo=UTC),
+        **dict.fromkeys(MONEY_OF_LINES, Decimal("0.00")),
+    },
 }
 REJECTED = pa.schema([*((c, pa.string()) for c in ("number", "field", "value", "reason")), ("@row", pa.int64())])
 NOTHING_REJECTED = REJECTED.empty_table()
@@ -36,10 +64,15 @@ def frame(rows: dict[str, Any], key: tuple[str, ...]) -> EntityFrame:
     return EntityFrame(table.append_column("@row", pa.array(range(table.num_rows), pa.int64())), origin)
 
 
-def mapped(rows: dict[str, Any], task: str, *, rejected: pa.Table = NOTHING_REJECTED, read: int | None = None) -> Any:
+def mapped(
+    rows: dict[str, Any], task: str, *, rejected: pa.Table = NOTHING_REJECTED, read: int | None = None, **came: Any
+) -> Any:
+    """Mapped rows of a task, and the clean source rows they came from but for the columns named in ``came``."""
     made = template(task)
     shaped = frame(rows, tuple(made.key.values()))
-    source = range(len(shaped) if read is None else read)
+    count = len(shaped) if read is None else read
+    given = {name: came.get(name, [value] * count) for name, value in SOURCES[task].items()}
+    source = frame(given, ())
     return SimpleNamespace(frame=shaped, source=source, rejected=rejected, template=made, references=REFERENCES)
 
 
@@ -317,7 +350,7 @@ def test_a_result_shows_itself_with_customers_text_escaped() -> None:
 
 def _rows(rows: dict[str, Any]) -> Any:
     shaped = frame(rows, ("number",))
-    made = SimpleNamespace(task="own", parents=())
+    made = SimpleNamespace(task="own", parents=(), fields=())
     return SimpleNamespace(
         frame=shaped, source=range(len(shaped)), rejected=NOTHING_REJECTED, template=made, references=REFERENCES
     )
@@ -351,9 +384,10 @@ def test_the_result_is_a_validation_result_of_great_expectations(tmp_path: Path)
         "unexpected_percent_total": 50.0,
         "unexpected_percent_nonmissing": 50.0,
     }
-    (page,) = write_docs(result, tmp_path / "docs")
-    assert page.name == "quotes.html"
-    assert "CurrencyCode" in page.read_text("utf-8")
+    assert [result.to_gx(stage)["success"] for stage in ("source", "destination")] == [True, True]
+    pages = write_docs(result, tmp_path / "docs")
+    assert [page.name for page in pages] == ["quotes.source.html", "quotes.html", "quotes.destination.html"]
+    assert "CurrencyCode" in pages[1].read_text("utf-8")
 
 
 def test_a_report_can_carry_the_rules_as_a_picture() -> None:

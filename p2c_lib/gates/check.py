@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ def check(
     blocked: Mapping[str, Mapping[str, str]] | None = None,
     waived: Mapping[str, str] | None = None,
     parts: pa.Table | None = None,
+    off: Collection[str] = (),
     ceiling: float = CEILING,
     of: int | None = None,
 ) -> GateResult:
@@ -47,11 +48,12 @@ def check(
     each row counts once. The verdict is ``blocked`` when a critical rule about a whole table or about the destination
     fails, or more than ``ceiling`` of the rows read are quarantined. Where the rows are a part of the task's ``of``
     rows, the ceiling is a share of all of them, and rules about the whole table are left to a run that reads it whole.
+    Rules named in ``off`` are not judged, and the verdict says so.
     Raises SuiteError for a suite that does not fit.
     """
     if not 0 <= ceiling <= 1:
         raise FrameError(f"A ceiling of {ceiling} is no share of rows.", hint="Give a number between 0 and 1.")
-    stages = tuple(_judged(mapped, path, whole=of is None) for path in find_suites(suite))
+    stages = tuple(_judged(mapped, path, off, whole=of is None) for path in find_suites(suite))
     rows = Rows(mapped)
     let = rows.let(waived or {})
     worst, through, flagged = _sorted(stages, rows, let)
@@ -68,6 +70,8 @@ def check(
     rejected = rejected_lines(mapped, rows)
     quarantined = pa.concat_tables([rejected, *_lines(worst, rows)])
     verdict, why = _verdict(stages, counts, quarantined, ceiling, of)
+    if off:
+        why = f"{why} Rules switched off: {', '.join(sorted(off))}."
     return GateResult(
         task=mapped.template.task,
         verdict=verdict,
@@ -83,9 +87,9 @@ def check(
     )
 
 
-def _judged(mapped: Mapped, path: Path, *, whole: bool) -> Stage:
+def _judged(mapped: Mapped, path: Path, off: Collection[str], *, whole: bool) -> Stage:
     """What a suite finds; of a part of the rows, without what its rules say about the whole table."""
-    suite = read_suite(path)
+    suite = read_suite(path).without(off)
     table = judged_table(mapped, suite)
     outcomes = judge(table, suite, known_values(mapped))
     if not whole and suite.stage != "destination":

@@ -82,6 +82,8 @@ def _value_set(column: str, values: Sequence[Any], scan: Scan) -> str | None:
     kind = scan.kinds[column]
     if kind == "text":
         return scan.side_table([v for v in values if isinstance(v, str)], pa.string())
+    if kind == "bool" and all(isinstance(v, bool) for v in values):
+        return scan.side_table(values, pa.bool_())
     if kind == "number" and not any(isinstance(v, bool) for v in values):
         numbers = [v for v in values if isinstance(v, int | float | Decimal)]
         floats = any(isinstance(v, float) for v in numbers)

@@ -5,28 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from p2c_lib.gates.suite import Expectation, Suite, read_suite
+from p2c_lib.gates.suite import STAGES, Expectation, Suite, read_suite
 
 __all__ = ["explained", "readme"]
 
 MEANING = {
-    "critical": "the row is set aside and does not load; a critical rule about the whole table stops the load",
+    "critical": "the row is set aside and does not load; about a whole table or the destination, the load stops",
     "warning": "the row loads and is flagged",
     "info": "it is noted and changes nothing",
 }
+STAGE = {
+    "source": "What came",
+    "mapped": "What would be sent",
+    "destination": "What the destination must know",
+}
 INTRODUCTION = """# What the gate expects
 
-Every row that is about to be written is judged first. These are the rules, task by task, as the suites in this folder
-state them. The suites are Great Expectations files: edit them with Great Expectations or by hand, then renew this page
-with `python -m p2c_lib.gates.explain expectations`.
+Every row that is about to be written is judged first. These are the rules, task by task and stage by stage, as the
+suites in this folder state them: `<task>.source.json` about the rows as they came, `<task>.json` about the rows as they
+would be sent, `<task>.destination.json` about what the destination must know for any of them to go in. The suites are
+Great Expectations files: edit them with Great Expectations or by hand, then renew this page with
+`python -m p2c_lib.gates.explain expectations`.
 
 """
 
 
 def readme(folder: Path) -> str:
-    """The page for all suites of a folder, in the order of their names."""
+    """The page for all suites of a folder, task by task in the order of their names."""
     meaning = "".join(f"- **{severity}**: {words}.\n" for severity, words in MEANING.items())
-    suites = [read_suite(path) for path in sorted(folder.glob("*.json"))]
+    suites = [read_suite(path) for path in folder.glob("*.json")]
+    suites.sort(key=lambda suite: (suite.path.name.split(".")[0], STAGES.index(suite.stage)))
     return INTRODUCTION + meaning + "".join(explained(suite) for suite in suites)
 
 
@@ -34,7 +42,8 @@ def explained(suite: Suite) -> str:
     """One suite as a heading and a table: the rule, what a failing row is told, and what to do about it."""
     title = suite.meta.get("title") or suite.name
     head = "| rule | severity | what is said | what to do |\n|---|---|---|---|\n"
-    return f"\n## {suite.name}: {title}\n\n{head}{''.join(_line(rule) for rule in suite.expectations)}"
+    about = f"{STAGE[suite.stage]} (`{suite.path.name}`)."
+    return f"\n## {suite.name}: {title}\n\n{about}\n\n{head}{''.join(_line(rule) for rule in suite.expectations)}"
 
 
 def _line(rule: Expectation) -> str:

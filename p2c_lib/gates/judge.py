@@ -113,7 +113,8 @@ def _known_columns(rule: Expectation, suite: Suite, table: pa.Table) -> None:
         if column not in table.column_names:
             near = get_close_matches(column, known, n=1)
             guess = f"Did you mean '{near[0]}'? " if near else ""
-            raise suite.error(rule, f"column '{column}' does not exist.", f"{guess}Columns: {', '.join(known)}.")
+            more = " The template's gate: columns may read more." if suite.stage == "source" else ""
+            raise suite.error(rule, f"column '{column}' does not exist.", f"{guess}Columns: {', '.join(known)}.{more}")
 
 
 def _compiled_outcomes(scan: Scan, chosen: Sequence[tuple[Expectation, Compiled]]) -> Iterator[Outcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from p2c_lib.mapping import Mapped
 
 __all__ = ["judged_table", "known_values"]
+
+SUM_DIGITS = 60
 
 
 def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
@@ -37,13 +39,9 @@ def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
 
 def known_values(mapped: Mapped) -> dict[str, Sequence[Any]]:
     """What a suite's parameters may name: references of the template, and ``default.<column>``, the one it fills in."""
-    defaults = {f"default.{r.to}": [r.default] for r in _rules(mapped) if r.exists_in and r.default is not None}
-    references: Mapping[str, Sequence[Any]] = mapped.references
-    return {**references, **defaults}
-
-
-def _rules(mapped: Mapped) -> Sequence[Any]:
-    return getattr(mapped.template, "fields", ())
+    held = [rule for rule in mapped.template.fields if rule.exists_in]
+    defaults = {f"default.{rule.to}": [] if rule.default is None else [rule.default] for rule in held}
+    return {**mapped.references, **defaults}
 
 
 def _sum(table: pa.Table, plus: Sequence[str], minus: Sequence[str]) -> pa.ChunkedArray:
@@ -58,4 +56,9 @@ def _sum(table: pa.Table, plus: Sequence[str], minus: Sequence[str]) -> pa.Chunk
 
 
 def _amount(table: pa.Table, name: str) -> pa.ChunkedArray:
-    return pc.fill_null(table.column(name), 0)
+    amount = table.column(name)
+    kind = amount.type
+    if pa.types.is_decimal(kind):
+        # Every sum needs a digit more, and a column may have all 38 of the smaller type.
+        amount = amount.cast(pa.decimal256(SUM_DIGITS, kind.scale))
+    return pc.fill_null(amount, pa.scalar(0, amount.type))

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from p2c_lib.config import workspace
+from p2c_lib.config import Workspace, workspace
 from p2c_lib.errors import SuiteError
 
-__all__ = ["SEVERITIES", "STAGES", "Expectation", "Suite", "find_suite", "find_suites", "read_suite", "stage_of"]
+__all__ = [
+    "SEVERITIES",
+    "STAGES",
+    "Expectation",
+    "Suite",
+    "find_suite",
+    "find_suites",
+    "read_suite",
+    "rule_names",
+    "stage_of",
+]
 
 SEVERITIES = ("critical", "warning", "info")
 # What came, what would be sent, and what the destination knows: `<task>.source.json`, `<task>.json` and so on.
@@ -66,6 +76,14 @@ class Suite:
     def stage(self) -> str:
         """What it is about: ``source``, ``mapped`` or ``destination``."""
         return stage_of(self.path)
+
+    def without(self, off: Collection[str]) -> Suite:
+        """The suite with some rules switched off, by name; its hash tells that they are."""
+        kept = tuple(rule for rule in self.expectations if rule.name not in off)
+        if len(kept) == len(self.expectations):
+            return self
+        names = json.dumps([self.sha, *sorted(off)])
+        return replace(self, expectations=kept, sha=sha256(names.encode()).hexdigest())
 
     def error(self, rule: Expectation, message: str, hint: str) -> SuiteError:
         """An error that names this file and the expectation."""
@@ -128,6 +146,11 @@ def read_suite(path: Path) -> Suite:
     rules = tuple(_expectation(item, i, path.name) for i, item in enumerate(content["expectations"]))
     meta = content.get("meta") or {}
     return Suite(str(content.get("name") or path.stem), path, sha256(raw).hexdigest(), rules, meta)
+
+
+def rule_names(task: str, here: Workspace) -> tuple[str, ...]:
+    """The names of a task's rules, over its suites of every stage."""
+    return tuple(rule.name for path in here.suites(task) for rule in read_suite(path).expectations)
 
 
 def resolve(value: Any, references: Mapping[str, Any]) -> Any:
