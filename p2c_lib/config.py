@@ -19,6 +19,8 @@ sales = "prod-sales"
 finops = "prod-finops"
 company = "USMF"
 protected = true
+
+[notify.mail]  # who is told of failed runs: see p2c_lib/notices/channels.py
 ```
 """
 
@@ -35,12 +37,23 @@ from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, UnknownName
 
-__all__ = ["SANDBOX", "Connection", "ConnectionSet", "Secret", "Workspace", "shipped", "workspace"]
+__all__ = [
+    "LOOPBACK",
+    "SANDBOX",
+    "Connection",
+    "ConnectionSet",
+    "Secret",
+    "Workspace",
+    "checked_table",
+    "safe_url",
+    "shipped",
+    "workspace",
+]
 
 App = Literal["sales", "finops"]
 SANDBOX = "sandbox"
 FILE = "p2c.toml"
-FILE_KEYS = ("connections", "sets", "ledger")
+FILE_KEYS = ("connections", "sets", "ledger", "notify")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
 CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users"} | CREDENTIAL_KEYS
@@ -253,7 +266,7 @@ class Workspace:
         sets = self.content.get("sets", {})
         if name not in sets:
             raise UnknownName("connection set", name, self.sets, where=str(self.root / FILE))
-        entry = _checked(sets[name], SET_KEYS, {"sales", "finops", "company"}, f"sets.{name}")
+        entry = checked_table(sets[name], SET_KEYS, {"sales", "finops", "company"}, f"sets.{name}")
         return ConnectionSet(
             name=name,
             sales=self._connection(entry["sales"], "sales"),
@@ -268,7 +281,7 @@ class Workspace:
         if name not in connections:
             raise UnknownName("connection", name, connections, where=str(self.root / FILE))
         place = f"connections.{name}"
-        entry = _checked(connections[name], CONNECTION_KEYS, {"app", "url", "client_id"}, place)
+        entry = checked_table(connections[name], CONNECTION_KEYS, {"app", "url", "client_id"}, place)
         if entry["app"] not in get_args(App):
             raise UnknownName("app", str(entry["app"]), get_args(App), where=place)
         if entry["app"] != app:
@@ -276,11 +289,11 @@ class Workspace:
         here = Connection(
             name=name,
             app=app,
-            url=_safe_url(str(entry["url"]), place),
+            url=safe_url(str(entry["url"]), place),
             client_id=str(entry["client_id"]),
             secret=_secret(entry, place),
             tenant=str(entry.get("tenant", "common")),
-            token_url=_safe_url(str(entry["token_url"]), place) if "token_url" in entry else None,
+            token_url=safe_url(str(entry["token_url"]), place) if "token_url" in entry else None,
             passphrase=_passphrase(entry, place),
             interactive=_interactive(entry, place),
         )
@@ -328,7 +341,11 @@ def workspace(start: Path | None = None) -> Workspace:
     return Workspace(root, content)
 
 
-def _checked(entry: Any, allowed: set[str], needed: set[str], place: str) -> dict[str, Any]:
+def checked_table(entry: Any, allowed: set[str], needed: set[str], place: str) -> dict[str, Any]:
+    """A table of p2c.toml with no other keys than allowed and all that are needed.
+
+    Raises UnknownName for a key that is none, ConfigError for one that is missing.
+    """
     if not isinstance(entry, dict):
         raise ConfigError(f"{place} is not a table.", hint=f"Write [{place}] and its keys below it.")
     for key in entry:
@@ -381,7 +398,7 @@ def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]
     users = []
     for number, entry in enumerate(entries, 1):
         where = f"{place}.users[{number}]"
-        checked = _checked(entry, CREDENTIAL_KEYS, {"client_id"}, where)
+        checked = checked_table(entry, CREDENTIAL_KEYS, {"client_id"}, where)
         secret = _secret(checked, where)
         if secret is None:
             raise ConfigError(f"{where} lacks secret or certificate.")
@@ -393,8 +410,8 @@ def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]
     return tuple(users)
 
 
-def _safe_url(url: str, place: str) -> str:
-    """TLS everywhere; plain http only to this machine."""
+def safe_url(url: str, place: str) -> str:
+    """The URL without its trailing slash. Raises ConfigError but for TLS, or plain http to this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return url.rstrip("/")

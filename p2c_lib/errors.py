@@ -11,6 +11,7 @@
     │   ├── PlanAltered        its files do not have its hash
     │   └── WrongEnvironment   made for other systems than these
     ├── RunError               a notebook run that failed
+    ├── NoticeError            a notice that did not go out
     ├── SandboxError           the sandbox could not start, load or stop
     └── ServiceError           Sales or F&O answered with an error, or not at all
         ├── Unreachable        no answer
@@ -25,6 +26,7 @@
 
 Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
 Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later.
+``StopRun`` is beside the tree: a notebook raises it where nothing is left to do, which is no error.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ __all__ = [
     "NotAuthorised",
     "NotFound",
     "NotSent",
+    "NoticeError",
     "P2CError",
     "PlanAltered",
     "PlanError",
@@ -50,6 +53,7 @@ __all__ = [
     "RunError",
     "SandboxError",
     "ServiceError",
+    "StopRun",
     "SuiteError",
     "TemplateError",
     "Throttled",
@@ -80,6 +84,13 @@ class P2CError(Exception):
 
 class ConfigError(P2CError):
     """``p2c.toml``, a connection set or a secret reference does not fit."""
+
+
+class StopRun(Exception):
+    """A notebook has nothing left to do: its later cells are skipped and its run ends cleanly.
+
+    Raised in a cell as ``raise p2c.StopRun("no account changed since yesterday")``.
+    """
 
 
 class UnknownName(P2CError):
@@ -134,6 +145,10 @@ class WrongEnvironment(PlanError):
 
 class RunError(P2CError):
     """A notebook run did not finish."""
+
+
+class NoticeError(P2CError):
+    """A notice about a run did not go out; the run itself is not touched by it."""
 
 
 class SandboxError(P2CError):

@@ -19,6 +19,7 @@ RANK = {
     "ledger": 1,
     "new_workspace": 2,
     "odata": 2,
+    "frame_html": 2.5,
     "frames": 3,
     "session": 3.5,
     "mapping": 4,
@@ -33,11 +34,12 @@ RANK = {
     "flow": 7,
     "company": 7.5,
     "history": 7.5,
+    "notices": 7.6,
     "runs": 8,
-    "widgets": 8,
+    "schedule": 8.5,
+    "widgets": 8.5,
     "cli": 9,
 }
-SIBLINGS = {("runs", "widgets"), ("widgets", "runs")}
 OWN_WAY = {"sandbox"}  # an offline twin: stands on errors alone; session and cli may start it
 MAY_START_THE_SANDBOX = {"session", "cli"}
 

@@ -49,8 +49,17 @@ class Increment:
     @cached_property
     def delta(self) -> Delta:
         """What changed; the services are asked once."""
-        query, told = self._template.source, {"waiting": self._waiting, "since": self._since}
-        return delta_of(self._session, query, self._mark, self._why, **told)
+        query = self._template.source
+        return delta_of(self._session, query, self._mark, self._why, waiting=self._waiting, since=self._since)
+
+    @property
+    def beginning(self) -> tuple[str, Delta]:
+        """When this run of the task began and what had changed then."""
+        return self._began, self.delta
+
+    def go_on(self, beginning: tuple[str, Delta]) -> None:
+        """Take up a run that was cut off: the mark moves up to where that one had read, not to now."""
+        self._began, self.delta = beginning
 
     @cached_property
     def of(self) -> int | None:
@@ -58,7 +67,7 @@ class Increment:
         if self.delta.whole:
             return None
         if self._mark is not None:
-            return self._mark.seen.num_rows
+            return int(self._mark.seen.num_rows)
         asked = self.delta.query
         client = self._session.client(asked.app)
         return client.count(query_of(client, asked.entity, asked.key, filter=asked.filter)) or 0

@@ -1,0 +1,110 @@
+"""Notices on their way: SMTP with verified TLS, a webhook, or a command. What cannot be sent is said, and no more."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Callable
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from html import escape
+from typing import Any
+
+from p2c_lib.config import Workspace, safe_url
+from p2c_lib.errors import NoticeError, P2CError
+from p2c_lib.notices.channels import Channel, channels
+from p2c_lib.notices.notice import Notice
+
+__all__ = ["announce", "send"]
+
+SECONDS = 15
+CARD = "application/vnd.microsoft.card.adaptive"
+
+
+def announce(notice: Notice, place: Workspace, tell: Callable[[str], None]) -> int:
+    """Send a notice to every channel that is told of one of its events; how many got it.
+
+    A channel that cannot be reached, or an entry of p2c.toml that does not fit, is told and raises nothing: the run
+    the notice is about is not the worse for it.
+    """
+    reached = 0
+    try:
+        wanted = [channel for channel in channels(place) if set(channel.on) & set(notice.events)]
+    except P2CError as error:
+        tell(f"nobody was told: {error}")
+        return 0
+    for channel in wanted:
+        try:
+            send(notice, channel)
+            reached += 1
+        except P2CError as error:
+            tell(str(error))
+    return reached
+
+
+def send(notice: Notice, channel: Channel) -> None:
+    """Send a notice through one channel. Raises NoticeError saying why it did not go out."""
+    way: Callable[[Notice, Any], None] = {"email": _mail, "webhook": _post, "command": _run}[channel.kind]
+    try:
+        way(notice, channel.settings)
+    except (OSError, smtplib.SMTPException, ValueError, subprocess.SubprocessError, P2CError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise NoticeError(
+            f"The notice to {channel.name} was not sent: {said}", hint=f"Try p2c notify test {channel.name}."
+        ) from error
+
+
+def _mail(notice: Notice, settings: Any) -> None:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = notice.headline, settings["from"], ", ".join(settings["to"])
+    message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=settings["from"].rpartition("@")[2])
+    message.set_content(notice.text)
+    trust = ssl.create_default_context(cafile=settings["authority"])
+    address = (settings["host"], settings["port"])
+    server = (
+        smtplib.SMTP_SSL(*address, timeout=SECONDS, context=trust)
+        if settings["security"] == "tls"
+        else smtplib.SMTP(*address, timeout=SECONDS)
+    )
+    with server:
+        if settings["security"] == "starttls":
+            server.starttls(context=trust)
+        if settings["password"] is not None:
+            server.login(settings["user"], settings["password"].reveal())
+        server.send_message(message)
+
+
+def _post(notice: Notice, settings: Any) -> None:
+    import httpx
+
+    url = safe_url(settings["url"].reveal(), "the webhook")
+    body = {"teams": _teams, "slack": _slack, "json": Notice.to_dict}[settings["form"]](notice)
+    trust = ssl.create_default_context(cafile=settings["authority"])
+    try:
+        answer = httpx.post(url, json=body, timeout=SECONDS, verify=trust)
+    except httpx.HTTPError as error:
+        # The address is a secret, and some of httpx' words repeat it.
+        raise OSError(f"no answer ({type(error).__name__})") from None
+    if not answer.is_success:
+        raise OSError(f"the service answered {answer.status_code}")
+
+
+def _run(notice: Notice, settings: Any) -> None:
+    given = json.dumps(notice.to_dict())
+    done = subprocess.run(settings["command"], input=given, text=True, capture_output=True, timeout=4 * SECONDS)  # noqa: S603 - the user's own command, no shell
+    if done.returncode:
+        raise OSError(f"the command ended with {done.returncode}: {done.stderr.strip()[:200]}")
+
+
+def _teams(notice: Notice) -> dict[str, Any]:
+    """A card, as the Workflows of Teams take it."""
+    texts = [{"type": "TextBlock", "text": notice.headline, "weight": "Bolder", "wrap": True}]
+    texts += [{"type": "TextBlock", "text": line, "wrap": True} for line in notice.lines if line]
+    card = {"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4"}
+    return {"type": "message", "attachments": [{"contentType": CARD, "content": {**card, "body": texts}}]}
+
+
+def _slack(notice: Notice) -> dict[str, Any]:
+    return {"text": escape(notice.text, quote=False)}
