@@ -105,7 +105,7 @@ class History:
         if not self.runs:
             return Report("History", "planned", "No run is in the ledger yet; p2c run makes one.")
         trends: tuple[Part, ...] = (self.trend_table(), *self._charts())
-        parts = (self._figures(), Section("Runs", (self.table(beside=beside),)), Section("Trends", trends))
+        parts = (self._figures(), Section("Trends", trends), Section("Runs", (self.table(beside=beside),)))
         first, last = self.runs[-1].started, self.runs[0].started
         shown = f"the latest {len(self.runs):,} of {self.total:,} runs" if len(self.runs) < self.total else "all runs"
         subtitle = f"{self.place.parent.name} · {shown}, {first:%d %b %Y} to {last:%d %b %Y}"

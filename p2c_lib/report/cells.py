@@ -86,10 +86,10 @@ def html(value: Any) -> str:
 
 def cell(value: Any, *, heads: bool = False) -> str:
     """A cell of a table; with ``heads`` the one that names its row."""
+    kind = f' class="{_kind(value)}"' if _kind(value) else ""
     if heads and not is_number(value):
-        return f'<th scope="row">{html(value)}</th>'
-    kind = _kind(value)
-    return f'<td class="{kind}">{html(value)}</td>' if kind else f"<td>{html(value)}</td>"
+        return f'<th scope="row"{kind}>{html(value)}</th>'
+    return f"<td{kind}>{html(value)}</td>"
 
 
 def _kind(value: Any) -> str:

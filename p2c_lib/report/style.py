@@ -75,12 +75,12 @@ h3 { font-size: 1.05rem; margin: .3rem 0; }
 table { border-collapse: collapse; margin: 0; font-size: .9rem; }
 caption { text-align: left; font-weight: 600; padding: .2rem 0; caption-side: top; }
 th, td { border-bottom: 1px solid var(--line, #8884); padding: .25rem .6rem; text-align: left; vertical-align: top; }
-td { overflow-wrap: break-word; max-width: 34rem; }
+td, tbody th { overflow-wrap: break-word; max-width: 34rem; }
 thead th { vertical-align: bottom; }
 tbody th { font-weight: 500; }
 tfoot th, tfoot td { font-weight: 600; border-top: 2px solid var(--line, #8884); }
 .n { text-align: right; font-variant-numeric: tabular-nums; }
-td.n, .word, .short, tbody th { white-space: nowrap; }
+td.n, .word, .short { white-space: nowrap; }
 .mark { white-space: nowrap; font-weight: 500; }
 .mark span { display: inline-block; width: 1.2em; text-align: center; font-weight: 700; }
 .more { color: var(--quiet, inherit); font-size: .85rem; }
