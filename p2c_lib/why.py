@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from p2c_lib.errors import UnknownName
 from p2c_lib.frames import key_text
 from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.load.following import LIVE, PUBLISHED
 from p2c_lib.mapping import template
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.mapped import plain
@@ -90,6 +91,10 @@ def _explained(app: str, entity: str, key: str, field: str, session: Session, le
         plan = open_plan(Path(entry["folder"]))
         if plan.facts["destination"]["app"] != app:
             continue
+        if entry["op"] == PUBLISHED:
+            if field in LIVE:
+                return Why(app, entity, key, field, tuple(_published(plan, field, entry, ledger)))
+            continue
         row = plan.operations.slice(entry["position"], 1).to_pylist()[0]
         mine = _written_fields(row)
         if field in mine:
@@ -97,6 +102,16 @@ def _explained(app: str, entity: str, key: str, field: str, session: Session, le
             return Why(app, entity, key, field, steps)
         fields |= mine
     raise UnknownName(f"field that the workbench wrote of {entity} {key}", field, fields)
+
+
+def _published(plan: Plan, field: str, entry: dict[str, Any], ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """The chain of a state that followed from the creation of a product."""
+    yield (
+        "source",
+        f"nothing: Sales made the new product a draft, and plan {plan.id[:12]} says that drafts are published",
+    )
+    row = {"op": PUBLISHED, "before": None, "after": LIVE, "changed": None, "causes": None, "reason": "follows"}
+    yield from _deeds(plan, row, field, entry, ledger)
 
 
 def _written_fields(row: dict[str, Any]) -> set[str]:

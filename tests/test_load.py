@@ -122,11 +122,11 @@ def test_a_plan_that_changes_too_large_a_share_and_one_for_swapped_systems_are_r
 def test_side_effects_and_money_of_products_are_part_of_the_plan(session: Session) -> None:
     made = TaskWalk("products", session).plan()
     assert made.creates > 0
-    assert [(line["entity_set"], line["rows"] >= made.creates) for line in made.facts["follows"]] == [
-        ("productpricelevels", True),
-        ("products", True),
+    assert [(line["entity_set"], line["by"], line["rows"] >= made.creates) for line in made.facts["follows"]][:2] == [
+        ("productpricelevels", "Sales", True),
+        ("products", "the apply", True),
     ]
     assert [line["field"] for line in made.facts["money"]] == ["price", "currentcost"]
     outcome = apply(made, session)
-    assert (outcome.created, outcome.read_back.differences) == (made.creates, ())
+    assert (outcome.created, outcome.read_back.differences, outcome.complete) == (made.creates, (), True)
     assert outcome.read_back.rows > 0

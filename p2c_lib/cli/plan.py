@@ -125,7 +125,7 @@ def apply(folder: PlanArgument, *, connection_set: SetOption = SANDBOX, as_json:
     with session_of(connection_set) as session:
         outcome = applied(found, session)
     _tell(outcome, as_json=as_json)
-    raise typer.Exit(1 if outcome.failed or outcome.drifted else 0)
+    raise typer.Exit(0 if outcome.complete else 1)
 
 
 def undo(
@@ -151,7 +151,7 @@ def undo(
                 continue
             outcome = applied(back, session, ledger=book)
             forget(outcome, session, book)
-            left += outcome.failed + outcome.drifted
+            left += not outcome.complete
             _tell(outcome, as_json=as_json)
     raise typer.Exit(1 if left else 0)
 

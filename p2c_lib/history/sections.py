@@ -100,7 +100,7 @@ def plans(facts: Facts, folder: Path, near: Path, *, applied: bool) -> Section:
         for line in plan.get("follows", ())
     ]
     if follows:
-        parts.append(_cut(("task", "where", "rows", "what happens"), follows, "What the service then does by itself"))
+        parts.append(_cut(("task", "where", "rows", "what happens"), follows, "What follows"))
     return Section("Plan", tuple(parts))
 
 

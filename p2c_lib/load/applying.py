@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from p2c_lib.errors import Drifted, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
+from p2c_lib.load.following import Followed, Following
 from p2c_lib.load.importing import PackageImport
 from p2c_lib.load.interrupt import Interruption, interruptible
 from p2c_lib.load.lease import Lease, leased
@@ -91,12 +92,13 @@ def apply(
         with interruptible() as interruption, leased(own, plan.id) as lease:
             applying = _Applying(plan, session, own, lease, interruption, progress)
             lines = list(applying.lines())
+            followed = applying.follow(lines)
             read_back = applying.read_back(lines)
     finally:
         if ledger is None:
             own.close()
     rows = pa.Table.from_pylist(lines, schema=OUTCOME).sort_by("position")
-    return LoadOutcome(plan, rows, perf_counter() - started, read_back)
+    return LoadOutcome(plan, rows, perf_counter() - started, read_back, followed)
 
 
 def _scope(plan: Plan) -> dict[str, Any]:
@@ -123,12 +125,14 @@ class _Applying:
         client = session.client(self._destination.app)
         self._writer = PlanWriter(plan, client, session.company, stop=interruption.stop)
         self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
+        self._following = Following(plan, self._destination, session, ledger, interruption.stop)
         self._done = 0
 
     def lines(self) -> Iterator[Line]:
         """What became of every operation; stops early when an interrupt was asked for."""
         self._import.await_earlier()
-        known = {row["position"]: row for row in self._ledger.operations(self._plan.id)}
+        noted = self._ledger.operations(self._plan.id)
+        known = {row["position"]: row for row in noted if row["position"] < len(self._plan)}
         yield from self._settled_before(known)
         rows = _without(self._plan.operations, [at for at, row in known.items() if row["state"] in FINAL])
         broken = self._writer.broken(rows)
@@ -140,12 +144,18 @@ class _Applying:
         yield from self._named(_picked(rows, imported), imported.values())
         yield from self._send_all(_without(rows, imported))
 
+    def follow(self, lines: list[Line]) -> tuple[Followed, ...]:
+        """What follows from what was written; nothing after an interrupt."""
+        return () if self._interruption.stop() else self._following.carry_out(self._applied(lines))
+
     def read_back(self, lines: list[Line]) -> ReadBack:
         """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
         if self._interruption.stop():
             return ReadBack(why="interrupted")
-        applied = [line["position"] for line in lines if line["state"] == APPLIED]
-        return look_again(self._plan, self._destination, _picked(self._plan.operations, applied))
+        return look_again(self._plan, self._destination, self._applied(lines))
+
+    def _applied(self, lines: list[Line]) -> pa.Table:
+        return _picked(self._plan.operations, [line["position"] for line in lines if line["state"] == APPLIED])
 
     def _settled_before(self, known: dict[int, Line]) -> Iterator[Line]:
         """What an earlier apply left: the unanswered is looked up and noted, what was applied or drifted is told."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from p2c_lib.report import Facts, Report, Table
 
 if TYPE_CHECKING:
+    from p2c_lib.load.following import Followed
     from p2c_lib.plan import Plan
 
 __all__ = ["APPLIED", "DRIFTED", "FAILED", "LATEST", "OPEN", "SENT", "LoadOutcome", "Progress", "ReadBack", "answer"]
@@ -54,6 +55,8 @@ class ReadBack:
 class LoadOutcome:
     """What became of every operation of a plan: ``rows`` has position, op, key, state, status, message.
 
+    ``followed`` says what became of the plan's consequences.
+
     planned = applied + failed + drifted, always. An operation whose answer never came and whose row could not be looked
     at is ``failed`` here and open in the ledger: the next apply of the plan looks first.
     """
@@ -62,6 +65,7 @@ class LoadOutcome:
     rows: pa.Table
     seconds: float
     read_back: ReadBack = field(default_factory=ReadBack)
+    followed: tuple[Followed, ...] = ()
 
     def count(self, state: str, op: str | None = None) -> int:
         """How many operations ended in that state, of one kind or of all."""
@@ -90,6 +94,11 @@ class LoadOutcome:
     def drifted(self) -> int:
         return self.count(DRIFTED)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every operation went in and all that follows from it is done."""
+        return self.count(APPLIED) == self.rows.num_rows and all(each.done == each.rows for each in self.followed)
+
     def problems(self) -> pa.Table:
         """The operations that did not go in, with the reason in words."""
         return self.rows.filter(pc.not_equal(self.rows.column("state"), APPLIED))
@@ -108,14 +117,17 @@ class LoadOutcome:
             lines = bad.slice(0, SHOWN).select(["op", "key", "state", "message"]).to_pylist()
             shown = Table.of(lines, title="Not written")
             parts.append(Table(shown.columns, shown.rows, shown.title, bad.num_rows))
+        if self.followed:
+            parts.append(Table.of([each.to_dict() for each in self.followed], title="What followed"))
         if self.read_back.differences:
             parts.append(Table.of(self.read_back.differences, title="Not found as written", most=SHOWN))
-        verdict = "warn" if bad.num_rows or self.read_back.differences else "pass"
+        verdict = "pass" if self.complete and not self.read_back.differences else "warn"
         return Report(f"Load of {self.plan.task}", verdict, why, tuple(parts))
 
     def to_dict(self) -> dict[str, Any]:
         counts = {n: getattr(self, n) for n in ("created", "updated", "deleted", "failed", "drifted")}
         facts = {"plan": self.plan.id, "task": self.plan.task, "planned": len(self.plan), **counts}
+        facts |= {"followed": [each.to_dict() for each in self.followed]}
         return facts | {"seconds": round(self.seconds, 3), "sample": str(self.read_back)}
 
     def _repr_html_(self) -> str:

@@ -1,4 +1,4 @@
-"""What applying a plan will cost and set off: requests, minutes, money, and what the service does by itself."""
+"""What applying a plan will cost: the route of each kind of operation, requests, minutes, money."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from p2c_lib.odata.bulk import BULK_ROWS, WORTH_IT
 from p2c_lib.odata.dialect import DIALECTS
 
-__all__ = ["BATCH", "BULK", "PACKAGE", "counts_of", "follows", "money", "predicted"]
+__all__ = ["BATCH", "BULK", "PACKAGE", "counts_of", "money", "predicted"]
 
 OPS = ("create", "update", "delete")
 BATCH, BULK, PACKAGE = "$batch", "bulk message", "package import"
@@ -23,7 +23,6 @@ PACKAGE_ROWS, FEW = 5_000, 10
 # The entity's name in two calls, an address, the upload, the import, its status twice, its errors.
 PACKAGE_CALLS, PAGE_ROWS = 8, 10_000
 MONEY = "price|discount|cost|amount|total|credit"
-PRICE_FIELDS = {"price", "defaultuomid.name", "transactioncurrencyid.isocurrencycode", "pricelevelid.name"}
 
 
 def counts_of(operations: pa.Table) -> dict[str, int]:
@@ -90,27 +89,3 @@ def _sum(operations: pa.Table, op: str, side: str, field: str) -> Any:
         return 0
     values = pc.struct_field(structs, field).filter(pc.equal(operations.column("op"), op))
     return pc.sum(values).as_py() or 0
-
-
-def follows(app: str, entity_set: str, operations: pa.Table) -> list[dict[str, Any]]:
-    """What the service does by itself when the operations are written, with how many rows of the plan set it off."""
-    if (app, entity_set) != ("sales", "products"):
-        return []
-    counts = counts_of(operations)
-    changed = operations.filter(pc.equal(operations.column("op"), "update")).column("changed").to_pylist()
-    priced = counts["create"] + sum(1 for fields in changed if PRICE_FIELDS & set(fields or ()))
-    found = [
-        (
-            "productpricelevels",
-            priced,
-            "The price-list item of each product is written from its price, unit and currency; without a price list in "
-            "the currency the product is refused.",
-        ),
-        (
-            "products",
-            counts["create"],
-            "A new product is active or a draft, by the setting 'Create products in active state'; "
-            "a draft is published before it can be put on a quote.",
-        ),
-    ]
-    return [{"entity_set": where, "rows": rows, "says": says} for where, rows, says in found if rows]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from p2c_lib import config
+from p2c_lib.plan.consequences import follows
 from p2c_lib.plan.files import VERSION, saved
-from p2c_lib.plan.forecast import counts_of, follows, money, predicted
+from p2c_lib.plan.forecast import counts_of, money, predicted
 from p2c_lib.plan.operations import operations_of
 
 if TYPE_CHECKING:

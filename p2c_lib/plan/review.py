@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["report_of"]
 
-SHOWN = 20
+SHOWN = 10
 FIELDS_SHOWN = 6
 
 
@@ -26,7 +26,8 @@ def report_of(plan: Plan) -> Report:
     if facts.get("money"):
         parts.append(Table.of(facts["money"], title="Money, in the rows' own currencies"))
     if facts.get("follows"):
-        parts.append(Table.of(facts["follows"], title="What the service then does by itself"))
+        lines = tuple((line["rows"], line["entity_set"], line["by"], line["says"]) for line in facts["follows"])
+        parts.append(Table(("rows", "where", "by", "what follows"), lines, "What follows", len(lines)))
     title = f"Undo of {plan.task}" if plan.undoes else f"Plan for {plan.task}"
     return Report(title, verdict, _why(plan), (*parts, _writes(plan)))
 
@@ -77,10 +78,17 @@ def _writes(plan: Plan) -> Table:
     for row in plan.operations.slice(0, SHOWN).to_pylist():
         before, after = row["before"] or {}, row["after"] or {}
         fields = row["changed"] if row["op"] == "update" else [k for k, v in (after or before).items() if v is not None]
-        shown = [f"{f}: {_short(before.get(f))} → {_short(after.get(f))}" for f in fields[:FIELDS_SHOWN]]
+        shown = [f"{f}: {_change(row['op'], before.get(f), after.get(f))}" for f in fields[:FIELDS_SHOWN]]
         more = f" … {len(fields) - FIELDS_SHOWN} more" if len(fields) > FIELDS_SHOWN else ""
         rows.append((row["op"], row["key"], "; ".join(shown) + more, row["reason"]))
     return Table(("op", "key", "fields", "reason"), tuple(rows), "Writes", len(plan))
+
+
+def _change(op: str, before: Any, after: Any) -> str:
+    """A new row has only values, one that goes only those it had."""
+    if op == "update":
+        return f"{_short(before)} → {_short(after)}"
+    return _short(after if op == "create" else before)
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,138 @@
+"""What follows from applied writes: drafts are published, and the price-list items Sales should have written are seen.
+
+A publishing is journalled like an operation, at the place of its create after all operations of the plan. Whether a
+product is a draft is asked every time, so nothing is published twice and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import NotSent, ServiceError
+from p2c_lib.frames import EntityQuery, key_text
+from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
+from p2c_lib.odata import Write
+from p2c_lib.plan.consequences import priced
+
+if TYPE_CHECKING:
+    from p2c_lib.ledger import Ledger
+    from p2c_lib.load.destination import Destination
+    from p2c_lib.plan import Plan
+    from p2c_lib.session import Session
+
+__all__ = ["PUBLISHED", "Followed", "Following"]
+
+PUBLISHED = "publish"
+ACTIVE, DRAFT = 0, 2
+LIVE = {"statecode": ACTIVE, "statuscode": 1}
+ITEMS, PRODUCT = "productpricelevels", "productid.productnumber"
+IDS_AT_ONCE, BY_ID = 40, 600
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One consequence of a plan: ``rows`` it concerns, how many are ``done``, and why the others are not."""
+
+    what: str
+    rows: int
+    done: int
+    why: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"what": self.what, "rows": self.rows, "done": self.done, "why": "; ".join(self.why)}
+
+
+class Following:
+    """Carries out what follows from the products of a plan, and looks at what Sales should have done."""
+
+    def __init__(
+        self, plan: Plan, destination: Destination, session: Session, ledger: Ledger, stop: Callable[[], bool]
+    ) -> None:
+        self._plan, self._destination, self._session = plan, destination, session
+        self._ledger, self._stop = ledger, stop
+
+    def carry_out(self, applied: pa.Table) -> tuple[Followed, ...]:
+        """What became of each consequence of the applied operations."""
+        if not self._plan.facts.get("follows") or not applied.num_rows:
+            return ()
+        created = applied.filter(pc.equal(applied.column("op"), "create"))
+        paid = applied.filter(priced(applied))
+        found = (
+            self._tried("drafts published", created, self._publish),
+            self._tried("price-list items there as priced", paid, self._look_at_items),
+        )
+        return tuple(each for each in found if each.rows)
+
+    def _tried(self, what: str, rows: pa.Table, deed: Callable[[pa.Table], tuple[int, int, list[str]]]) -> Followed:
+        try:
+            concerned, done, why = deed(rows) if rows.num_rows else (0, 0, [])
+        except ServiceError as error:
+            return Followed(what, rows.num_rows, 0, (f"{error.message} Apply the plan again, which looks first.",))
+        return Followed(what, concerned, done, tuple(why))
+
+    def _publish(self, created: pa.Table) -> tuple[int, int, list[str]]:
+        there = self._destination.read(created, ("statecode",))
+        rows = {row["position"]: row["key"] for row in created.to_pylist() if row["key"] in there}
+        drafts = {at: there[key] for at, key in rows.items() if there[key]["statecode"] == DRAFT}
+        self._settle_doubts(rows, drafts)
+        if not drafts:
+            return 0, 0, []
+        places = {at: len(self._plan) + at for at in drafts}
+        where = self._destination.entity_set
+        lines = [{"position": places[at], "op": PUBLISHED, "entity_set": where, "key": rows[at]} for at in drafts]
+        self._ledger.sending(self._plan.id, lines)
+        writes = [Write("update", where, {"productid": row["@id"]}, LIVE, row["@etag"]) for row in drafts.values()]
+        results = self._session.sales.write(writes, stop=self._stop)
+        ended, why = [], []
+        for at, result in zip(drafts, results, strict=True):
+            ended.append(_judged(places[at], result.error, result.status, result.request_id))
+            if result.error is not None:
+                why.append(f"{rows[at]}: {result.error.message}")
+        self._ledger.answered(self._plan.id, [line for line in ended if line["state"] != SENT])
+        return len(drafts), len(drafts) - len(why), why[:NAMED]
+
+    def _settle_doubts(self, rows: dict[int, str], drafts: dict[int, Any]) -> None:
+        """Publishings an earlier apply saw no answer of: the product's state tells."""
+        first = len(self._plan)
+        sent = [row["position"] for row in self._ledger.operations(self._plan.id) if row["state"] == SENT]
+        doubts = [at for at in sent if at >= first and at - first in rows]
+        states = (OPEN if at - first in drafts else APPLIED for at in doubts)
+        self._ledger.answered(
+            self._plan.id, [answer(at, state, None, None) for at, state in zip(doubts, states, strict=True)]
+        )
+
+    def _look_at_items(self, paid: pa.Table) -> tuple[int, int, list[str]]:
+        there = self._destination.read(paid, ("price",))
+        items: dict[str, list[Any]] = {}
+        for where in _filters([str(row["@id"]) for row in there.values()]):
+            frame = self._session.extract(EntityQuery("sales", ITEMS, (PRODUCT, "amount"), (PRODUCT,), where))
+            keys = key_text(frame.table, (PRODUCT,)).to_pylist()
+            for key, amount in zip(keys, frame.table.column("amount").to_pylist(), strict=True):
+                items.setdefault(key, []).append(amount)
+        without = [key for key, row in there.items() if row["price"] not in items.get(key, ())]
+        why = [f"{key} has no item at {there[key]['price']}" for key in without[:NAMED]]
+        if without:
+            why.append("is the Prospect to cash solution installed and switched on?")
+        return len(there), len(there) - len(without), why
+
+
+def _judged(at: int, error: ServiceError | None, status: int, request_id: str) -> dict[str, Any]:
+    if error is None:
+        return answer(at, APPLIED, status, None, request_id)
+    if isinstance(error, NotSent):
+        return answer(at, OPEN, None, error.message)
+    return answer(at, SENT if error.can_retry or error.status >= 500 else FAILED, status, error.message, request_id)
+
+
+def _filters(ids: list[str]) -> Iterator[str | None]:
+    if len(ids) > BY_ID:
+        yield None
+        return
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield " or ".join(f"_productid_value eq {one}" for one in ids[start : start + IDS_AT_ONCE])
