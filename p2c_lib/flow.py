@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
-from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,9 +25,9 @@ from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, tem
 from p2c_lib.marks import Increment, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
-from p2c_lib.report import Facts, Report
+from p2c_lib.report import Figures, Report
 from p2c_lib.run_folder import VERSION, keep
-from p2c_lib.steps import KeptSteps, address_of, code_version
+from p2c_lib.steps import KeptSteps, address_of, rules_address
 
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
@@ -81,7 +80,7 @@ class TaskSummary:
 
     def report(self) -> Report:
         verdict = {"clean": "pass", "differences": "warn", "planned": "planned", "blocked": "blocked"}[self.status]
-        counts = Facts(tuple((name, getattr(self, name)) for name in COUNTS))
+        counts = Figures(tuple((name, getattr(self, name)) for name in COUNTS))
         return Report(f"Task {self.task}", verdict, self.why, (counts,))
 
     def _repr_html_(self) -> str:
@@ -179,11 +178,12 @@ class TaskWalk:
         """What a step's output hangs on, as a hash."""
         told: dict[str, Any] = {
             "extract": (self.session.set.to_dict(), self.session.company, self.limit, self.full, self.since),
-            "check": (self.ceiling, self.without, self._suites_sha, self._set_aside()),
+            "check": (self.ceiling, self.without, self._set_aside()),
             "plan": self.limits,
         }
         stands_on = [self.address(before) for before in STANDS_ON[step]]
-        return address_of(code_version(), self.task, self.template.sha, step, told.get(step), stands_on)
+        rules = rules_address(self.template, self.session.workspace.suites(self.task))
+        return address_of(rules, self.task, step, told.get(step), stands_on)
 
     def take_up(self, step: str) -> bool:
         """Whether this step was done before in this run; its value is then there."""
@@ -211,10 +211,6 @@ class TaskWalk:
     def say(self, step: str, state: str, **facts: Any) -> None:
         """Tell whoever listens to this run."""
         events.tell(event="step", run=self.run_id, task=self.task, step=step, state=state, **facts)
-
-    @property
-    def _suites_sha(self) -> list[str]:
-        return [sha256(path.read_bytes()).hexdigest() for path in self.session.workspace.suites(self.task)]
 
     def _set_aside(self) -> tuple[Any, Any]:
         """What the ledger holds against the rows of this task before it is checked."""
@@ -342,7 +338,7 @@ class TaskWalk:
             if self._own_run:
                 ledger.end_run(self.run_id, status=summary.status, report=None)
         keep(self.folder, self._facts(outcome))
-        self.kept.forget()
+        self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
         return summary
 
     def _judged(self) -> set[str] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text", "plain_number"]
 
 SYSTEM = "@"
-SHOWN_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -128,30 +126,9 @@ class EntityFrame:
         return f"EntityFrame({origin.app} {origin.entity_set}, {size}, {whole})"
 
     def _repr_html_(self) -> str:
-        return f"{_caption(self)}{_sample(self.table.select(list(self.columns)))}"
+        from p2c_lib.frame_html import frame_html
 
-
-def _caption(frame: EntityFrame) -> str:
-    origin = frame.origin
-    place = f"{origin.app} {origin.entity_set}" + (f" of company {origin.company}" if origin.company else "")
-    counted = "" if origin.server_count is None else f", the service counts {origin.server_count:,}"
-    state = "complete" if origin.complete else f"part of the set: {origin.note}"
-    lines = (
-        f"<b>{escape(place)}</b> - {len(frame):,} rows x {len(frame.columns)} columns{counted} - {escape(state)}",
-        f"<small>{escape(origin.url)} - organisation {escape(origin.organisation or 'unknown')} - read "
-        f"{origin.read_at:%Y-%m-%d %H:%M:%S %Z} - key {escape(' + '.join(origin.key))}</small>",
-    )
-    return "".join(f"<div>{line}</div>" for line in lines)
-
-
-def _sample(table: pa.Table) -> str:
-    head = "".join(f"<th>{escape(f.name)}<br><small>{escape(str(f.type))}</small></th>" for f in table.schema)
-    columns = [table.column(i).slice(0, SHOWN_ROWS).to_pylist() for i in range(table.num_columns)]
-    body = "".join(
-        "<tr>" + "".join(f"<td>{'' if value is None else escape(str(value))}</td>" for value in row) + "</tr>"
-        for row in zip(*columns, strict=True)
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return frame_html(self)
 
 
 def key_text(table: pa.Table, key: Sequence[str]) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import UnknownName
-from p2c_lib.report import Chart, Facts, Part, Report, Table, stacked_bars
+from p2c_lib.report import Chart, Figures, Part, Report, Table, stacked_bars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,17 +116,15 @@ class GateResult:
 
     def report(self, *, charts: bool = False) -> Report:
         """Verdict, counts, rules that found something, and the first rows set aside; with ``charts`` a picture too."""
-        facts = Facts(tuple((name, int(n)) for name, n in self.counts.items()), "Rows")
-        parts: list[Part] = [facts]
+        parts: list[Part] = [Figures(tuple((name, int(n)) for name, n in self.counts.items()))]
         if charts and (picture := self.chart()):
             parts.append(picture)
-        columns = [name for name in RULE.names if name not in {"remedy", "judged_by"}]
-        found = self.rules.filter(pc.not_equal(self.rules.column("outcome"), "holds")).select(columns)
+        found = self.rules.filter(pc.not_equal(self.rules.column("outcome"), "holds"))
         for title, table in (
-            ("Rules that found something", found),
-            ("Set aside", self.quarantined),
+            ("Rules that found something", found.select(["stage", "rule", "severity", "rows", "judged", "finding"])),
+            ("Set aside", self.quarantined.select(["key", "rule", "value", "reason"])),
             ("Waiting", self.held),
-            ("Loaded with a warning", self.warnings),
+            ("Loaded with a warning", self.warnings.select(["key", "rule", "value", "reason"])),
         ):
             if table.num_rows:
                 parts.append(_shown(title, table))

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.template import FieldRule, Template
 from p2c_lib.mapping.transforms.text import as_text
+from p2c_lib.report import Figures, Part, Report, Table
 
 if TYPE_CHECKING:
     from p2c_lib.odata.schema import EntitySchema
@@ -71,15 +71,20 @@ class Mapped:
     def __repr__(self) -> str:
         return f"Mapped({self.template.task}: {', '.join(f'{n:,} {word}' for word, n in self.counts.items())})"
 
-    def _repr_html_(self) -> str:
-        from p2c_lib.report import Table, fragment
-
-        words = ", ".join(f"{number:,} {word}" for word, number in self.counts.items())
+    def report(self) -> Report:
+        """How many rows were mapped, and the values no rule could convert."""
+        parts: list[Part] = [Figures(tuple(self.counts.items()))]
         names = tuple(name for name in self.rejected.column_names if name != ROW)
         lines = tuple(tuple(line[n] for n in names) for line in self.rejected.slice(0, SHOWN_REJECTS).to_pylist())
-        title = "Rejected"
-        table = Table(names, lines, title, self.rejected.num_rows).to_html() if lines else ""
-        return fragment(f"<h3>{escape(self.template.title)}: {words}</h3>{table}") + self.frame._repr_html_()
+        if lines:
+            parts.append(Table(names, lines, "Rejected", self.rejected.num_rows))
+        lost = f"{self.rejected_rows:,} could not be mapped" if lines else "none was rejected"
+        shape = f"in the shape of {self.template.destination.entity}"
+        why = f"{len(self.frame):,} of {len(self.source):,} rows {shape}; {lost}."
+        return Report(f"Mapping of {self.template.task}", "warn" if lines else "pass", why, tuple(parts))
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_() + self.frame._repr_html_()
 
 
 def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapped:

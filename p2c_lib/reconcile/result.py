@@ -16,7 +16,7 @@ from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import CLASSES, equal_pairs, find
 from p2c_lib.reconcile.preview import Preview, preview_of, with_fixes
 from p2c_lib.reconcile.sides import Side, taken
-from p2c_lib.report import Facts, Part, Report, Table
+from p2c_lib.report import Figures, Part, Report, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ class Reconciliation:
 
     def report(self) -> Report:
         """What was compared, the classes, the commonest causes and the first differences."""
-        parts: list[Part] = [Facts(tuple(self.summary.items()), "Rows")]
+        parts: list[Part] = [Figures(tuple(self.summary.items()))]
         if self.differences.num_rows:
             parts.append(_shown("Causes", self.causes))
             parts.append(_shown("Differences", self.differences.drop_columns(["@expected", "@actual"])))

@@ -84,8 +84,11 @@ class Report:
 
 
 def fragment(html: str) -> str:
-    """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab."""
-    return f'<div class="p2c"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
+    """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab.
+
+    JupyterLab would take what stands between two dollar signs for a formula; prices are none.
+    """
+    return f'<div class="p2c tex2jax_ignore mathjax_ignore"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
 
 
 def _html(parts: tuple[Part, ...]) -> str:
