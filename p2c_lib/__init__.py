@@ -38,7 +38,15 @@ if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation, reconcile
     from p2c_lib.report import Report
     from p2c_lib.session import Session, connect
-    from p2c_lib.widgets import MappingExplorer, PlanReview, ReconciliationExplorer
+    from p2c_lib.widgets import (
+        ConnectionPanel,
+        GateView,
+        MappingExplorer,
+        ParameterForm,
+        PlanReview,
+        ReconciliationExplorer,
+        RunMonitor,
+    )
 
 __version__ = "0.1.0"
 
@@ -62,7 +70,15 @@ _HOMES = {
     "reconcile": ("Reconciliation", "reconcile"),
     "report": ("Report",),
     "session": ("Session", "connect"),
-    "widgets": ("MappingExplorer", "PlanReview", "ReconciliationExplorer"),
+    "widgets": (
+        "ConnectionPanel",
+        "GateView",
+        "MappingExplorer",
+        "ParameterForm",
+        "PlanReview",
+        "ReconciliationExplorer",
+        "RunMonitor",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -71,10 +87,12 @@ __all__ = [
     "CompanyView",
     "Comparison",
     "ConnectionCheck",
+    "ConnectionPanel",
     "ConnectionSet",
     "EntityFrame",
     "EntityQuery",
     "GateResult",
+    "GateView",
     "History",
     "Ledger",
     "LoadOutcome",
@@ -82,11 +100,13 @@ __all__ = [
     "MappingExplorer",
     "MappingLab",
     "P2CError",
+    "ParameterForm",
     "Plan",
     "PlanReview",
     "Reconciliation",
     "ReconciliationExplorer",
     "Report",
+    "RunMonitor",
     "Session",
     "StopRun",
     "TaskSummary",

@@ -175,10 +175,15 @@ class Session:
 
 
 def connect(
-    name: str = SANDBOX, *, workspace: Workspace | None = None, credential: Credential | None = None
+    name: str = SANDBOX,
+    *,
+    company: str | None = None,
+    workspace: Workspace | None = None,
+    credential: Credential | None = None,
 ) -> Session:
     """A session with the connection set of that name in the workspace (the current one by default).
 
+    ``company`` is another F&O company than the set's; a set is often true for several that share the Sales side.
     With ``sandbox`` and no sandbox up, one is started and stops when the session closes. ``credential`` is one of
     azure-identity's, used in the place of secrets. Nothing is sent to a real system yet. Raises UnknownName,
     ConfigError or SandboxError.
@@ -187,7 +192,10 @@ def connect(
 
     place = workspace or current_workspace()
     embedded = _started(place) if name == SANDBOX else None
-    return Session(place.connection_set(name), place, embedded=embedded, credential=credential)
+    connections = place.connection_set(name)
+    if company:
+        connections = replace(connections, company=company)
+    return Session(connections, place, embedded=embedded, credential=credential)
 
 
 def _started(place: Workspace) -> Running | None:

@@ -11,6 +11,7 @@ import io
 import json
 import pickle
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from p2c_lib.run_folder import keep
 
-__all__ = ["KeptSteps", "address_of", "code_version"]
+__all__ = ["KeptSteps", "address_of", "code_version", "done_by", "rules_address"]
 
 FILE, VALUE, TEMPLATE = "steps.json", "value", "template"
 # Beyond this much the disk is slower than the step.
@@ -50,6 +51,17 @@ def address_of(*parts: Any) -> str:
     return sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
 
 
+def rules_address(template: Any, suites: Sequence[Path]) -> str:
+    """The address of what a task is walked by: the code, its template and its suites."""
+    return address_of(code_version(), template.sha, [sha256(path.read_bytes()).hexdigest() for path in suites])
+
+
+def done_by(folder: Path) -> str | None:
+    """The address of the rules a task was done by, from its folder; None where it is not done."""
+    rules: str | None = KeptSteps(folder, None).done.get("finish", {}).get("address")
+    return rules
+
+
 class KeptSteps:
     """The steps of one task that are done, each with its address, the hash of its output and its seconds."""
 
@@ -60,7 +72,7 @@ class KeptSteps:
             self.done = json.loads((folder / FILE).read_text("utf-8"))
 
     def load(self, step: str, address: str) -> Any:
-        """The output of a step with this address; None where there is none or its files are not as they were written."""
+        """The output of a step with this address; None where there is none, or its files cannot be read."""
         if self.done.get(step, {}).get("address") != address:
             return None
         try:
@@ -79,8 +91,10 @@ class KeptSteps:
         self.done[step] = {"address": address, "output": output, "seconds": round(seconds, 3)}
         keep(self._folder, self.done, FILE)
 
-    def forget(self) -> None:
-        """The task is done: its values are not needed again; addresses and hashes stay."""
+    def finish(self, rules: str) -> None:
+        """The task is done by these rules: its values are not needed again; addresses and hashes stay."""
+        self.done["finish"] = {"address": rules}
+        keep(self._folder, self.done, FILE)
         shutil.rmtree(self._folder / "steps", ignore_errors=True)
 
 

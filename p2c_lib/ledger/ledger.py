@@ -57,8 +57,17 @@ class Ledger(Past, Marks, Cells):
             connection.execute(insert(schema.runs), row)
             keep(connection, schema.runs, schema.runs.c.run_id == run_id)
 
+    def go_on_with_run(self, run_id: str) -> bool:
+        """A run that was cut off or failed is taken up again; false where there is none of that name."""
+        mine = schema.runs.c.run_id == run_id
+        with self._write() as connection:
+            values = {"status": "running", "ended": None}
+            found = connection.execute(update(schema.runs).where(mine).values(values)).rowcount
+            keep(connection, schema.runs, mine)
+        return bool(found)
+
     def end_run(self, run_id: str, *, status: str, report: str | None) -> None:
-        """A run ended; ``status`` is clean, differences or error."""
+        """A run ended; ``status`` is clean, differences, error or interrupted."""
         values = {"status": status, "report": report, "ended": now()}
         with self._write() as connection:
             connection.execute(update(schema.runs).where(schema.runs.c.run_id == run_id).values(values))

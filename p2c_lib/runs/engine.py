@@ -1,63 +1,233 @@
-"""A notebook executed by papermill into the run folder."""
+"""A papermill engine for unattended notebooks, registered with papermill as ``p2c``.
+
+Cells tagged ``interactive`` are skipped, ``StopRun`` ends a notebook cleanly, every cell is told and timed, kernels are
+spoken to over sockets of the file system and forked warm, and a notebook that failed is kept with its traceback on top.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+import signal
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, cast
 
-from p2c_lib.config import Workspace
-from p2c_lib.errors import RunError
+import nbformat
+import papermill
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
-__all__ = ["execute"]
+from p2c_lib.errors import RunError, StopRun
+from p2c_lib.runs.kernels import WarmKernels
+
+__all__ = ["ENGINE", "Ending", "Job", "WalkEngine", "execute"]
+
+ENGINE = "p2c"
+INTERACTIVE = "interactive"
+SKIPPED = "skipped"
+MARKER = "papermill-error-cell-tag"
+FOR_A_PERSON = "This cell is for a person at the notebook; unattended it is skipped."
+COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
+# A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
+SHUTDOWN_SECONDS = 4.0
+
+CellEnded = Callable[[int, str, float, str | None], None]
 
 
-def execute(workspace: Workspace, notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | None:
-    """Execute one notebook into the run folder; the reason when it failed, None when it did not.
+def _nothing(_cell: int, _state: str, _seconds: float, _why: str | None) -> None:
+    """Nobody listens."""
 
-    The failed copy is kept, with its traceback.
+
+@dataclass
+class Job:
+    """What the engine needs beyond the notebook: where its kernel comes from, lives and what it is told.
+
+    ``told`` is called for every cell that is started, done, failed or skipped, with its place, state, seconds and why.
+    ``stopped`` is why the notebook said it was done, once it did.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
 
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = field(default_factory=Path.cwd)
+    kernels: WarmKernels | None = None
+    told: CellEnded = _nothing
+    stopped: str | None = None
+    kernel: Any = None
+
+    def interrupt(self) -> None:
+        """Ctrl-C for the kernel: what is in flight ends, then its cell does."""
+        process = getattr(self.kernel, "process", None)
+        if process is not None:
+            with suppress(OSError):
+                process.send_signal(signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a notebook ended: done, stopped (it had nothing left to do) or failed, with why."""
+
+    state: str
+    why: str = ""
+
+
+def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Job) -> Ending:
+    """Execute one notebook into a file; a failed copy is kept, its traceback in the first cell.
+
+    Raises RunError for a notebook there is not.
+    """
     if not notebook.is_file():
         raise RunError(f"There is no notebook {notebook}.", hint="A workspace keeps its notebooks in notebooks/.")
     try:
-        with _environment(P2C_WORKSPACE=str(workspace.root), GX_ANALYTICS_ENABLED="false"):
-            papermill.execute_notebook(
-                str(notebook),
-                str(output),
-                parameters=dict(parameters),
-                kernel_name="python3",
-                progress_bar=False,
-                cwd=str(workspace.root),
-                request_save_on_cell_execute=False,
-                config=_quiet_local_kernels(),
-                extra_arguments=["--log-level=CRITICAL"],
-            )
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name="python3",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            job=job,
+        )
     except PapermillExecutionError as error:
-        return f"{error.ename}: {error.evalue}".splitlines()[0]
-    return None
+        _traceback_on_top(output, error)
+        return Ending("failed", f"{error.ename}: {error.evalue}".splitlines()[0])
+    except DeadKernelError:
+        return Ending("failed", "the kernel died; the machine may have run out of memory")
+    return Ending("done") if job.stopped is None else Ending("stopped", job.stopped)
 
 
-def _quiet_local_kernels() -> Any:
-    """Kernels are spoken to over sockets of the file system where there are such: nothing listens on a port."""
-    from traitlets.config import Config
+class WalkEngine(Engine):  # type: ignore[misc,unused-ignore]
+    """Executes a notebook for ``papermill.execute_notebook(..., engine_name="p2c")``."""
 
-    return Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, job: Job | None = None, start_timeout: float = 60, **_: Any
+    ) -> None:
+        """Run the cells of a notebook that papermill manages."""
+        mine = job or Job()
+        with _sockets() as config:
+            client = _Client(
+                nb_man,
+                job=mine,
+                kernel_name=kernel_name,
+                startup_timeout=start_timeout,
+                timeout=None,
+                extra_arguments=["--log-level=CRITICAL"],
+                config=config,
+                resources={"metadata": {"path": str(mine.cwd)}},
+            )
+            client.execute(env={**os.environ, **mine.env})
+
+
+papermill_engines.register(ENGINE, WalkEngine)
 
 
 @contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
+def _sockets() -> Iterator[Config]:
+    """A kernel's sockets are files that only this user can reach: nothing listens on a port where there are such."""
+    if os.name != "posix":
+        yield Config()
+        return
+    with TemporaryDirectory(prefix="p2c-", ignore_cleanup_errors=True) as folder:
+        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/k"}})
+
+
+class _ForkedKernel(LocalProvisioner):  # type: ignore[misc,unused-ignore]
+    """Provides kernels by forking; the rest of their life is that of any local process."""
+
+    warm: WarmKernels
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Fork instead of starting a new interpreter; ``cmd`` ends with the connection file and further arguments."""
+        arguments = cmd[cmd.index("-f") :]
+        forked = self.warm.fork(arguments, env=kwargs["env"], cwd=str(kwargs.get("cwd") or Path.cwd()))
+        self.process = cast(Any, forked)
+        self.pid = self.pgid = forked.pid
+        return self.connection_info
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
+    """Runs cell after cell and tells of each."""
+
+    def __init__(self, nb_man: Any, *, job: Job, **options: Any) -> None:
+        super().__init__(nb_man, **options)
+        self.job = job
+
+    def create_kernel_manager(self) -> Any:
+        """A manager of one kernel, which is forked where the run forks them."""
+        manager = super().create_kernel_manager()
+        manager.shutdown_wait_time = SHUTDOWN_SECONDS
+        if self.job.kernels is not None:
+            manager.kernel_id = str(uuid.uuid4())
+            manager.provisioner = _ForkedKernel(
+                kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager
+            )
+            manager.provisioner.warm = self.job.kernels
+        return manager
+
+    def papermill_execute_cells(self) -> None:
+        """Every code cell in order, until one fails or says that nothing is left to do."""
+        self.job.kernel = self.km.provisioner
+        for place, cell in enumerate(self.nb.cells):
+            if cell.cell_type != "code":
+                continue
+            if self.job.stopped is not None:
+                self._skip(place, f"Skipped: {self.job.stopped}")
+            elif INTERACTIVE in cell.metadata.get("tags", ()):
+                self._skip(place, FOR_A_PERSON)
+            elif not self._run(place):
+                return
+
+    def _run(self, place: int) -> bool:
+        """Run a cell; whether the notebook goes on."""
+        cell, started = self.nb.cells[place], perf_counter()
+        self.job.told(place, "started", 0.0, None)
+        self.nb_man.cell_start(cell, place)
+        state, why = "done", None
+        try:
+            self.execute_cell(cell, place)
+        except CellExecutionError as error:
+            if error.ename == StopRun.__name__:
+                self.job.stopped = why = str(error.evalue) or "nothing to do"
+                cell.outputs = [output for output in cell.outputs if output.output_type != "error"] + [_note(why)]
             else:
-                os.environ[name] = value
+                state, why = "failed", f"{error.ename}: {error.evalue}".splitlines()[0]
+                self.nb_man.cell_exception(cell, place, exception=error)
+        self.nb_man.cell_complete(cell, place)
+        self.job.told(place, state, perf_counter() - started, why)
+        return state == "done"
+
+    def _skip(self, place: int, why: str) -> None:
+        cell = self.nb.cells[place]
+        cell.metadata.papermill["status"] = SKIPPED
+        cell.outputs = [_note(why)]
+        self.job.told(place, SKIPPED, 0.0, why)
+
+
+def _note(text: str) -> Any:
+    return nbformat.v4.new_output("display_data", {"text/plain": text, "text/markdown": f"*{text}*"})
+
+
+def _traceback_on_top(output: Path, error: PapermillExecutionError) -> None:
+    """Put what failed, where and the whole traceback into the first cell of a notebook that failed."""
+    notebook = nbformat.read(output, as_version=4)
+    lines = COLOUR_CODES.sub("", "\n".join(error.traceback))
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
+    said = f"{error.ename}: {error.evalue}".splitlines()[0]
+    text = (
+        f"## This notebook failed\n\n**`{said}`** in [cell {error.exec_count}](#papermill-error-cell)\n\n"
+        f"{fence}text\n{lines}\n{fence}"
+    )
+    top = nbformat.v4.new_markdown_cell(text, metadata={"tags": [MARKER]})
+    first = notebook.cells[0]
+    notebook.cells[: 1 if MARKER in first.metadata.get("tags", ()) else 0] = [top]
+    nbformat.write(notebook, output)

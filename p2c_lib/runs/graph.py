@@ -1,110 +1,102 @@
-"""The notebooks of a run in dependency order; a task that did not end holds those that need it."""
+"""The walk as a graph: a notebook runs when what its tasks need is done, independent ones side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from time import perf_counter
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from p2c_lib.config import Workspace
-from p2c_lib.errors import UnknownName
-from p2c_lib.flow import TASKS, new_run_id
-from p2c_lib.history import past_run, run_report
-from p2c_lib.ledger import Ledger, open_ledger
-from p2c_lib.mapping import template
-from p2c_lib.run_folder import RUN, RunFolder, keep
-from p2c_lib.runs.engine import execute
-from p2c_lib.runs.parameters import NOTEBOOKS, RunParameters, checked_by
-from p2c_lib.runs.result import RunResult, status_of, summary_of
+from p2c_lib.mapping import template_in
+from p2c_lib.runs.parameters import NOTEBOOKS, OWN_TASK
 
-__all__ = ["run"]
+__all__ = ["Unit", "carry_out", "units"]
 
-Tell = Callable[[str], None]
+# Of each task that did not end, why.
+Problems = dict[str, str]
 
 
-def run(
-    workspace: Workspace,
-    tasks: Sequence[str] = (),
-    *,
-    parameters: Mapping[str, Any] | None = None,
-    tell: Tell = lambda _line: None,
-) -> RunResult:
-    """Execute the notebooks of the tasks (all by default) in dependency order and write the report.
+@dataclass(frozen=True)
+class Unit:
+    """One execution of a notebook for one company: the tasks it walks, and those of other units that they need."""
 
-    ``parameters`` are those of RunParameters; a wrong name or type raises before a kernel starts. ``tell`` gets one
-    line for each thing that happens. A task that did not end holds the tasks that need it; the rest go on.
-    """
-    given = checked_by(RunParameters, {"run_id": new_run_id(), **(parameters or {})})
-    wanted = _wanted(tasks or given.tasks)
-    connection_set = workspace.connection_set(given.connection_set)
-    started = perf_counter()
-    folder = workspace.state / "runs" / given.run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    ledger = open_ledger(workspace.ledger)
-    try:
-        ledger.begin_run(
-            given.run_id, connection_set=connection_set.name, company=connection_set.company, apply=given.apply
-        )
-        problems = _execute_all(workspace, wanted, given, folder, ledger, tell)
-        lines = tuple(summary_of(row) for row in ledger.tasks(given.run_id))
-        ordered = tuple(sorted(lines, key=lambda line: TASKS.index(line.task)))
-        status = status_of(ordered, problems)
-        report = RunFolder(folder).report
-        keep(folder, {"parameters": given.model_dump(), "problems": problems, "notebooks": _notebooks(wanted)}, RUN)
-        ledger.end_run(given.run_id, status=status, report=str(report))
-        run_report(past_run(ledger, workspace, given.run_id), ledger).save(report)
-        result = RunResult(given.run_id, status, report, ordered, problems, perf_counter() - started)
-    finally:
-        ledger.close()
-    return result
+    notebook: str
+    tasks: tuple[str, ...] = ()
+    needs: Mapping[str, tuple[str, ...]] | None = None
+    company: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its output is called: the notebook's name, with the task where one notebook serves several."""
+        return f"{self.notebook}-{self.tasks[0]}" if self.notebook == OWN_TASK else self.notebook
+
+    def waits_for(self) -> set[str]:
+        """The tasks of other units that any of its tasks needs."""
+        return {name for needed in (self.needs or {}).values() for name in needed} - set(self.tasks)
 
 
-def _wanted(tasks: Sequence[str]) -> tuple[str, ...]:
+def units(workspace: Workspace, tasks: Sequence[str], company: str = "") -> tuple[Unit, ...]:
+    """The notebooks that walk these tasks, in the order the tasks are given; a task of the workspace's own has one
+    execution of the notebook for such tasks."""
+    home = {task: name for name, offered in NOTEBOOKS.items() for task in offered}
+    together: dict[tuple[str, str], list[str]] = {}
     for task in tasks:
-        if task not in TASKS:
-            raise UnknownName("task", task, TASKS)
-    return tuple(task for task in TASKS if not tasks or task in tasks)
+        notebook = home.get(task, OWN_TASK)
+        together.setdefault((notebook, task if notebook == OWN_TASK else ""), []).append(task)
+    needs = {task: tuple(n for n in template_in(task, workspace).needs if n in tasks) for task in tasks}
+    return tuple(
+        Unit(notebook, tuple(walked), {task: needs[task] for task in walked}, company)
+        for (notebook, _), walked in together.items()
+    )
 
 
-def _execute_all(
-    workspace: Workspace,
-    wanted: Sequence[str],
-    parameters: RunParameters,
-    folder: Path,
-    ledger: Ledger,
-    tell: Tell,
-) -> dict[str, str]:
-    """Run each notebook that has wanted tasks; for each task that did not end, why."""
-    problems: dict[str, str] = {}
-    for name, offered in NOTEBOOKS.items():
-        chosen = [task for task in offered if task in wanted]
-        ready = [task for task in chosen if not (needed := _needs_of(task, problems)) or _hold(task, needed, problems)]
-        if not ready:
-            continue
-        tell(f"{name}: {', '.join(ready)} ...")
-        started = perf_counter()
-        given = parameters.model_dump(mode="json") | {"tasks": ready, "run_id": parameters.run_id}
-        failure = execute(workspace, workspace.notebooks / f"{name}.ipynb", folder / f"{name}.ipynb", given)
-        ended = {row["task"]: row["status"] for row in ledger.tasks(parameters.run_id)}
-        for task in ready:
-            if task not in ended:
-                problems[task] = failure or "the notebook ended without recording the task"
-            elif ended[task] == "blocked":
-                problems[task] = "the gate is closed"
-        tell(f"{name}: {'failed' if failure else 'done'} ({perf_counter() - started:.1f} s)")
+def carry_out(
+    wanted: Sequence[Unit],
+    execute: Callable[[Unit, tuple[str, ...]], Problems],
+    *,
+    kernels: int,
+    held: Callable[[Unit, str, str], None],
+    interrupt: Callable[[], None],
+) -> dict[str, Problems]:
+    """Run every unit once what it needs has ended, so many side by side; of each company's tasks that did not end, why.
+
+    ``execute`` is given a unit and the tasks of it that can run. A task whose need did not end is ``held``; the others
+    go on. On Ctrl-C ``interrupt`` is called once, running units end, and KeyboardInterrupt is raised.
+    """
+    waiting = list(wanted)
+    problems: dict[str, Problems] = {unit.company: {} for unit in wanted}
+    running: dict[Future[Problems], Unit] = {}
+    with ThreadPoolExecutor(kernels, "kernel") as threads:
+        try:
+            while waiting or running:
+                open_tasks = {(unit.company, task) for unit in (*waiting, *running.values()) for task in unit.tasks}
+                for unit in [unit for unit in waiting if _is_ready(unit, open_tasks)][: kernels - len(running)]:
+                    waiting.remove(unit)
+                    able = _able(unit, problems[unit.company], held)
+                    if able or not unit.tasks:
+                        running[threads.submit(execute, unit, able)] = unit
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    problems[running.pop(future).company] |= future.result()
+        except KeyboardInterrupt:
+            interrupt()
+            wait(running)
+            raise
     return problems
 
 
-def _notebooks(wanted: Sequence[str]) -> dict[str, str]:
-    """The executed notebook of each task, by its name in the run folder."""
-    return {task: f"{name}.ipynb" for name, offered in NOTEBOOKS.items() for task in offered if task in wanted}
+def _is_ready(unit: Unit, open_tasks: Collection[tuple[str, str]]) -> bool:
+    return not any((unit.company, task) in open_tasks for task in unit.waits_for())
 
 
-def _needs_of(task: str, problems: Mapping[str, str]) -> list[str]:
-    return [needed for needed in template(task).needs if needed in problems]
-
-
-def _hold(task: str, needed: Sequence[str], problems: dict[str, str]) -> bool:
-    problems[task] = f"held: it needs {', '.join(needed)}"
-    return False
+def _able(unit: Unit, problems: Problems, held: Callable[[Unit, str, str], None]) -> tuple[str, ...]:
+    """The tasks of a unit that can run; those that need a task that did not end are problems themselves."""
+    able = []
+    for task in unit.tasks:
+        missing = [needed for needed in (unit.needs or {}).get(task, ()) if needed in problems]
+        if missing:
+            problems[task] = f"held: it needs {', '.join(missing)}"
+            held(unit, task, problems[task])
+        else:
+            able.append(task)
+    return tuple(able)

@@ -1,0 +1,69 @@
+"""What happens while a run goes on, line by line in a file: the kernels write, the terminal and the monitor read.
+
+A process tells when ``P2C_EVENTS`` names the file; each line is one JSON object with ``at`` in UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PLACE", "Follower", "append", "progress", "tell"]
+
+PLACE = "P2C_EVENTS"
+OFTEN = 0.25
+
+
+def tell(**facts: Any) -> None:
+    """Add what happened to the file of this run; without one nobody listens."""
+    place = os.environ.get(PLACE)
+    if place:
+        append(Path(place), **facts)
+
+
+def append(file: Path, **facts: Any) -> None:
+    """Add one line, whole: several processes write to the same file."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = json.dumps({"at": at, **facts}, ensure_ascii=False, default=str) + "\n"
+    target = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(target, line.encode())
+    finally:
+        os.close(target)
+
+
+def progress(**facts: Any) -> Callable[[int, int | None], None]:
+    """A callback for rows done and rows in all, which tells a few times a second and at the end."""
+    told = 0.0
+
+    def moved(done: int, of: int | None) -> None:
+        nonlocal told
+        if done == of or time.monotonic() - told >= OFTEN:
+            told = time.monotonic()
+            tell(event="progress", **facts, done=done, of=of)
+
+    return moved
+
+
+class Follower:
+    """Reads a growing file of events: every call gives the lines that are new and whole."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._read = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if not self.file.is_file():
+            return
+        with self.file.open("rb") as lines:
+            lines.seek(self._read)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    return
+                self._read += len(line)
+                yield json.loads(line)

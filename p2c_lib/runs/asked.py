@@ -1,0 +1,180 @@
+"""What a run was asked for, checked before anything starts and kept in its folder, so that it can be taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from p2c_lib.config import Secret, Workspace
+from p2c_lib.errors import ConfigError, RunError, UnknownName
+from p2c_lib.mapping import known_tasks, template_in
+from p2c_lib.run_folder import keep
+from p2c_lib.runs.parameters import MODELS, NOTEBOOKS, RunParameters, checked, checked_by, parameters_of
+
+__all__ = ["Asked", "asked", "asked_before", "folder_of", "rules_of", "secrets_of"]
+
+FILE = "asked.json"
+MOST_KERNELS = 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run as it was asked for; ``parameters`` are plain values that its notebooks are given.
+
+    ``notebook`` is the one notebook that is run where the run is none of the walk; ``companies`` are empty for the
+    connection set's own.
+    """
+
+    run_id: str
+    tasks: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    companies: tuple[str, ...] = ()
+    kernels: int = 2
+    notebook: str = ""
+
+    @property
+    def connection_set(self) -> str:
+        """The name of the connection set."""
+        return str(self.parameters.get("connection_set", ""))
+
+    @property
+    def applies(self) -> bool:
+        """Whether the run writes."""
+        return bool(self.parameters.get("apply", False))
+
+    def part(self, company: str) -> str:
+        """The run of one company: this run's own id, with the company where there are several."""
+        return f"{self.run_id}-{company.lower()}" if len(self.companies) > 1 else self.run_id
+
+    def save(self, folder: Path) -> None:
+        """Keep it in the run's folder."""
+        keep(folder, asdict(self), FILE)
+
+
+def asked(
+    workspace: Workspace,
+    what: Sequence[str],
+    parameters: Mapping[str, Any],
+    *,
+    run_id: str,
+    companies: Sequence[str] = (),
+    kernels: int = 2,
+) -> Asked:
+    """A run of these tasks or this notebook, every name and value checked.
+
+    Raises UnknownName for a task, notebook, parameter, rule or connection set there is not, and ConfigError for a value
+    that does not fit or a secret whose reference leads nowhere.
+    """
+    if isinstance(kernels, bool) or not 1 <= kernels <= MOST_KERNELS:
+        raise ConfigError(f"{kernels} kernels cannot run.", hint=f"Give a number from 1 to {MOST_KERNELS}.")
+    tasks, notebook = _what(workspace, what)
+    if notebook:
+        if companies:
+            raise ConfigError(f"{notebook} looks at one company.", hint="Give it with --param company=...")
+        values = checked(notebook, parameters, workspace).model_dump(mode="json")
+        made = Asked(run_id, (), values, (), kernels, notebook)
+    else:
+        given = checked_by(RunParameters, {"run_id": run_id, **parameters})
+        chosen = _tasks(workspace, tasks or given.tasks)
+        _switched_off(workspace, chosen, given.without)
+        named = _companies(companies, given.company)
+        values = given.model_dump(mode="json")
+        made = Asked(given.run_id or run_id, chosen, values, named, kernels)
+    if made.connection_set:
+        _reachable_secrets(workspace, made.connection_set)
+    return made
+
+
+def asked_before(workspace: Workspace, run_id: str) -> Asked:
+    """A run as it was asked for when it began. Raises UnknownName for a run that has no folder, RunError for one that
+    was not begun by ``p2c run``."""
+    runs = workspace.state / "runs"
+    known = sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
+    folder = folder_of(workspace, run_id)
+    if run_id not in known:
+        if folder.is_dir():
+            raise RunError(f"The run {run_id} cannot be taken up again: it was not begun by p2c run.")
+        raise UnknownName("run", run_id, known)
+    kept = json.loads((folder / FILE).read_text("utf-8"))
+    made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
+    _reachable_secrets(workspace, made.connection_set)
+    return replace(made, tasks=_tasks(workspace, made.tasks) if made.tasks else ())
+
+
+def folder_of(workspace: Workspace, run_id: str) -> Path:
+    """Where a run keeps its files."""
+    return workspace.state / "runs" / run_id
+
+
+def rules_of(workspace: Workspace, task: str) -> str:
+    """The address of the rules a task is walked by today."""
+    from p2c_lib.steps import rules_address
+
+    return rules_address(template_in(task, workspace), workspace.suites(task))
+
+
+def _what(workspace: Workspace, what: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The tasks that were named, by themselves or by their notebook; or the one notebook that is none of the walk."""
+    tasks = [task for name in what for task in NOTEBOOKS.get(name.removesuffix(".ipynb"), (name,))]
+    known = known_tasks(workspace)
+    others = [name for name in tasks if name not in known and _is_notebook(workspace, name)]
+    if not others:
+        return tuple(tasks), ""
+    if len(what) > 1:
+        raise ConfigError(f"{others[0]} runs by itself.", hint="Name tasks of the walk, or one other notebook.")
+    parameters_of(others[0], workspace)
+    return (), others[0].removesuffix(".ipynb")
+
+
+def _is_notebook(workspace: Workspace, name: str) -> bool:
+    stem = name.removesuffix(".ipynb")
+    return stem in MODELS or (Path(stem).name == stem and workspace.notebook(stem).is_file())
+
+
+def _tasks(workspace: Workspace, named: Sequence[str]) -> tuple[str, ...]:
+    known = known_tasks(workspace)
+    for task in named:
+        if task not in known:
+            raise UnknownName("task", task, known)
+    return tuple(task for task in known if not named or task in named)
+
+
+def _companies(several: Sequence[str], one: str) -> tuple[str, ...]:
+    named = tuple(several) or ((one,) if one else ())
+    for company in named:
+        checked_by(RunParameters, {"company": company})
+        if not company:
+            raise ConfigError("A company has no name.", hint="Give its id, such as USMF.")
+    upper = [company.upper() for company in named]
+    if twice := sorted({name for name in upper if upper.count(name) > 1}):
+        raise ConfigError(f"The company {', '.join(twice)} is named twice.", hint="Name each company once.")
+    return named
+
+
+def _switched_off(workspace: Workspace, tasks: Sequence[str], rules: Sequence[str]) -> None:
+    """Raises UnknownName for a rule that no suite of the tasks has."""
+    if not rules:
+        return
+    from p2c_lib.gates import rule_names
+
+    known = {name for task in tasks for name in rule_names(task, workspace)}
+    for rule in rules:
+        if rule not in known:
+            raise UnknownName("rule", rule, known)
+
+
+def _reachable_secrets(workspace: Workspace, name: str) -> None:
+    """Raises ConfigError for a secret of the connection set whose reference leads nowhere."""
+    for secret in secrets_of(workspace, name):
+        secret.reveal()
+
+
+def secrets_of(workspace: Workspace, name: str) -> tuple[Secret, ...]:
+    """Every secret a connection set refers to: of both connections and of their further users."""
+    found = workspace.connection_set(name)
+    connections = [one for here in (found.sales, found.finops) for one in (here, *here.users)]
+    held = [secret for one in connections for secret in (one.secret, one.passphrase)]
+    return tuple(secret for secret in held if secret is not None)

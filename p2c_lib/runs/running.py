@@ -1,0 +1,308 @@
+"""A run from its beginning to its report: begun, or taken up again where it was cut off."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from p2c_lib import events
+from p2c_lib.config import SANDBOX, Workspace
+from p2c_lib.errors import PlanError, RunError
+from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.run_folder import RUN, RunFolder, keep
+from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
+from p2c_lib.runs.graph import Unit, carry_out, units
+from p2c_lib.runs.kernels import WarmKernels, can_fork
+from p2c_lib.runs.scrub import scrub
+
+if TYPE_CHECKING:
+    from p2c_lib.runs.engine import Ending, Job
+    from p2c_lib.runs.result import RunResult
+
+__all__ = ["resume", "run"]
+
+EVENTS = "events.jsonl"
+LOOK_SECONDS = 0.1
+# Widgets show their static twin where it is set.
+UNATTENDED = "P2C_UNATTENDED"
+
+Tell = Callable[[str], None]
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+def run(
+    workspace: Workspace,
+    tasks: Sequence[str] = (),
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    companies: Sequence[str] = (),
+    kernels: int = 2,
+    tell: Tell = lambda _line: None,
+    watch: Watch | None = None,
+) -> RunResult:
+    """Execute the notebooks of the tasks (all by default), each when what it needs is done, and write the report.
+
+    ``tasks`` may name notebooks of the walk too, or one other notebook. ``parameters`` are those of the notebook's
+    model, and ``companies`` those to run for in place of the connection set's own; a wrong name or value raises before
+    a kernel starts. A task that did not end holds the tasks that need it; the rest go on. ``tell`` gets one line for
+    each thing that happens, ``watch`` every event of the run as it is told.
+    """
+    wanted = asked(workspace, tasks, parameters or {}, run_id=_new_run_id(), companies=companies, kernels=kernels)
+    return _Run(workspace, wanted, tell, watch).carry_out()
+
+
+def resume(
+    workspace: Workspace, run_id: str, *, tell: Tell = lambda _line: None, watch: Watch | None = None
+) -> RunResult:
+    """Go on with a run that was cut off or failed: what is done stays done, the rest is run.
+
+    A task is done when it ended with its gate open, and neither its template nor its rules nor the code have changed
+    since. Raises UnknownName for a run there is not.
+    """
+    return _Run(workspace, asked_before(workspace, run_id), tell, watch).carry_out(again=True)
+
+
+def _new_run_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, workspace: Workspace, wanted: Asked, tell: Tell, watch: Watch | None) -> None:
+        self.workspace, self.wanted, self.tell, self.watch = workspace, wanted, tell, watch
+        self.folder = folder_of(workspace, wanted.run_id)
+        self.started = perf_counter()
+        self._jobs: list[Job] = []
+        self._warm: WarmKernels | None = None
+
+    def carry_out(self, *, again: bool = False) -> RunResult:
+        """Run what is not done yet and say what it came to."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not again:
+            self.wanted.save(self.folder)
+        self._warm = WarmKernels() if can_fork() else None
+        ledger = open_ledger(self.workspace.ledger)
+        try:
+            with _alone(ledger, self.wanted.run_id), self._watching(), _stoppable():
+                return self._parts(ledger, again=again)
+        finally:
+            if self._warm is not None:
+                self._warm.close()
+            ledger.close()
+
+    def _parts(self, ledger: Ledger, *, again: bool) -> RunResult:
+        """Each company's part of the run, all in one graph."""
+        connection_set = self.workspace.connection_set(self.wanted.connection_set or SANDBOX)
+        companies = self.wanted.companies or (connection_set.company,)
+        todo: list[Unit] = []
+        for company in companies:
+            run_id = self.wanted.part(company)
+            if not (again and ledger.go_on_with_run(run_id)):
+                scope = {"connection_set": connection_set.name, "company": company}
+                ledger.begin_run(run_id, **scope, apply=self.wanted.applies)
+            todo += self._todo(company, self._done(ledger, run_id) if again else set())
+        try:
+            problems = carry_out(
+                todo,
+                lambda unit, able: self._execute(ledger, unit, able),
+                kernels=self.wanted.kernels,
+                held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
+                interrupt=self._interrupt,
+            )
+        except KeyboardInterrupt:
+            for company in companies:
+                self._close(ledger, company, {}, interrupted=True)
+            self.tell(f"p2c run --resume {self.wanted.run_id} goes on with this run")
+            raise
+        parts = tuple(self._close(ledger, company, problems.get(company, {})) for company in companies)
+        return parts[0] if len(parts) == 1 else self._together(parts)
+
+    def _todo(self, company: str, done: Collection[str]) -> list[Unit]:
+        """The executions that are left, of a task's notebook without the tasks that are done."""
+        if self.wanted.notebook:
+            return [Unit(self.wanted.notebook, company=company)]
+        if done:
+            self.tell(f"done before: {', '.join(task for task in self.wanted.tasks if task in done)}")
+        left = [task for task in self.wanted.tasks if task not in done]
+        return list(units(self.workspace, left, company))
+
+    def _done(self, ledger: Ledger, run_id: str) -> set[str]:
+        """The tasks of a run that ended with an open gate, by rules that are still those of today."""
+        from p2c_lib.steps import done_by
+
+        ended = {row["task"] for row in ledger.tasks(run_id) if row["status"] != "blocked"}
+        runs = folder_of(self.workspace, run_id)
+        return {task for task in ended if done_by(runs / task) == rules_of(self.workspace, task)}
+
+    def _execute(self, ledger: Ledger, unit: Unit, able: tuple[str, ...]) -> dict[str, str]:
+        """Execute a notebook for the tasks of it that can run; of those that did not end, why."""
+        from p2c_lib.runs.engine import execute
+
+        run_id = self.wanted.part(unit.company)
+        folder = folder_of(self.workspace, run_id)
+        output = _free(folder, unit.name)
+        shown = ", ".join(able) or unit.notebook
+        self.tell(f"{self._where(unit)}: {shown} ...")
+        began, cells = perf_counter(), _Cells(run_id, output.stem, self.folder / EVENTS)
+        given = dict(self.wanted.parameters)
+        if unit.tasks:
+            given |= {"tasks": list(able), "run_id": run_id, "company": unit.company}
+        job = self._job(cells)
+        ending = execute(self.workspace.notebook(unit.notebook), output, given, job)
+        ledger.record_cells(run_id, cells.ended)
+        said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}
+        self.tell(f"{self._where(unit)}: {said[ending.state]} ({perf_counter() - began:.1f} s)")
+        if not unit.tasks:
+            return {unit.notebook: ending.why} if ending.state == "failed" else {}
+        return _problems(ledger, run_id, able, ending)
+
+    def _job(self, cells: _Cells) -> Job:
+        from p2c_lib.runs.engine import Job
+
+        env = {"P2C_WORKSPACE": str(self.workspace.root), "GX_ANALYTICS_ENABLED": "false", UNATTENDED: "1"}
+        job = Job(
+            env=env | {events.PLACE: str(self.folder / EVENTS)},
+            cwd=self.workspace.root,
+            kernels=self._warm,
+            told=cells.told,
+        )
+        self._jobs.append(job)
+        return job
+
+    def _interrupt(self) -> None:
+        for job in self._jobs:
+            job.interrupt()
+
+    def _where(self, unit: Unit) -> str:
+        return f"{unit.name} of {unit.company}" if len(self.wanted.companies) > 1 else unit.name
+
+    def _close(
+        self, ledger: Ledger, company: str, problems: Mapping[str, str], *, interrupted: bool = False
+    ) -> RunResult:
+        """Take secrets out of the files, record the end of a part and write its report."""
+        from p2c_lib.history import past_run, run_report
+        from p2c_lib.runs.result import RunResult, status_of, summary_of
+
+        run_id = self.wanted.part(company)
+        folder = folder_of(self.workspace, run_id)
+        found = scrub(folder, secrets_of(self.workspace, self.wanted.connection_set or SANDBOX))
+        problems = {**problems, **found}
+        rows = {row["task"]: row for row in ledger.tasks(run_id)}
+        lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
+        status = "interrupted" if interrupted else status_of(lines, problems)
+        report = RunFolder(folder).report
+        notebooks = {task: f"{unit.name}.ipynb" for unit in self._todo(company, ()) for task in unit.tasks}
+        keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
+        ledger.end_run(run_id, status=status, report=str(report))
+        run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
+        return RunResult(run_id, status, report, lines, problems, perf_counter() - self.started, company)
+
+    def _together(self, parts: Sequence[RunResult]) -> RunResult:
+        """The result of a run over several companies, with a page that leads to each one's."""
+        from p2c_lib.runs.result import together
+
+        result = together(self.wanted.run_id, self.folder / "report.html", parts)
+        result.overview().save(result.report)
+        return result
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """While the run goes on, every event is handed to whoever watches."""
+        watch = self.watch
+        if watch is None:
+            yield
+            return
+        over, news = threading.Event(), events.Follower(self.folder / EVENTS)
+
+        def look() -> None:
+            while not over.wait(LOOK_SECONDS):
+                for event in news:
+                    watch(event)
+
+        looking = threading.Thread(target=look, name="watch", daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
+
+
+class _Cells:
+    """What the cells of one notebook did: told at once, and kept until the notebook has ended."""
+
+    def __init__(self, run_id: str, notebook: str, file: Path) -> None:
+        self._facts = {"run": run_id, "notebook": notebook}
+        self._file = file
+        self.ended: list[dict[str, Any]] = []
+
+    def told(self, cell: int, state: str, seconds: float, why: str | None) -> None:
+        """A cell was started, done, failed or skipped."""
+        facts = {"cell": cell, "state": state, "seconds": round(seconds, 3), "why": why}
+        events.append(self._file, event="cell", **self._facts, **facts)
+        if state != "started":
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.ended.append({**facts, "notebook": self._facts["notebook"], "at": at})
+
+
+@contextmanager
+def _alone(ledger: Ledger, run_id: str) -> Iterator[None]:
+    """Nobody else carries out this run meanwhile. Raises RunError while another process does."""
+    from p2c_lib.load.lease import leased
+
+    try:
+        with leased(ledger, f"run {run_id}"):
+            yield
+    except PlanError as error:
+        if error.message.startswith("This plan is being applied"):
+            who = error.message.removeprefix("This plan is being applied by ")
+            raise RunError(f"The run {run_id} is under way in {who}", hint="Wait until it has ended.") from None
+        raise
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A request to end (SIGTERM, as service managers send it) is an interruption: what is in flight ends first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _problems(ledger: Ledger, run_id: str, able: Sequence[str], ending: Ending) -> dict[str, str]:
+    """Of the tasks a notebook was to walk, those that did not end or have a closed gate. One that says there is nothing
+    to do has ended."""
+    ended = {row["task"]: row["status"] for row in ledger.tasks(run_id)}
+    problems = {}
+    for task in able:
+        if ended.get(task) == "blocked":
+            problems[task] = "the gate is closed"
+        elif task not in ended and ending.state != "stopped":
+            problems[task] = ending.why or "the notebook ended without recording the task"
+    return problems
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Where an executed notebook goes: one that is there already, of an earlier try, is kept."""
+    number, place = 1, folder / f"{name}.ipynb"
+    while place.exists():
+        number += 1
+        place = folder / f"{name}-{number}.ipynb"
+    return place
