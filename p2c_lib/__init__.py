@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from p2c_lib.flow import TASKS, TaskSummary, TaskWalk, walk
     from p2c_lib.frames import EntityFrame, EntityQuery
     from p2c_lib.gates import GateResult, check
-    from p2c_lib.history import Comparison, History, compare, history
+    from p2c_lib.history import Comparison, History, compare, history, show_run
     from p2c_lib.ledger import Ledger, open_ledger
     from p2c_lib.load import LoadOutcome, apply, undo
     from p2c_lib.mapping import Mapped, Template, map_frame, template
@@ -58,7 +58,7 @@ _HOMES = {
     "flow": ("TASKS", "TaskSummary", "TaskWalk", "walk"),
     "frames": ("EntityFrame", "EntityQuery"),
     "gates": ("GateResult", "check"),
-    "history": ("Comparison", "History", "compare", "history"),
+    "history": ("Comparison", "History", "compare", "history", "show_run"),
     "ledger": ("Ledger", "open_ledger"),
     "load": ("LoadOutcome", "apply", "undo"),
     "mapping": ("Mapped", "Template", "map_frame", "template"),
@@ -128,6 +128,7 @@ __all__ = [
     "plan",
     "reconcile",
     "reconcile_all",
+    "show_run",
     "suggest",
     "template",
     "undo",

@@ -121,14 +121,22 @@ function listing(label, lines) {
 // A share of a whole as a bar; the number beside it says the same.
 const track = (share, colour) => node("span", { class: "track", "aria-hidden": "true" }, node("span", { style: `width: ${100 * share}%; background: ${colour}` }));
 
-// The lines of a page as a table; `marked` names the two columns whose values are compared piece by piece.
-function lines(page, { label, without = [], marked = [], empty }) {
+// The lines of a page as a table; `marked` names the two columns whose values are compared piece by piece. `opens` is
+// {name, chosen, pick} where the values of a column open something.
+function lines(page, { label, without = [], marked = [], opens = null, empty }) {
   if (!page.rows?.length) return node("p", { class: "quiet" }, empty);
   const names = Object.keys(page.rows[0]).filter((name) => name !== "marks" && !without.includes(name));
   const cell = (row, name) => (row.marks && marked.includes(name) ? pieces(row.marks[marked.indexOf(name)]) : row[name] ?? "");
-  return node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, node("table", {},
+  const any = opens && page.rows.some(opens.chosen);
+  const opener = (row, n) => node("button", {
+    type: "button", class: "opens", "aria-expanded": String(opens.chosen(row)), "data-focus": `open ${n}`,
+    tabindex: any ? (opens.chosen(row) ? "0" : "-1") : (n === 0 ? "0" : "-1"),
+    onkeydown: (event) => walk(event, [...part.querySelectorAll(".opens")]), onclick: () => opens.pick(row),
+  }, row[opens.name] ?? "");
+  const part = node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, node("table", {},
     node("thead", {}, node("tr", {}, names.map((name) => node("th", { scope: "col" }, breakable(name))))),
-    node("tbody", {}, page.rows.map((row) => node("tr", {}, names.map((name) => node("td", {}, cell(row, name))))))));
+    node("tbody", {}, page.rows.map((row, n) => node("tr", {}, names.map((name) => node("td", {}, opens?.name === name ? opener(row, n) : cell(row, name))))))));
+  return part;
 }
 
 // Things to choose from on the left, where there are any, and what is chosen on the right.

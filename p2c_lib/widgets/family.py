@@ -18,7 +18,7 @@ import traitlets
 from p2c_lib.errors import P2CError
 from p2c_lib.report import fragment
 
-__all__ = ["PAGE", "UNATTENDED", "FamilyWidget", "Found", "PagedWidget", "family_file"]
+__all__ = ["PAGE", "UNATTENDED", "FamilyWidget", "Found", "PagedWidget", "family_file", "said_badly"]
 
 HERE = Path(__file__).parent
 # The lines of one page as plain values, and how many lines are chosen in all.
@@ -32,6 +32,11 @@ def family_file(own: str) -> str:
     """The family's style sheet or script, by the suffix of the name, and after it a widget's own."""
     files = HERE / f"family{Path(own).suffix}", HERE / own
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def said_badly(problem: str) -> str:
+    """What stands in the place of a widget that came to nothing."""
+    return fragment(f'<p class="verdict stop"><strong>not shown</strong> {escape(problem)}</p>')
 
 
 class FamilyWidget(anywidget.AnyWidget):

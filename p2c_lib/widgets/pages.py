@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
     from p2c_lib.reconcile import Reconciliation
 
-__all__ = ["Pages", "Selection"]
+__all__ = ["Pages", "Selection", "containing", "first_columns"]
 
 SHOWN_COLUMNS = 5
 SAMPLE = 1_000
@@ -104,6 +106,21 @@ def _telling(columns: list[str], frame: EntityFrame) -> list[str]:
     values = {c: int(pc.count_distinct(first.column(c), mode="only_valid").as_py()) for c in candidates}
     best = sorted(candidates, key=lambda c: ("name" not in c.lower(), -values[c]))[:SHOWN_COLUMNS]
     return [c for c in candidates if c in best]
+
+
+def first_columns(frame: EntityFrame) -> pa.Table:
+    """A frame's key and the columns that tell its rows apart best, as text."""
+    names = [*frame.key, *_telling(list(frame.columns), frame)]
+    return pa.table({name: _as_text(frame.table.column(name)) for name in names})
+
+
+def containing(table: pa.Table, names: Iterable[str], text: str) -> pa.Table:
+    """The rows with a text in one of the named columns, whatever its case."""
+    if not text:
+        return table
+    columns = [table.column(name) for name in names]
+    found = [pc.fill_null(pc.match_substring(column, text, ignore_case=True), fill_value=False) for column in columns]
+    return table.filter(reduce(pc.or_, found))
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -16,14 +16,30 @@ export default {
       const { title, why, id, ahead, left, money, follows, cannot } = model.get("head");
       return node("div", { class: "head" }, node("b", {}, title), node("span", { class: "quiet" }, ` ${id} · ${ahead}`), node("p", {}, why),
         section("Left alone", left), section("Money, in the rows' own currencies", money),
-        section("What the service then does by itself", follows), section("Cannot be undone", cannot));
+        section("What follows", follows), section("Cannot be undone", cannot));
+    }
+
+    // One operation whole: every field, what changes marked, and how to ask later why a value stands there.
+    function opened() {
+      const { key, op, reason, fields, why } = model.get("opened");
+      if (!key) return null;
+      const close = () => choose({ open: null });
+      const sides = ({ marks, before, after }) => (marks ? marks.map(pieces) : [before ?? "", after ?? ""]);
+      return node("section", { class: "opened", "aria-label": `Operation ${key}`, onkeydown: (event) => event.key === "Escape" && close() },
+        node("div", { class: "title" }, node("span", {}, node("b", {}, `${op} ${key}`), node("span", { class: "quiet" }, ` · ${reason}`)),
+          node("button", { type: "button", "data-focus": "close", onclick: close }, "Close")),
+        node("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Fields" }, node("table", {},
+          node("thead", {}, node("tr", {}, ["field", "before", "after", "cause"].map((name) => node("th", { scope: "col" }, name)))),
+          node("tbody", {}, fields.map((line) => node("tr", { class: line.cause ? null : "quiet" }, node("td", {}, breakable(line.field)),
+            ...sides(line).map((side) => node("td", {}, side)), node("td", {}, line.cause ?? "")))))),
+        node("p", { class: "quiet" }, "Once it is applied, ", node("code", {}, why), " tells where a value came from."));
     }
 
     function bar() {
       const kinds = Object.entries(model.get("head").counts).filter(([, rows]) => rows);
       return segments("Kinds of operation", kinds.map(([name, rows]) => ({
         name, rows, colour: `var(--p2c-${name})`, chosen: model.get("wanted").op === name,
-        pick: () => choose({ op: name, cause: null, field: null, number: 0 }),
+        pick: () => choose({ op: name, cause: null, field: null, number: 0, open: null }),
       })));
     }
 
@@ -40,12 +56,15 @@ export default {
     function paint() {
       const [page, wanted, counts] = [model.get("page"), model.get("wanted"), model.get("head").counts];
       if (!Object.values(counts).some(Boolean)) return fill(el, problem(model), head(), nothing("Nothing to write: both systems agree."));
-      const rows = lines(page, { label: "Lines", without: ["op"], marked: ["before", "after"], empty: wanted.search ? "No line has this text." : "Nothing." });
+      const rows = lines(page, {
+        label: "Lines", without: ["op", "position"], marked: ["before", "after"], empty: wanted.search ? "No line has this text." : "Nothing.",
+        opens: { name: "key", chosen: ({ position }) => wanted.open === position, pick: ({ position }) => choose({ open: wanted.open === position ? null : position }) },
+      });
       const title = node("p", { class: "said" }, node("b", {}, KINDS[wanted.op]), ` · ${count(page.total)}`);
-      return fill(el, problem(model), head(), bar(), panes(causes(), title, search.field, rows, pager(page, (number) => choose({ number }))));
+      return fill(el, problem(model), head(), bar(), panes(causes(), title, search.field, rows, pager(page, (number) => choose({ number })), opened() ?? []));
     }
 
-    const leave = follow(model, ["page", "problem"], () => { answered(); redraw(el, paint); });
+    const leave = follow(model, ["page", "problem", "opened"], () => { answered(); redraw(el, paint); });
     return () => { leave(); search.forget(); };
   },
 };

@@ -12,8 +12,10 @@ import traitlets
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.plan.forecast import OPS
+from p2c_lib.plan.review import why_command
 from p2c_lib.sheets import write_sheet
 from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
+from p2c_lib.widgets.pages import containing
 from p2c_lib.widgets.reconciliation_explorer import marked
 
 if TYPE_CHECKING:
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["PlanReview"]
 
 SHOWN = ("op", "key", "field", "before", "after", "cause")
+ASKED = ("position", *SHOWN)
 
 
 class PlanReview(PagedWidget):
-    """Reviews a Plan in JupyterLab: click a kind of operation or a cause, search, turn pages.
+    """Reviews a Plan in JupyterLab: click a kind of operation or a cause, search, turn pages, open an operation.
 
     A line is a field that is written. ``lines`` is what is chosen, ``export(path)`` writes it to .csv, .xlsx or
     .parquet. The browser only ever holds one page. ``static()`` is the review for a report, without a kernel.
@@ -35,6 +38,7 @@ class PlanReview(PagedWidget):
     _css = family_file("plan_review.css")
     head = traitlets.Dict().tag(sync=True)
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    opened = traitlets.Dict().tag(sync=True)
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -44,7 +48,7 @@ class PlanReview(PagedWidget):
             self._lines,
             head=_head(plan, counts),
             causes=_causes(plan),
-            wanted={"op": first, "cause": None, "field": None, "search": "", "number": 0},
+            wanted={"op": first, "cause": None, "field": None, "search": "", "number": 0, "open": None},
         )
 
     @property
@@ -64,7 +68,14 @@ class PlanReview(PagedWidget):
         """Show other lines, as a click would. Raises UnknownName for a kind of operation there is not."""
         if op not in OPS:
             raise UnknownName("kind of operation", op, OPS)
-        self.wanted = {"op": op, "cause": cause, "field": field, "search": search, "number": number}
+        self.wanted = {"op": op, "cause": cause, "field": field, "search": search, "number": number, "open": None}
+
+    def open(self, key: str) -> None:
+        """Show a whole operation, as a click on its key would. Raises UnknownName for a key the plan does not have."""
+        keys = self.plan.operations.column("key").to_pylist()
+        if key.strip().casefold() not in keys:
+            raise UnknownName("key of this plan", key, keys)
+        self.wanted = {**self.wanted, "open": keys.index(key.strip().casefold())}
 
     def export(self, path: str | Path) -> Path:
         """Write the chosen lines to a .csv, .xlsx or .parquet file; text that a spreadsheet would run is defused."""
@@ -86,24 +97,37 @@ class PlanReview(PagedWidget):
             if wanted.get(name):
                 hit = pc.and_(hit, pc.equal(lines.column(name), str(wanted[name])))
         lines = lines.filter(hit)
-        text = str(wanted.get("search") or "")
-        if text:
-            found = [_has(lines.column(name), text) for name in ("key", "field", "before", "after")]
-            lines = lines.filter(pc.or_(pc.or_(found[0], found[1]), pc.or_(found[2], found[3])))
-        return lines
+        return containing(lines, ("key", "field", "before", "after"), str(wanted.get("search") or ""))
 
     def _lines(self, wanted: Mapping[str, Any], number: int) -> Found:
         """The written fields of one page, changed ones with what differs marked."""
+        self.opened = {} if wanted.get("open") is None else _opened(self.plan, int(wanted["open"]))
         lines = self._chosen(wanted)
-        rows = [{name: row.get(name) for name in SHOWN} for row in lines.slice(number * PAGE, PAGE).to_pylist()]
+        rows = [{name: row.get(name) for name in ASKED} for row in lines.slice(number * PAGE, PAGE).to_pylist()]
         for row in rows:
             if row["op"] == "update":
                 row["marks"] = marked(row["before"], row["after"])
         return rows, lines.num_rows
 
 
-def _has(column: pa.ChunkedArray, text: str) -> Any:
-    return pc.fill_null(pc.match_substring(column, text, ignore_case=True), fill_value=False)
+def _opened(plan: Plan, position: int) -> dict[str, Any]:
+    """One operation with all its fields, those it writes first, and the command that tells why a value stands there."""
+    (row,) = plan.operations.slice(position, 1).to_pylist()
+    before, after = row["before"] or {}, row["after"] or {}
+    causes = dict(zip(row["changed"] or (), row["causes"] or (), strict=True))
+    fields = []
+    for name in sorted({**after, **before}, key=lambda name: name not in causes):
+        old, new = (None if side.get(name) is None else str(side[name]) for side in (before, after))
+        if old is None and new is None:
+            continue
+        line = {"field": name, "before": old, "after": new if row["op"] != "update" or name in causes else old}
+        line |= {"cause": causes.get(name)} | ({"marks": marked(old, new)} if name in causes else {})
+        fields.append(line)
+    return {
+        **{name: row[name] for name in ("key", "op", "reason")},
+        "fields": fields,
+        "why": why_command(plan, row["key"], fields[0]["field"]),
+    }
 
 
 def _head(plan: Plan, counts: dict[str, int]) -> dict[str, Any]:
