@@ -27,6 +27,7 @@ __all__ = [
     "RunParameters",
     "TourParameters",
     "checked",
+    "checked_by",
     "parameters_of",
 ]
 
