@@ -131,7 +131,7 @@ def test_a_run_that_failed_says_which_task_with_what_and_where_to_look(here: Wor
     report = run_report(run_of(ledger, here), ledger)
     assert (report.verdict, report.why) == (
         "failed",
-        "2 tasks did not end (1 ended). accounts: KeyError: 'name'; contacts: held: it needs accounts",
+        "accounts: KeyError: 'name'; contacts: held: it needs accounts. Ended: products.",
     )
     assert '<a href="20_accounts.ipynb">20_accounts.ipynb</a>' in report.to_html()
     assert "p2c run --resume r-1" in report.to_text()

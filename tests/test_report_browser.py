@@ -89,7 +89,7 @@ def test_a_script_as_a_name_shows_as_text(browser: Browser, pages: dict[str, Pat
     page = look(browser, pages["report"]).page
     assert page.title() == "Prospect to cash"
     assert page.locator("script").count() == 0
-    for section in ("Did not end", "Tasks", "Rows that wait", "Gate", "Causes", "Preflight"):
+    for section in ("What failed", "Tasks", "Rows that wait", "Gate", "Causes", "Preflight"):
         assert NAUGHTY in page.get_by_role("region", name=section, exact=True).inner_text(), section
 
 
@@ -98,10 +98,10 @@ def test_the_verdict_comes_first_and_the_contents_lead_to_every_section(
 ) -> None:
     page = look(browser, pages["report"]).page
     first = page.locator("main > *").first
-    assert first.inner_text().startswith("✕FAILED 1 task did not end (6 ended). quote-lines: Rejected:")
+    assert first.inner_text().startswith("✕FAILED quote-lines: Rejected:")
     places = page.get_by_role("navigation", name="Contents").get_by_role("link")
     named = [link.inner_text() for link in places.all()]
-    sections = ["Did not end", "Tasks", "Rows that wait", "Gate", "Causes", "Plan", "Outcomes", "Preflight", "Time"]
+    sections = ["What failed", "Tasks", "Rows that wait", "Gate", "Causes", "Plan", "Outcomes", "Preflight", "Time"]
     assert named == [*sections, "Files"]
     for link in places.all():
         assert page.locator(str(link.get_attribute("href"))).count() == 1
@@ -109,7 +109,7 @@ def test_the_verdict_comes_first_and_the_contents_lead_to_every_section(
 
 def test_a_link_leads_to_the_executed_notebook(browser: Browser, pages: dict[str, Path]) -> None:
     page = look(browser, pages["report"]).page
-    found = page.get_by_role("region", name="Did not end").get_by_role("link").get_attribute("href")
+    found = page.get_by_role("region", name="What failed").get_by_role("link").get_attribute("href")
     assert (pages["report"].parent / str(found)).is_file()
 
 

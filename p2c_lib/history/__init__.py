@@ -4,7 +4,7 @@ from p2c_lib.history.comparison import Comparison, compare
 from p2c_lib.history.overview import History, history
 from p2c_lib.history.past_run import PastRun, past_run, past_runs
 from p2c_lib.history.pruning import Pruned, duration, prune
-from p2c_lib.history.run_page import run_report
+from p2c_lib.history.run_page import run_report, show_run
 
 __all__ = [
     "Comparison",
@@ -18,4 +18,5 @@ __all__ = [
     "past_runs",
     "prune",
     "run_report",
+    "show_run",
 ]

@@ -167,12 +167,13 @@ def history(
     workspace: Workspace | None = None,
     *,
     connection_set: str | None = None,
+    company: str | None = None,
     task: str | None = None,
     most: int | None = None,
 ) -> History:
     """The runs of a workspace (the current one by default), the latest first.
 
-    ``connection_set`` and ``task`` choose among them, ``most`` cuts after the latest so many.
+    ``connection_set``, ``company`` and ``task`` choose among them, ``most`` cuts after the latest so many.
     """
     from p2c_lib.config import workspace as current
     from p2c_lib.ledger import open_ledger
@@ -180,7 +181,7 @@ def history(
     here = workspace or current()
     ledger = open_ledger(here.ledger)
     try:
-        found = past_runs(ledger, here, connection_set=connection_set, task=task)
+        found = past_runs(ledger, here, connection_set=connection_set, company=company, task=task)
     finally:
         ledger.close()
     return History(tuple(found[:most]), len(found), here.state)

@@ -25,6 +25,7 @@ STATES = {
     "planned": Mark("planned", "info"),
     "blocked": Mark("blocked", "stop"),
     "error": Mark("error", "stop"),
+    "interrupted": Mark("interrupted", "warning"),
     "running": Mark("not ended", "warning"),
 }
 LATEST = "latest"
@@ -34,7 +35,8 @@ LATEST = "latest"
 class PastRun:
     """One run; ``tasks`` are the ledger's lines of those that ended, in the order they ended.
 
-    ``status`` is clean, differences, planned, blocked, error, or running for one that has not ended or was killed.
+    ``status`` is clean, differences, planned, blocked, error, interrupted, or running for one that has not ended or was
+    killed.
     """
 
     run_id: str
@@ -59,9 +61,10 @@ class PastRun:
 
     @cached_property
     def problems(self) -> Mapping[str, str]:
-        """The tasks that did not end, each with why."""
+        """The tasks that did not end, each with why; one whose gate is closed has ended."""
+        ended = {line["task"] for line in self.tasks}
         found: Mapping[str, str] = self.folder.run().get("problems", {})
-        return found
+        return {task: why for task, why in found.items() if task not in ended}
 
     @cached_property
     def notebooks(self) -> Mapping[str, str]:
@@ -104,11 +107,14 @@ def past_runs(
     workspace: Workspace,
     *,
     connection_set: str | None = None,
+    company: str | None = None,
     task: str | None = None,
     most: int | None = None,
 ) -> list[PastRun]:
-    """The runs in the ledger, the latest first; those of one set, those that walked a task, only so many."""
-    lines = [row for row in ledger.runs() if connection_set in {None, row["connection_set"]}]
+    """The runs in the ledger, the latest first; those of one set or company, those of a task, only so many."""
+    scope = {"connection_set": connection_set, "company": company}
+    wanted = {name: value for name, value in scope.items() if value is not None}
+    lines = [row for row in ledger.runs() if wanted.items() <= row.items()]
     lines = lines if task is not None else lines[:most]
     tasks: dict[str, list[Mapping[str, Any]]] = {}
     for line in ledger.lines_of([row["run_id"] for row in lines]):

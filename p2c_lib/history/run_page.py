@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from p2c_lib import __version__
 from p2c_lib.history import sections
-from p2c_lib.history.past_run import COUNTS, PastRun
+from p2c_lib.history.past_run import COUNTS, PastRun, past_run
 from p2c_lib.report import Figures, Link, Links, Mark, Part, Prose, Report, Section, Table, stacked_bars
 
 if TYPE_CHECKING:
+    from p2c_lib.config import Workspace
     from p2c_lib.ledger import Ledger
 
-__all__ = ["COLOURS", "run_report", "verdict_of"]
+__all__ = ["COLOURS", "run_report", "show_run", "verdict_of"]
 
 COLOURS = {
     "created": "#1a7f37",
@@ -46,15 +47,30 @@ def run_report(run: PastRun, ledger: Ledger, *, beside: Path | None = None) -> R
         parts += [sections.gate(facts), sections.causes(facts)]
         parts.append(sections.plans(facts, run.folder.path, near, applied=run.applied))
     parts.append(sections.outcomes(facts, ledger.outcomes_of(run.run_id), applied=run.applied))
+    if gone := ledger.deletions(run_id=run.run_id):
+        parts.append(sections.deletions(gone))
     parts.append(sections.preflight(run.folder.preflight()))
     if facts:
-        parts.append(sections.seconds(facts))
+        parts.append(sections.seconds(facts, ledger.cells(run.run_id)))
     parts.append(_files(run, near))
     verdict, why = verdict_of(run)
     made = (
         f"Made by p2c {__version__} on {datetime.now(UTC):%d %b %Y at %H:%M} UTC, from the ledger and the run folder."
     )
     return Report("Prospect to cash", verdict, why, tuple(parts), _subtitle(run), made)
+
+
+def show_run(name: str = "latest", *, workspace: Workspace | None = None) -> Report:
+    """The report of a run of a workspace, by its id, the beginning of its id, or ``latest``. Raises UnknownName."""
+    from p2c_lib.config import workspace as current
+    from p2c_lib.ledger import open_ledger
+
+    here = workspace or current()
+    ledger = open_ledger(here.ledger)
+    try:
+        return run_report(past_run(ledger, here, name), ledger)
+    finally:
+        ledger.close()
 
 
 def _near(folder: Path, beside: Path | None) -> Path:
@@ -80,20 +96,21 @@ def verdict_of(run: PastRun) -> tuple[str, str]:
     problems = run.problems
     waits = run.count("quarantined", "held", "failed", "drifted")
     if problems:
-        ended = f"{len(run.tasks)} ended" if run.tasks else "none ended"
         told = "; ".join(f"{task}: {why}" for task, why in list(problems.items())[:3])
-        return "failed", f"{len(problems)} {_tasks_word(len(problems))} did not end ({ended}). {told}"
+        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        ended = ", ".join(str(line["task"]) for line in run.tasks)
+        return "failed", f"{told}{more}. {f'Ended: {ended}.' if ended else 'No task ended.'}"
+    if run.status == "interrupted":
+        return "warn", f"The run was interrupted; p2c run --resume {run.run_id} goes on. {_counted(run)}"
     if run.status in {"error", "running"}:
         return "failed", f"The run did not end. {_counted(run)}"
+    if not run.tasks:
+        return "pass", "The notebook ended; it walked no task."
     if blocked := [task["task"] for task in run.tasks if task["status"] == "blocked"]:
         return "blocked", f"The gate is closed for {', '.join(blocked)}: nothing of it was written. {_counted(run)}"
     if not run.applied and run.count("created", "updated"):
         return "planned", _counted(run)
     return "warn" if waits else "pass", _counted(run)
-
-
-def _tasks_word(count: int) -> str:
-    return "task" if count == 1 else "tasks"
 
 
 def _counted(run: PastRun) -> str:
@@ -117,16 +134,16 @@ def _figures(run: PastRun) -> Figures:
 
 
 def _problems(run: PastRun, near: Path) -> Section | None:
-    """The tasks that did not end, with the last line of what happened and the notebook that shows it."""
+    """What failed, with the last line of what happened and the notebook that shows it."""
     if not run.problems:
         return None
     rows = []
     for task, why in run.problems.items():
         notebook = run.notebooks.get(task)
         rows.append((task, why, Link(notebook, (near / notebook).as_posix()) if notebook else ""))
-    table = Table(("task", "what happened", "notebook"), tuple(rows), "Tasks that did not end")
+    table = Table(("task", "what happened", "notebook"), tuple(rows), "What did not end")
     again = f"What is done stays done. p2c run --resume {run.run_id} goes on where it stopped."
-    return Section("Did not end", (table, Prose(again)))
+    return Section("What failed", (table, Prose(again)))
 
 
 def _tasks(run: PastRun) -> Section:

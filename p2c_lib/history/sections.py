@@ -13,12 +13,12 @@ from typing import Any
 
 from p2c_lib.report import Link, Mark, Part, Prose, Section, Table, stacked_bars
 
-__all__ = ["causes", "gate", "outcomes", "plans", "preflight", "seconds"]
+__all__ = ["causes", "deletions", "gate", "outcomes", "plans", "preflight", "seconds"]
 
 Facts = Sequence[Mapping[str, Any]]
 
 SHOWN = 40
-CAUSES_DRAWN = 10
+CAUSES_DRAWN, SLOW_CELLS = 10, 8
 RULES = {"holds": "#1a7f37", "tolerated": "#0969da", "fails, warning": "#9a6700", "fails, critical": "#cf222e"}
 STEPS = {
     "extract": "#0969da",
@@ -155,10 +155,21 @@ def preflight(found: Mapping[str, Any]) -> Section:
     return Section("Preflight", (Prose(found["why"]), table))
 
 
-def seconds(facts: Facts) -> Section:
-    """Where the time of each task went, step by step."""
+def deletions(lines: Sequence[Mapping[str, Any]]) -> Section:
+    """Rows that were deleted at the source since the last load, and what came of them at the destination."""
+    rows = [(line["key"], line["task"], line["state"]) for line in lines]
+    return Section("Deleted", (_cut(("key", "task", "at the destination"), rows, "Rows deleted at the source"),))
+
+
+def seconds(facts: Facts, cells: Sequence[Mapping[str, Any]]) -> Section:
+    """Where the time of each task went, step by step, and the cells of the notebooks that took longest."""
     bars = [(task["task"], step, float(task["seconds"].get(step, 0.0))) for task in facts for step in STEPS]
-    return Section("Time", (stacked_bars("Seconds by step", bars, STEPS, share=False, unit=" s"),))
+    parts: list[Part] = [stacked_bars("Seconds by step", bars, STEPS, share=False, unit=" s")]
+    if cells:
+        slow = sorted(cells, key=lambda cell: -float(cell["seconds"]))[:SLOW_CELLS]
+        rows = tuple((cell["notebook"], f"cell {cell['cell']}", cell["state"], float(cell["seconds"])) for cell in slow)
+        parts.append(Table(("notebook", "cell", "state", "seconds"), rows, "Cells that took longest", len(cells)))
+    return Section("Time", tuple(parts))
 
 
 def _outcome(rule: Mapping[str, Any]) -> str:

@@ -12,8 +12,9 @@ All 3 rows went in.
 
 from p2c_lib.report.cells import Link, Mark, Share
 from p2c_lib.report.charts import Chart, columns, stacked_bars
-from p2c_lib.report.page import Report, fragment
+from p2c_lib.report.page import Report
 from p2c_lib.report.parts import Facts, Figures, Links, Part, Prose, Section, Table
+from p2c_lib.report.style import fragment
 
 __all__ = [
     "Chart",

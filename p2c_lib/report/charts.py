@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from p2c_lib.report.cells import shown
+from p2c_lib.report.parts import in_notebook
 
 __all__ = ["Chart", "columns", "stacked_bars"]
 
@@ -40,6 +41,8 @@ class Chart:
 
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "alt": self.alt}
+
+    _repr_html_ = in_notebook
 
 
 def stacked_bars(

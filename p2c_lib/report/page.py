@@ -9,9 +9,9 @@ from typing import Any
 
 from p2c_lib.report.cells import KINDS, Link
 from p2c_lib.report.parts import Part, Section
-from p2c_lib.report.style import PAGE, STYLE
+from p2c_lib.report.style import PAGE, STYLE, fragment
 
-__all__ = ["VERDICTS", "Report", "fragment"]
+__all__ = ["VERDICTS", "Report"]
 
 VERDICTS = {"pass": "ok", "warn": "warning", "blocked": "stop", "failed": "stop", "planned": "info"}
 # A page with fewer sections is seen at a glance.
@@ -81,14 +81,6 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({self.title!r}, {self.verdict}: {self.why})"
-
-
-def fragment(html: str) -> str:
-    """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab.
-
-    JupyterLab would take what stands between two dollar signs for a formula; prices are none.
-    """
-    return f'<div class="p2c tex2jax_ignore mathjax_ignore"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
 
 
 def _html(parts: tuple[Part, ...]) -> str:

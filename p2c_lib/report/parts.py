@@ -9,8 +9,9 @@ from html import escape
 from typing import Any, Protocol, runtime_checkable
 
 from p2c_lib.report.cells import Link, cell, html, is_number, shown
+from p2c_lib.report.style import fragment
 
-__all__ = ["Facts", "Figures", "Links", "Part", "Prose", "Section", "Table"]
+__all__ = ["Facts", "Figures", "Links", "Part", "Prose", "Section", "Table", "in_notebook"]
 
 
 @runtime_checkable
@@ -22,6 +23,11 @@ class Part(Protocol):
     def to_html(self) -> str: ...
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+def in_notebook(part: Part) -> str:
+    """What a notebook's cell shows of a part that stands by itself: its ``_repr_html_``."""
+    return fragment(part.to_html())
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Facts:
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "facts": dict(self.items)}
 
+    _repr_html_ = in_notebook
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -78,6 +86,8 @@ class Figures:
 
     def to_dict(self) -> dict[str, Any]:
         return {"figures": dict(self.items)}
+
+    _repr_html_ = in_notebook
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,8 @@ class Table:
     def to_dict(self) -> dict[str, Any]:
         rows = [dict(zip(self.columns, map(_plain, row), strict=True)) for row in self.rows]
         return {"title": self.title, "rows": rows, "total": self.total if self.total is not None else len(rows)}
+
+    _repr_html_ = in_notebook
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PAGE", "STYLE"]
+__all__ = ["PAGE", "STYLE", "fragment"]
 
 PAGE = """
 :root {
@@ -90,3 +90,11 @@ figcaption { font-weight: 600; font-size: .9rem; }
   font-size: .85rem; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; }
 """
+
+
+def fragment(html: str) -> str:
+    """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab.
+
+    JupyterLab would take what stands between two dollar signs for a formula; prices are none.
+    """
+    return f'<div class="p2c tex2jax_ignore mathjax_ignore"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
