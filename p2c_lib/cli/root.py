@@ -1,9 +1,9 @@
-"""The words ``p2c run`` and ``p2c lab``, and the errors of every command as exit codes."""
+"""All words of ``p2c``, and the errors of every command as exit codes."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,16 +12,16 @@ from p2c_lib.cli.connect import connect
 from p2c_lib.cli.gate import gate, preflight, quarantine
 from p2c_lib.cli.history import history
 from p2c_lib.cli.init import init
+from p2c_lib.cli.notify import notify
 from p2c_lib.cli.plan import apply, approve, ledger, plan, undo, why
 from p2c_lib.cli.reconcile import duplicates, reconcile
+from p2c_lib.cli.run import params, run
 from p2c_lib.cli.sandbox import sandbox
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say
+from p2c_lib.cli.schedule import schedule
+from p2c_lib.cli.show import sandbox_when_named, say
 from p2c_lib.cli.template import template
 from p2c_lib.config import SANDBOX, workspace
 from p2c_lib.errors import P2CError
-
-if TYPE_CHECKING:
-    from p2c_lib.runs import RunResult
 
 __all__ = ["app", "main"]
 
@@ -61,26 +61,6 @@ def _root(
         raise typer.Exit
 
 
-@app.command()
-def run(
-    tasks: Annotated[list[str] | None, typer.Argument(help="Tasks to run; all six by default.")] = None,
-    *,
-    connection_set: SetOption = SANDBOX,
-    apply: Annotated[bool, typer.Option("--apply/--plan-only", help="Write, or only say what would be.")] = False,
-    param: Annotated[list[str] | None, typer.Option(help="A notebook parameter, name=value.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Execute the tasks' notebooks in order and write a report."""
-    from p2c_lib import runs
-
-    here = workspace()
-    parameters = {"connection_set": connection_set, "apply": apply, **runs.parse_parameters(param or [])}
-    with sandbox_when_named(here, str(parameters["connection_set"])):
-        result = runs.run(here, tasks or [], parameters=parameters, tell=say)
-    _show(result, as_json=as_json)
-    raise typer.Exit(result.exit_code)
-
-
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Open JupyterLab on the workspace's notebooks, with the sandbox up; further words go to JupyterLab."""
@@ -93,6 +73,8 @@ def lab(context: typer.Context) -> None:
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
 
 
+app.command()(run)
+app.command()(params)
 app.command()(init)
 app.command()(reconcile)
 app.command()(preflight)
@@ -103,18 +85,9 @@ app.add_typer(duplicates, name="duplicates")
 app.add_typer(gate, name="gate")
 app.add_typer(history, name="history")
 app.add_typer(ledger, name="ledger")
+app.add_typer(notify, name="notify")
 app.add_typer(plan, name="plan")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(schedule, name="schedule")
 app.add_typer(template, name="template")
-
-
-def _show(result: RunResult, *, as_json: bool) -> None:
-    if as_json:
-        json_line(result.to_dict())
-    else:
-        if result.tasks:
-            typer.echo(result.table().to_text())
-        typer.echo(f"report: {result.report}")
-    for task, what in result.problems.items():
-        say(f"{task}: {what}")

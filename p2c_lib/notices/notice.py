@@ -62,14 +62,18 @@ class Notice:
 
 def notice_of(
     run_id: str,
-    connection_set: str,
+    place: str,
     tasks: Sequence[TaskSummary],
     problems: Mapping[str, str],
     *,
     report: Path | None,
     deleted: Mapping[str, int] | None = None,
 ) -> Notice:
-    """What to say about a run that ended. ``problems`` name tasks that did not end, ``deleted`` rows gone a task."""
+    """What to say about a run that ended.
+
+    ``place`` names connection set and company, ``problems`` the tasks that did not end and why, ``deleted`` how many
+    rows of a task are gone at the source.
+    """
     closed = [line.task for line in tasks if line.status == "blocked"]
     unended = {name: says.startswith(HELD) for name, says in problems.items() if name not in closed}
     happened = {
@@ -79,12 +83,12 @@ def notice_of(
     }
     events = tuple(name for name, there in happened.items() if there) or ("clean",)
     lines = [*_what(tasks, unended, closed), *_gone(deleted or {})]
-    lines += ["", f"Run {run_id} of the connection set {connection_set}, on {socket.gethostname()}."]
+    lines += ["", f"Run {run_id} of {place}, on {socket.gethostname()}."]
     lines += [f"Report: {report}"] if report is not None else []
     lines += ["", *(f"To do ({HEADLINE[event]}): {TO_DO[event]}" for event in events)]
     where = ", ".join(dict.fromkeys([*unended, *closed, *(line.task for line in tasks if line.failed or line.drifted)]))
     headline = f"p2c: {' and '.join(HEADLINE[event] for event in events)}" + (f" ({where})" if where else "")
-    return Notice(events, f"{headline} - {connection_set}", tuple(lines), run_id)
+    return Notice(events, f"{headline} - {place}", tuple(lines), run_id)
 
 
 def _what(tasks: Sequence[TaskSummary], unended: Mapping[str, bool], closed: Sequence[str]) -> Iterable[str]:

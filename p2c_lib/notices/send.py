@@ -84,7 +84,7 @@ def _post(notice: Notice, settings: Any) -> None:
     trust = ssl.create_default_context(cafile=settings["authority"])
     try:
         answer = httpx.post(url, json=body, timeout=SECONDS, verify=trust)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         # The address is a secret, and some of httpx' words repeat it.
         raise OSError(f"no answer ({type(error).__name__})") from None
     if not answer.is_success:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from p2c_lib.errors import PlanError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.run_folder import RUN, RunFolder, keep
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
-from p2c_lib.runs.graph import Unit, carry_out, units
+from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
 from p2c_lib.runs.scrub import scrub
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from p2c_lib.runs.engine import Ending, Job
     from p2c_lib.runs.result import RunResult
 
-__all__ = ["resume", "run"]
+__all__ = ["carry_out", "resume", "run"]
 
 EVENTS = "events.jsonl"
 LOOK_SECONDS = 0.1
@@ -55,8 +55,8 @@ def run(
     a kernel starts. A task that did not end holds the tasks that need it; the rest go on. ``tell`` gets one line for
     each thing that happens, ``watch`` every event of the run as it is told.
     """
-    wanted = asked(workspace, tasks, parameters or {}, run_id=_new_run_id(), companies=companies, kernels=kernels)
-    return _Run(workspace, wanted, tell, watch).carry_out()
+    wanted = asked(workspace, tasks, parameters or {}, companies=companies, kernels=kernels)
+    return carry_out(workspace, wanted, tell=tell, watch=watch)
 
 
 def resume(
@@ -67,11 +67,20 @@ def resume(
     A task is done when it ended with its gate open, and neither its template nor its rules nor the code have changed
     since. Raises UnknownName for a run there is not.
     """
-    return _Run(workspace, asked_before(workspace, run_id), tell, watch).carry_out(again=True)
+    return carry_out(workspace, asked_before(workspace, run_id), again=True, tell=tell, watch=watch)
 
 
-def _new_run_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+def carry_out(
+    workspace: Workspace,
+    wanted: Asked,
+    *,
+    again: bool = False,
+    tell: Tell = lambda _line: None,
+    watch: Watch | None = None,
+) -> RunResult:
+    """What was asked for, from its beginning or ``again`` from where it was cut off. Raises RunError while another
+    process is at it."""
+    return _Run(workspace, wanted, tell, watch).carry_out(again=again)
 
 
 class _Run:
@@ -111,7 +120,7 @@ class _Run:
                 ledger.begin_run(run_id, **scope, apply=self.wanted.applies)
             todo += self._todo(company, self._done(ledger, run_id) if again else set())
         try:
-            problems = carry_out(
+            problems = side_by_side(
                 todo,
                 lambda unit, able: self._execute(ledger, unit, able),
                 kernels=self.wanted.kernels,
@@ -204,7 +213,18 @@ class _Run:
         keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
         ledger.end_run(run_id, status=status, report=str(report))
         run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
+        if not interrupted:
+            self._tell_others(ledger, RunResult(run_id, status, report, lines, problems, company=company))
         return RunResult(run_id, status, report, lines, problems, perf_counter() - self.started, company)
+
+    def _tell_others(self, ledger: Ledger, result: RunResult) -> None:
+        """Send word of failure, closed gates or drift to whom p2c.toml names."""
+        from p2c_lib.notices import announce, notice_of
+
+        deleted = Counter(row["task"] for row in ledger.deletions(run_id=result.run_id))
+        place = f"{self.wanted.connection_set or SANDBOX}, {result.company}"
+        notice = notice_of(result.run_id, place, result.tasks, result.problems, report=result.report, deleted=deleted)
+        announce(notice, self.workspace, self.tell)
 
     def _together(self, parts: Sequence[RunResult]) -> RunResult:
         """The result of a run over several companies, with a page that leads to each one's."""
