@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help venv run test lab lint lock bench clean chaos
+.PHONY: help venv run test lab lint lock docs bench clean chaos notebooks play
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -32,8 +32,18 @@ lint: venv
 chaos: venv ## kill an apply of 5,000 operations at 50 random points under faults; nothing may be lost or doubled
 	@$(BIN)/python -m tests.chaos --points 50
 
+notebooks: venv ## bring notebooks and their texts in step; RENEW=1 runs them for the figures they are held against
+	@$(BIN)/python -m tests.notebook_pairs $(if $(RENEW),--renew)
+
+play: venv ## play every notebook and widget through in JupyterLab, light and dark; screenshots in build/play
+	@$(BIN)/python -m tests.play
+
 lab: venv ## open JupyterLab with the sandbox up
 	@$(BIN)/p2c lab
+
+docs: venv ## build the docs site into build/site; it opens offline
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

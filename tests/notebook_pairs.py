@@ -59,12 +59,14 @@ def strip(notebook: Path) -> None:
 def renew(notebook: Path) -> None:
     """Run a notebook on a sandbox of its own and keep what its checked cells print."""
     import nbclient
+    from traitlets.config import Config
 
     found = nbformat.read(notebook, as_version=4)
     if any(CHECKED in tags(cell) for cell in found.cells):
         with tempfile.TemporaryDirectory() as home:
             environment = {**os.environ, "P2C_WORKSPACE": home, "PYTHONPATH": str(ROOT)}
-            nbclient.NotebookClient(found, timeout=120).execute(env=environment, cwd=str(ROOT))
+            config = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
+            nbclient.NotebookClient(found, timeout=120, config=config).execute(env=environment, cwd=str(ROOT))
         _write(notebook, found)
     strip(notebook)
 

@@ -1,12 +1,16 @@
-"""Notebooks are short programs, stored without outputs; papermill can set what the run parameters name."""
+"""Notebooks are short programs, in step with their texts and stored without outputs but the figures they are held
+against; papermill can set what the run parameters name."""
 
 import ast
+import os
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from p2c_lib.runs import NOTEBOOKS, parameters_of
+from tests import notebook_pairs
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -17,9 +21,77 @@ def cells(name: str) -> list[nbformat.NotebookNode]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_is_stored_without_outputs(name: str) -> None:
+def test_a_notebook_is_stored_without_outputs_but_what_its_checked_cells_print(name: str) -> None:
     code = [c for c in cells(name) if c.cell_type == "code"]
-    assert [c.source for c in code if c.outputs or c.execution_count] == []
+    assert [c.source for c in code if c.execution_count is not None] == []
+    checked = [c for c in code if notebook_pairs.CHECKED in c.metadata.get("tags", [])]
+    assert [c.source for c in code if c.outputs and c not in checked] == []
+    assert [[(o.output_type, o.name) for o in c.outputs] for c in checked] == [[("stream", "stdout")]] * len(checked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_and_its_text_are_the_same_program(name: str) -> None:
+    notebook = FOLDER / f"{name}.ipynb"
+    assert notebook_pairs.program(notebook_pairs.text_of(notebook)) == notebook_pairs.program(notebook)
+
+
+def test_no_text_is_without_its_notebook() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("text/*.py")) == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) & {"00_tour", *NOTEBOOKS, "50_mapping_lab"}))
+def test_a_notebook_opens_with_its_question_and_a_picture_and_is_held_against_figures(name: str) -> None:
+    first, *rest = cells(name)
+    title, _, after = first.source.partition("\n")
+    assert title.startswith("# ")
+    assert after.strip().startswith("**")
+    assert "?**" in after
+    assert "```mermaid" in after
+    assert [c.source for c in rest if notebook_pairs.CHECKED in c.metadata.get("tags", [])]
+
+
+def test_a_changed_text_becomes_the_notebook_and_a_changed_notebook_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(notebook_pairs, "ROOT", tmp_path)
+    shutil.copy(FOLDER.parent / "jupytext.toml", tmp_path)
+    notebook = tmp_path / "notebooks" / "20_accounts.ipynb"
+    shutil.copy(FOLDER / notebook.name, notebook)
+    notebook_pairs.bring_in_step(notebook.parent)
+    text = notebook_pairs.text_of(notebook)
+    text.write_text(text.read_text("utf-8").replace("# # Accounts", "# # Customers"), "utf-8")
+    later(text, notebook)
+    notebook_pairs.bring_in_step(notebook.parent)
+    found = nbformat.read(notebook, as_version=4)
+    assert found.cells[0].source.startswith("# Customers")
+    found.cells[0].source = "# Buyers"
+    nbformat.write(found, notebook)
+    later(notebook, text)
+    notebook_pairs.bring_in_step(notebook.parent)
+    assert text.read_text("utf-8").startswith("# %% [markdown]\n# # Buyers\n")
+
+
+def test_stripping_leaves_what_checked_cells_print(tmp_path: Path) -> None:
+    notebook = tmp_path / "20_accounts.ipynb"
+    found = nbformat.read(FOLDER / notebook.name, as_version=4)
+    said = [nbformat.v4.new_output("stream", name="stdout", text="300\n"), nbformat.v4.new_output("display_data")]
+    code = [c for c in found.cells if c.cell_type == "code"]
+    for cell in code:
+        cell.execution_count, cell.outputs = 1, list(said)
+    nbformat.write(found, notebook)
+    (tmp_path / "text").mkdir()
+    notebook_pairs.strip(notebook)
+    left = [c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
+    checked = [notebook_pairs.CHECKED in c.metadata.get("tags", []) for c in left]
+    assert [c.outputs for c in left] == [said[:1] if one else [] for one in checked]
+    assert [c.execution_count for c in left] == [None] * len(code)
+
+
+def later(younger: Path, older: Path) -> None:
+    """Make one file a minute younger than another."""
+    moment = older.stat().st_mtime + 60
+    os.utime(younger, (moment, moment))
 
 
 @pytest.mark.parametrize("name", NAMES)
