@@ -48,7 +48,7 @@ def p2c(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
         (["run", "acounts"], "Unknown task 'acounts'. Did you mean 'accounts'?"),
         (["run", "--set", "prod"], "Unknown connection set 'prod'"),
         (["run", "--param", "celing=0.1"], "Unknown parameter 'celing'. Did you mean 'ceiling'?"),
-        (["run", "--param", "ceiling=high"], "ceiling is share of rows that may be quarantined"),
+        (["run", "--param", "ceiling=high"], "ceiling: share of rows that may be quarantined"),
         (["run", "--param", "ceiling=7"], "The parameter ceiling came as 7"),
         (["run", "--param", "limit=0"], "The parameter limit came as 0"),
         (["run", "--param", "ceiling"], "The parameter 'ceiling' has no value. Write --param name=value."),

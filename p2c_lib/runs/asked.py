@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,14 @@ from p2c_lib.config import Secret, Workspace
 from p2c_lib.errors import ConfigError, RunError, UnknownName
 from p2c_lib.mapping import known_tasks, template_in
 from p2c_lib.run_folder import keep
+from p2c_lib.runs.declared import model_of_cell
+from p2c_lib.runs.graph import units
 from p2c_lib.runs.parameters import MODELS, NOTEBOOKS, RunParameters, checked, checked_by, parameters_of
 
-__all__ = ["Asked", "asked", "asked_before", "folder_of", "rules_of", "secrets_of"]
+__all__ = ["Asked", "asked", "asked_before", "folder_of", "new_run_id", "rules_of", "secrets_of"]
 
 FILE = "asked.json"
+LATEST = "latest"
 MOST_KERNELS = 16
 
 
@@ -59,7 +64,6 @@ def asked(
     what: Sequence[str],
     parameters: Mapping[str, Any],
     *,
-    run_id: str,
     companies: Sequence[str] = (),
     kernels: int = 2,
 ) -> Asked:
@@ -71,6 +75,7 @@ def asked(
     if isinstance(kernels, bool) or not 1 <= kernels <= MOST_KERNELS:
         raise ConfigError(f"{kernels} kernels cannot run.", hint=f"Give a number from 1 to {MOST_KERNELS}.")
     tasks, notebook = _what(workspace, what)
+    run_id = new_run_id()
     if notebook:
         if companies:
             raise ConfigError(f"{notebook} looks at one company.", hint="Give it with --param company=...")
@@ -81,27 +86,36 @@ def asked(
         chosen = _tasks(workspace, tasks or given.tasks)
         _switched_off(workspace, chosen, given.without)
         named = _companies(companies, given.company)
+        _declared(workspace, chosen, parameters)
         values = given.model_dump(mode="json")
-        made = Asked(given.run_id or run_id, chosen, values, named, kernels)
+        made = Asked(given.run_id, chosen, values, named, kernels)
     if made.connection_set:
         _reachable_secrets(workspace, made.connection_set)
     return made
 
 
 def asked_before(workspace: Workspace, run_id: str) -> Asked:
-    """A run as it was asked for when it began. Raises UnknownName for a run that has no folder, RunError for one that
-    was not begun by ``p2c run``."""
+    """A run as it was asked for when it began, by its id or the ``latest``.
+
+    Raises UnknownName for a run that has no folder, RunError for one that was not begun by ``p2c run``.
+    """
     runs = workspace.state / "runs"
     known = sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
+    run_id = known[-1] if run_id == LATEST and known else run_id
     folder = folder_of(workspace, run_id)
     if run_id not in known:
         if folder.is_dir():
             raise RunError(f"The run {run_id} cannot be taken up again: it was not begun by p2c run.")
-        raise UnknownName("run", run_id, known)
+        raise UnknownName("run", run_id, [*known, LATEST])
     kept = json.loads((folder / FILE).read_text("utf-8"))
     made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
     _reachable_secrets(workspace, made.connection_set)
     return replace(made, tasks=_tasks(workspace, made.tasks) if made.tasks else ())
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time and is never given twice."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def folder_of(workspace: Workspace, run_id: str) -> Path:
@@ -152,6 +166,18 @@ def _companies(several: Sequence[str], one: str) -> tuple[str, ...]:
     if twice := sorted({name for name in upper if upper.count(name) > 1}):
         raise ConfigError(f"The company {', '.join(twice)} is named twice.", hint="Name each company once.")
     return named
+
+
+def _declared(workspace: Workspace, tasks: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a parameter that a workspace's own notebook does not take: it would have no effect."""
+    for unit in units(workspace, tasks):
+        file = workspace.notebook(unit.notebook)
+        if not file.is_file():
+            raise RunError(f"There is no notebook {file}.", hint="A workspace keeps its notebooks in notebooks/.")
+        for name in given:
+            if name not in model_of_cell(file).model_fields:
+                hint = f"Write {name} = ... into its cell tagged parameters, and use it where the notebook walks."
+                raise ConfigError(f"The notebook {file} does not take the parameter {name}.", hint=hint)
 
 
 def _switched_off(workspace: Workspace, tasks: Sequence[str], rules: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from p2c_lib.config import Workspace
 from p2c_lib.mapping import template_in
 from p2c_lib.runs.parameters import NOTEBOOKS, OWN_TASK
 
-__all__ = ["Unit", "carry_out", "units"]
+__all__ = ["Unit", "side_by_side", "units"]
 
 # Of each task that did not end, why.
 Problems = dict[str, str]
@@ -50,7 +50,7 @@ def units(workspace: Workspace, tasks: Sequence[str], company: str = "") -> tupl
     )
 
 
-def carry_out(
+def side_by_side(
     wanted: Sequence[Unit],
     execute: Callable[[Unit, tuple[str, ...]], Problems],
     *,

@@ -80,7 +80,9 @@ class _OfCompany(TourParameters):
 class RunParameters(_OfCompany):
     """What every notebook of the walk can be told."""
 
-    apply: bool = Field(default=False, description="write what is planned")
+    apply: bool = Field(
+        default=False, description="write what is planned", json_schema_extra={"flags": "--apply/--plan-only"}
+    )
     tasks: Names = Field((), description="the tasks of the notebook to walk; none: all of them")
     run_id: str = Field(
         "",
@@ -88,7 +90,11 @@ class RunParameters(_OfCompany):
         description="the run this belongs to; empty: a run of its own",
         json_schema_extra={"allowed": "up to 40 letters, digits, dots and dashes"},
     )
-    full: bool = Field(default=True, description="read every source row; false: only what changed since the last load")
+    full: bool = Field(
+        default=True,
+        description="read every source row; false: only what changed since the last load",
+        json_schema_extra={"flags": "--full/--incremental"},
+    )
     since: datetime | None = Field(None, description="read only rows changed since this moment; it stands before marks")
     limit: Count | None = Field(None, description="read only so many source rows")
     ceiling: Share = Field(0.05, description="share of rows that may be quarantined before the load stops")
@@ -202,5 +208,5 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> ConfigError:
         said = f"input should be {field.json_schema_extra['allowed']}"
     meaning = field.description
     return ConfigError(
-        f"The parameter {name} came as {first['input']!r}: {said}.", hint=f"{name} is {meaning}." if meaning else None
+        f"The parameter {name} came as {first['input']!r}: {said}.", hint=f"{name}: {meaning}." if meaning else None
     )
