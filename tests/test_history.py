@@ -106,6 +106,7 @@ def test_a_history_can_be_of_one_set_or_one_task(here: Workspace, ledger: Ledger
 def test_no_run_yet_is_said_plainly(tmp_path: Path) -> None:
     assert "No run is in the ledger yet" in p2c(tmp_path)
     assert json.loads(p2c(tmp_path, "--json"))["runs"] == []
+    assert p2c(tmp_path, "show", "latest", code=2).startswith("error: There is no run yet.")
 
 
 def test_a_run_is_named_by_its_id_its_beginning_or_as_the_latest(here: Workspace, ledger: Ledger) -> None:

@@ -86,7 +86,8 @@ class Comparison:
         """A row for each change."""
         import pandas as pd
 
-        return pd.DataFrame([c.to_dict() for c in self.changes], columns=["task", "what", "before", "after", "by"])
+        columns = ["task", "what", "before", "after", "by"]
+        return pd.DataFrame([c.to_dict() for c in self.changes], columns=columns, dtype=object)
 
     def report(self) -> Report:
         """What changed, in one sentence and in tables."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.errors import UnknownName
+from p2c_lib.errors import RunError, UnknownName
 from p2c_lib.report import Mark
 from p2c_lib.run_folder import RunFolder
 
@@ -127,9 +127,11 @@ def past_runs(
 def past_run(ledger: Ledger, workspace: Workspace, name: str) -> PastRun:
     """A run by its id, by the beginning of its id where that is one run's alone, or the ``latest``.
 
-    Raises UnknownName.
+    Raises UnknownName, and RunError where there is none yet.
     """
     rows = ledger.runs()
+    if not rows:
+        raise RunError("There is no run yet.", hint="p2c run makes one, and so does a notebook that finishes a task.")
     known = [row["run_id"] for row in rows]
     found = known[:1] if name == LATEST else [one for one in known if one == name] or _begin_with(name, known)
     if len(found) != 1:

@@ -129,7 +129,7 @@ def _counted(run: PastRun) -> str:
 def _figures(run: PastRun) -> Figures:
     names = ("quarantined", "held", "failed", "drifted")
     rest = [(name, run.count(name)) for name in names]
-    written = (run.verb, run.count("created", "updated"))
+    written = ("written" if run.applied else "to write", run.count("created", "updated"))
     return Figures((("read", run.count("read")), written, ("agreed", run.count("unchanged")), *rest))
 
 

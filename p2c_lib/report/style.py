@@ -69,8 +69,9 @@ h3 { font-size: 1.05rem; margin: .3rem 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: .6rem; margin: 1rem 0;
   padding: 0; }
 .figures div { border: 1px solid var(--line, #8884); border-radius: 6px; padding: .4rem .7rem; margin: 0; }
-.figures dt { color: var(--quiet, inherit); font-size: .85rem; font-weight: 400; margin: 0; }
-.figures dd { font-size: 1.5rem; line-height: 1.3; margin: 0; font-variant-numeric: tabular-nums; }
+.figures dt, .figures dd { float: none; width: auto; margin: 0; padding: 0; }
+.figures dt { color: var(--quiet, inherit); font-size: .85rem; font-weight: 400; }
+.figures dd { font-size: 1.5rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin: .6rem 0 1rem; }
 table { border-collapse: collapse; margin: 0; font-size: .9rem; }
 caption { text-align: left; font-weight: 600; padding: .2rem 0; caption-side: top; }
