@@ -21,6 +21,7 @@ from p2c_lib.run_folder import RUN, RunFolder, keep
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
 from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
+from p2c_lib.runs.looking import looking
 from p2c_lib.runs.scrub import scrub
 
 if TYPE_CHECKING:
@@ -120,13 +121,14 @@ class _Run:
                 ledger.begin_run(run_id, **scope, apply=self.wanted.applies)
             todo += self._todo(company, self._done(ledger, run_id) if again else set())
         try:
-            problems = side_by_side(
-                todo,
-                lambda unit, able: self._execute(ledger, unit, able),
-                kernels=self.wanted.kernels,
-                held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
-                interrupt=self._interrupt,
-            )
+            with looking(self.workspace, self.wanted, companies):
+                problems = side_by_side(
+                    todo,
+                    lambda unit, able: self._execute(ledger, unit, able),
+                    kernels=self.wanted.kernels,
+                    held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
+                    interrupt=self._interrupt,
+                )
         except KeyboardInterrupt:
             for company in companies:
                 self._close(ledger, company, {}, interrupted=True)
