@@ -2,7 +2,7 @@
 
 const OFTEN = 1000;
 const SELDOM = 4000;
-const SIGNS = { clean: "✓", planned: "→", differences: "!", blocked: "✕", error: "✕" };
+const SIGNS = { clean: "✓", planned: "→", differences: "!", blocked: "✕", error: "✕", waiting: "·" };
 const KINDS = ["created", "updated", "unchanged", "held", "quarantined", "drifted", "failed"];
 
 // 75 -> "1 min 15 s"
@@ -20,7 +20,7 @@ export default {
     const ask = (what) => { el.setAttribute("aria-busy", String(what.do === "pick")); model.send(what); };
 
     function head({ id, status, mode, set, company, going, elapsed, left }) {
-      const words = going ? `running for ${lasting(elapsed)}${left ? `, about ${lasting(left)} left` : ""}` : `${status} after ${lasting(elapsed)}`;
+      const words = going ? `running for ${lasting(elapsed)}${left !== null ? `, about ${lasting(left)} left` : ""}` : `${status} after ${lasting(elapsed)}`;
       return node("p", { class: "said", role: "status" }, node("span", { class: `sign ${status}`, "aria-hidden": "true" }, going ? "▶ " : `${SIGNS[status] ?? "·"} `),
         node("b", {}, words), node("span", { class: "quiet" }, ` · ${id} · ${mode} · ${set} · ${company}`));
     }
@@ -46,14 +46,14 @@ export default {
     function told(line) {
       if (line.read !== undefined) return [`${count(line.read)} read`, ...KINDS.filter((kind) => line[kind]).map((kind) => `${count(line[kind])} ${kind}`)].join(", ");
       const rows = line.of ? `${count(line.done)} of ${counted(line.of, "row")}` : line.done ? counted(line.done, "row") : "";
-      return [rows, line.rate ? `${count(Math.round(line.rate))} a second` : "", line.left ? `about ${lasting(line.left)} left` : ""].filter(Boolean).join(", ");
+      return [rows, line.rate ? `${count(Math.round(line.rate))} a second` : ""].filter(Boolean).join(", ");
     }
 
     function task(line) {
       const end = line.read !== undefined;
       return node("li", {}, node("div", { class: "line" },
-        node("span", {}, node("span", { class: `sign ${line.state}`, "aria-hidden": "true" }, end ? SIGNS[line.state] ?? "·" : "▶"), " ", node("b", {}, line.task), node("span", { class: "quiet" }, ` ${line.state}`)),
-        node("span", { class: "quiet" }, end ? lasting(line.seconds) : ""), node("span", { class: "where" }, told(line)), bar(line)));
+        node("span", {}, node("span", { class: `sign ${line.state}`, "aria-hidden": "true" }, SIGNS[line.state] ?? "▶"), " ", node("b", {}, line.task), node("span", { class: "quiet" }, ` ${line.state}`)),
+        node("span", { class: "quiet" }, line.seconds ? lasting(line.seconds) : ""), node("span", { class: "where" }, told(line)), bar(line)));
     }
 
     function paint() {
