@@ -192,3 +192,61 @@ def test_no_row_is_cut_off_and_every_one_can_be_read(
     expect(reconciled.get_by_role("button", name=kind)).to_have_attribute("aria-pressed", "true")
     assert person.cut_off(reconciled) == []
     assert person.faint(reconciled) == []
+
+
+@pytest.fixture(scope="module")
+def reviewed(lab: Lab, person: Visitor) -> Locator:
+    """The review of a plan in the accounts notebook, every cell run."""
+    person.open(lab, "20_accounts")
+    person.run_all()
+    return person.show(".p2c-explorer.plan")
+
+
+def test_a_plan_is_searched_and_an_operation_opened_by_mouse(person: Visitor, reviewed: Locator) -> None:
+    reviewed.get_by_role("button", name="create").click()
+    expect(reviewed.locator(".said")).to_contain_text("Fields of new rows")
+    reviewed.get_by_role("button", name="update").click()
+    reviewed.locator("[data-focus^='cause phone-format']").click()
+    expect(reviewed.locator(".right tbody tr")).to_have_count(3)
+    expect(reviewed.locator("tbody mark").first).to_have_text("(")
+    reviewed.locator(".opens").nth(1).click()
+    opened = reviewed.locator(".opened")
+    expect(opened).to_contain_text("PrimaryContactPhone")
+    expect(opened.locator("code")).to_have_text(re.compile(r"p2c why finops CustomersV2 \S+ PrimaryContactPhone"))
+    pictures(person, reviewed, "plan-review")
+    opened.get_by_role("button", name="Close").click()
+    expect(opened).to_have_count(0)
+    reviewed.get_by_label("Search in these lines").fill("nothing like it")
+    expect(reviewed.get_by_text("No line has this text.")).to_be_visible()
+    reviewed.get_by_label("Search in these lines").fill("")
+    assert person.errors == []
+
+
+def test_a_plan_is_gone_through_by_keyboard_alone(person: Visitor, reviewed: Locator) -> None:
+    keys = person.page.keyboard
+    reviewed.get_by_role("button", name="update").focus()
+    keys.press("ArrowLeft")
+    keys.press("Enter")
+    expect(reviewed.get_by_role("button", name="create")).to_have_attribute("aria-pressed", "true")
+    expect(reviewed.get_by_text("1 to 25 of")).to_be_visible()
+    reviewed.locator(".opens").first.focus()
+    keys.press("ArrowDown")
+    expect(reviewed.locator(".opens").nth(1)).to_be_focused()
+    keys.press("Enter")
+    opened = reviewed.locator(".opened")
+    expect(opened.locator("tbody tr").first).to_contain_text("missing")
+    opened.get_by_role("button", name="Close").focus()
+    keys.press("Escape")
+    expect(opened).to_have_count(0)
+    assert person.errors == []
+
+
+@pytest.mark.parametrize("theme", ["Dark", "Light"])
+def test_nothing_of_a_plan_is_cut_off_and_all_of_it_can_be_read(person: Visitor, reviewed: Locator, theme: str) -> None:
+    person.theme(theme)
+    reviewed.get_by_role("button", name="update").click()
+    reviewed.locator(".opens").first.click()
+    expect(reviewed.locator(".opened")).to_be_visible()
+    assert person.cut_off(reviewed) == []
+    assert person.faint(reviewed) == []
+    reviewed.get_by_role("button", name="Close").click()

@@ -25,6 +25,7 @@ def test_the_review_opens_on_what_changes_and_why(plan: Plan) -> None:
     assert shown.causes == [{"cause": "case", "field": "OrganizationName", "count": 40}]
     assert (shown.page["total"], len(shown.page["rows"]), shown.page["number"]) == (40, 25, 0)
     assert shown.page["rows"][0] == {
+        "position": 2,
         "op": "update",
         "key": "k00",
         "field": "OrganizationName",
@@ -52,6 +53,30 @@ def test_clicks_choose_and_search_narrows(plan: Plan) -> None:
     assert shown.page["rows"] == []
     with pytest.raises(UnknownName, match="kind of operation"):
         shown.choose("upsert")
+
+
+def test_a_key_opens_its_whole_operation_with_the_command_that_explains_it(plan: Plan) -> None:
+    shown = PlanReview(plan)
+    shown.show_operation(" K01 ")
+    assert {
+        **shown.opened,
+        "fields": [(f["field"], f["before"], f["after"], f["cause"]) for f in shown.opened["fields"]],
+    } == {
+        "key": "k01",
+        "op": "update",
+        "reason": "case",
+        "fields": [("OrganizationName", "FIRM 1", "Firm 1", "case"), ("CustomerAccount", "K01", "K01", None)],
+        "why": "p2c why finops CustomersV2 k01 OrganizationName",
+    }
+    shown.choose("create")
+    assert shown.opened == {}
+    shown.show_operation("n2")
+    assert [(field["after"], field["cause"]) for field in shown.opened["fields"]] == [
+        ("N2", "missing"),
+        ("<b>x</b>", "missing"),
+    ]
+    with pytest.raises(UnknownName, match="key of this plan"):
+        shown.show_operation("nobody")
 
 
 def test_what_is_chosen_is_exported_whole_and_defused(plan: Plan, tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.frames import plain_number
 from p2c_lib.reconcile.sides import Side, arrow_schema, taken
 
 if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation
 
-__all__ = ["assembled", "fields_of", "numbered", "operations_of"]
+__all__ = ["assembled", "fields_of", "numbered", "operations_of", "text_of"]
 
 TEXTS = pa.list_(pa.string())
 
@@ -68,7 +69,7 @@ def fields_of(operations: pa.Table) -> pa.Table:
     before, after = (_struct(whole, side) for side in ("before", "after"))
     flat = _changed_fields(whole)
     for name in dict.fromkeys([f.name for f in after.type] + [f.name for f in before.type]):
-        old, new = _child(before, name), _child(after, name)
+        old, new = text_of(before, name), text_of(after, name)
         rows, causes = _rows_of(whole, name, old, new, flat)
         lines = whole.select(["position", "op", "key"]).take(rows)
         for title, values in (("before", old.take(rows)), ("after", new.take(rows)), ("cause", causes)):
@@ -107,11 +108,12 @@ def _struct(table: pa.Table, name: str) -> pa.StructArray:
     return _one(table.column(name))
 
 
-def _child(values: pa.StructArray, name: str) -> pa.Array:
-    """A field of a struct as text, null where the struct is."""
+def text_of(values: pa.StructArray, name: str) -> pa.Array:
+    """A field of a struct as text, null where the struct is; numbers without zeros that only fill a scale."""
     if name not in {f.name for f in values.type}:
         return pa.nulls(len(values), pa.string())
-    return pc.struct_field(values, name).cast(pa.string())
+    found = pc.struct_field(values, name)
+    return (plain_number(found) if pa.types.is_decimal(found.type) else found).cast(pa.string())
 
 
 def _creates(recon: Reconciliation) -> pa.Table:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.report import Facts, Part, Report, Table
+from p2c_lib.report import Facts, Part, Prose, Report, Table
 
 if TYPE_CHECKING:
     from p2c_lib.plan.value import Plan
 
-__all__ = ["report_of"]
+__all__ = ["report_of", "routes_of", "why_command"]
 
 SHOWN = 10
 FIELDS_SHOWN = 6
@@ -29,7 +30,20 @@ def report_of(plan: Plan) -> Report:
         lines = tuple((line["rows"], line["entity_set"], line["by"], line["says"]) for line in facts["follows"])
         parts.append(Table(("rows", "where", "by", "what follows"), lines, "What follows", len(lines)))
     title = f"Undo of {plan.task}" if plan.undoes else f"Plan for {plan.task}"
-    return Report(title, verdict, _why(plan), (*parts, _writes(plan)))
+    asked = Prose(f"Once it is applied, {why_command(plan, 'KEY', 'FIELD')} tells where a value came from.")
+    return Report(title, verdict, _why(plan), (*parts, _writes(plan), asked))
+
+
+def routes_of(plan: Plan) -> str:
+    """By which way each kind of operation of the plan travels, in words."""
+    found = plan.facts["predicted"]["routes"].items()
+    return ", ".join(f"{op}s by {route}" for op, route in found if plan.facts["counts"].get(op))
+
+
+def why_command(plan: Plan, key: str, field: str) -> str:
+    """The command that tells how a value of the destination came to stand there."""
+    destination = plan.facts["destination"]
+    return f"p2c why {destination['app']} {destination['entity_set']} {quote(key)} {quote(field)}"
 
 
 def _why(plan: Plan) -> str:
@@ -57,9 +71,8 @@ def _identity(plan: Plan) -> Facts:
     paced = "measured here" if ahead["measured"] else "usual for this service, not measured here yet"
     lines.append(("requests", f"about {ahead['requests']:,}"))
     lines.append(("minutes", f"about {ahead['minutes']:g}, at {ahead['rows_per_second']:g} rows a second ({paced})"))
-    routes = [f"{op}s by {route}" for op, route in ahead["routes"].items() if facts["counts"].get(op)]
-    if routes:
-        lines.append(("route", ", ".join(routes)))
+    if len(plan):
+        lines.append(("route", routes_of(plan)))
     limits = [f"{name} {limit:,}" for name, limit in facts["limits"].items() if limit is not None]
     if limits:
         lines.append(("limits", ", ".join(limits)))

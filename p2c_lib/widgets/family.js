@@ -126,7 +126,8 @@ const track = (share, colour) => node("span", { class: "track", "aria-hidden": "
 function lines(page, { label, without = [], marked = [], opens = null, empty }) {
   if (!page.rows?.length) return node("p", { class: "quiet" }, empty);
   const names = Object.keys(page.rows[0]).filter((name) => name !== "marks" && !without.includes(name));
-  const cell = (row, name) => (row.marks && marked.includes(name) ? pieces(row.marks[marked.indexOf(name)]) : row[name] ?? "");
+  const plain = (row, name) => (name === "field" ? breakable(row.field ?? "") : row[name] ?? "");
+  const cell = (row, name) => (row.marks && marked.includes(name) ? pieces(row.marks[marked.indexOf(name)]) : plain(row, name));
   const any = opens && page.rows.some(opens.chosen);
   const opener = (row, n) => node("button", {
     type: "button", class: "opens", "aria-expanded": String(opens.chosen(row)), "data-focus": `open ${n}`,

@@ -12,7 +12,8 @@ import traitlets
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.plan.forecast import OPS
-from p2c_lib.plan.review import why_command
+from p2c_lib.plan.operations import text_of
+from p2c_lib.plan.review import routes_of, why_command
 from p2c_lib.sheets import write_sheet
 from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import containing
@@ -70,7 +71,7 @@ class PlanReview(PagedWidget):
             raise UnknownName("kind of operation", op, OPS)
         self.wanted = {"op": op, "cause": cause, "field": field, "search": search, "number": number, "open": None}
 
-    def open(self, key: str) -> None:
+    def show_operation(self, key: str) -> None:
         """Show a whole operation, as a click on its key would. Raises UnknownName for a key the plan does not have."""
         keys = self.plan.operations.column("key").to_pylist()
         if key.strip().casefold() not in keys:
@@ -112,33 +113,33 @@ class PlanReview(PagedWidget):
 
 def _opened(plan: Plan, position: int) -> dict[str, Any]:
     """One operation with all its fields, those it writes first, and the command that tells why a value stands there."""
-    (row,) = plan.operations.slice(position, 1).to_pylist()
-    before, after = row["before"] or {}, row["after"] or {}
-    causes = dict(zip(row["changed"] or (), row["causes"] or (), strict=True))
+    part = plan.operations.slice(position, 1).combine_chunks()
+    (row,) = part.drop_columns(["before", "after"]).to_pylist()
+    sides = [part.column(side).combine_chunks() for side in ("before", "after")]
+    names = dict.fromkeys(field.name for side in reversed(sides) for field in side.type)
+    updates, causes = row["op"] == "update", dict(zip(row["changed"] or (), row["causes"] or (), strict=True))
     fields = []
-    for name in sorted({**after, **before}, key=lambda name: name not in causes):
-        old, new = (None if side.get(name) is None else str(side[name]) for side in (before, after))
-        if old is None and new is None:
-            continue
-        line = {"field": name, "before": old, "after": new if row["op"] != "update" or name in causes else old}
-        line |= {"cause": causes.get(name)} | ({"marks": marked(old, new)} if name in causes else {})
-        fields.append(line)
-    return {
-        **{name: row[name] for name in ("key", "op", "reason")},
-        "fields": fields,
-        "why": why_command(plan, row["key"], fields[0]["field"]),
-    }
+    for name in sorted(names, key=lambda name: name not in causes):
+        old, new = (text_of(side, name)[0].as_py() for side in sides)
+        if updates and name not in causes:
+            new = old
+        if old is not None or new is not None:
+            marks = {"marks": marked(old, new)} if name in causes else {}
+            cause = causes.get(name) if updates else row["reason"]
+            fields.append({"field": name, "before": old, "after": new, "cause": cause, **marks})
+    shown = {name: row[name] for name in ("key", "op", "reason")}
+    return {**shown, "fields": fields, "why": why_command(plan, row["key"], fields[0]["field"])}
 
 
 def _head(plan: Plan, counts: dict[str, int]) -> dict[str, Any]:
     report = plan.report()
-    ahead = plan.facts["predicted"]
+    ahead, routes = plan.facts["predicted"], routes_of(plan)
     return {
         "title": report.title,
         "why": report.why,
         "id": plan.id[:12],
         "counts": counts,
-        "ahead": f"about {ahead['requests']:,} requests, {ahead['minutes']:g} minutes",
+        "ahead": f"about {ahead['requests']:,} requests, {ahead['minutes']:g} minutes" + (routes and f": {routes}"),
         "left": [f"{line['rows']:,} {line['why']}" for line in plan.facts["left_alone"]],
         "money": [
             f"{line['field']}: {line['created']} created, {line['from']} → {line['to']} changed"
