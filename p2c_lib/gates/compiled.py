@@ -16,23 +16,23 @@ from typing import Any
 import pyarrow as pa
 
 from p2c_lib.gates.condition import condition_sql
-from p2c_lib.gates.scan import POSITION, Scan, literal, quoted
+from p2c_lib.gates.figures import Positions
+from p2c_lib.gates.scan import NEVER, Scan, literal, quoted
 
 __all__ = ["ALLOWED", "Compiled", "compile_rule"]
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """``fails`` and ``looked_at`` are SQL truths per row; ``positions`` are queries when failing needs other rows."""
+    """``fails`` and ``looked_at`` are SQL truths per row; ``positions`` tells the failing rows where others decide."""
 
     fails: str
     looked_at: str = "TRUE"
-    positions: tuple[str, ...] = ()
+    positions: Callable[[], Positions] | None = None
 
 
 Kwargs = Mapping[str, Any]
 Compiler = Callable[[Kwargs, Scan], Compiled | None]
-AT_A_TIME = 250_000
 COMMON = {"mostly", "row_condition", "condition_parser", "severity"}
 
 
@@ -45,14 +45,16 @@ def compile_rule(kind: str, kwargs: Kwargs, scan: Scan) -> Compiled | None:
     if where is None:
         return None
     made = COMPILERS[kind][0](dict(kwargs) | {"where": where}, scan)
-    if made is None or where == "TRUE":
+    if made is None or where == "TRUE" or (made.fails == NEVER and made.positions is None):
         return made
     return Compiled(f"({where}) AND ({made.fails})", f"({where}) AND ({made.looked_at})", made.positions)
 
 
-def _valued(column: str, holds: str, scan: Scan) -> Compiled:
-    there = f"NOT ({scan.missing(column)})"
-    return Compiled(f"{there} AND NOT ({holds})", there)
+def _valued(column: str, holds: str, scan: Scan, *, always: bool = False) -> Compiled:
+    """A rule about the values that are there; ``always`` says that the column's figures show it holds for all."""
+    missing = scan.missing(column)
+    there = "TRUE" if missing == NEVER else f"NOT ({missing})"
+    return Compiled(NEVER if always else f"{there} AND NOT ({holds})", there)
 
 
 def _not_null(kwargs: Kwargs, scan: Scan) -> Compiled:
@@ -94,7 +96,8 @@ def _value_set(column: str, values: Sequence[Any], scan: Scan) -> str | None:
 def _between(kwargs: Kwargs, scan: Scan) -> Compiled | None:
     column = kwargs["column"]
     holds = _range(quoted(column), kwargs, lambda value: scan.bound(column, value))
-    return _valued(column, holds, scan) if holds else None
+    always = scan.kinds[column] == "number" and _within(scan.figures.extremes(column), kwargs)
+    return _valued(column, holds, scan, always=always) if holds else None
 
 
 def _lengths_between(kwargs: Kwargs, scan: Scan) -> Compiled | None:
@@ -102,7 +105,16 @@ def _lengths_between(kwargs: Kwargs, scan: Scan) -> Compiled | None:
     if scan.kinds[column] != "text":
         return None
     holds = _range(f"length({quoted(column)})", kwargs, lambda value: literal(value) if _number(value) else None)
-    return _valued(column, holds, scan) if holds else None
+    return _valued(column, holds, scan, always=_within(scan.figures.lengths(column), kwargs)) if holds else None
+
+
+def _within(found: tuple[Any, Any] | None, kwargs: Kwargs) -> bool:
+    """Whether the least and the most of a column are within the bounds, so that every value is."""
+    if found is None:
+        return False
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    least = low is None or (found[0] > low if kwargs.get("strict_min") else found[0] >= low)
+    return bool(least and (high is None or (found[1] < high if kwargs.get("strict_max") else found[1] <= high)))
 
 
 def _lengths_equal(kwargs: Kwargs, scan: Scan) -> Compiled | None:
@@ -201,29 +213,13 @@ def _parses(text: str) -> bool:
 def _unique(kwargs: Kwargs, scan: Scan) -> Compiled:
     column = kwargs["column"]
     there = f"NOT ({scan.missing(column)})"
-    return Compiled("FALSE", there, _twice([column], f"{there} AND ({kwargs['where']})", scan.table.num_rows))
+    return Compiled(NEVER, there, lambda: scan.twice([column], f"{there} AND ({kwargs['where']})"))
 
 
 def _compound_unique(kwargs: Kwargs, scan: Scan) -> Compiled:
     columns = list(kwargs["column_list"])
     there = _not_ignored(columns, kwargs.get("ignore_row_if") or "all_values_are_missing", scan)
-    return Compiled("FALSE", there, _twice(columns, f"({there}) AND ({kwargs['where']})", scan.table.num_rows))
-
-
-def _twice(columns: Sequence[str], where: str, count: int) -> tuple[str, ...]:
-    """Queries for the positions of rows whose values stand there more than once; nothing equals nothing.
-
-    Hashes find the candidates, a part of all hashes at a time to need little memory; the values themselves decide.
-    """
-    names = ", ".join(quoted(c) for c in columns)
-    parts = 1 + count // AT_A_TIME
-    return tuple(
-        f"WITH h AS (SELECT hash({names}) AS h FROM t WHERE ({where}) AND hash({names}) % {parts} = {part} "
-        "GROUP BY ALL HAVING count(*) > 1), "
-        f'c AS (SELECT "{POSITION}" AS i, {names} FROM t WHERE ({where}) AND hash({names}) IN (FROM h)) '
-        f"SELECT i FROM c QUALIFY count(*) OVER (PARTITION BY {names}) > 1"
-        for part in range(parts)
-    )
+    return Compiled(NEVER, there, lambda: scan.twice(columns, f"({there}) AND ({kwargs['where']})"))
 
 
 def _not_ignored(columns: Sequence[str], rule: str, scan: Scan) -> str:

@@ -9,18 +9,17 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.gates.compiled import ALLOWED, COMMON, Compiled, compile_rule
 from p2c_lib.gates.condition import condition_columns
-from p2c_lib.gates.scan import POSITION, Scan
+from p2c_lib.gates.figures import Positions
+from p2c_lib.gates.scan import NEVER, POSITION, Scan
 from p2c_lib.gates.suite import Expectation, Suite, resolve
 
-__all__ = ["Outcome", "judge"]
+__all__ = ["Outcome", "Positions", "judge"]
 
-Positions = npt.NDArray[np.int64]
 BITS = 60
 NONE: Positions = np.empty(0, np.int64)
 NONE.flags.writeable = False
@@ -131,7 +130,7 @@ def _compiled_outcomes(scan: Scan, chosen: Sequence[tuple[Expectation, Compiled]
 def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
     """The positions that fail each rule: one scan writes a bit a rule, only rows with a bit come back."""
     found: list[Positions] = [NONE] * len(rules)
-    masks = [i for i, rule in enumerate(rules) if not rule.positions]
+    masks = [i for i, rule in enumerate(rules) if rule.positions is None and rule.fails != NEVER]
     words = [masks[at : at + BITS] for at in range(0, len(masks), BITS)]
     if words:
         columns = ", ".join(
@@ -146,8 +145,8 @@ def _failing(scan: Scan, rules: Sequence[Compiled]) -> list[Positions]:
             for bit, i in enumerate(word):
                 found[i] = positions[(bits >> bit) & 1 == 1]
     for i, rule in enumerate(rules):
-        if rule.positions:
-            found[i] = np.sort(np.concatenate([scan.rows(sql).column("i").to_numpy() for sql in rule.positions]))
+        if rule.positions is not None:
+            found[i] = rule.positions()
     return found
 
 

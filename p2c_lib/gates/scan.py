@@ -11,11 +11,16 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["POSITION", "Scan", "literal", "quoted"]
+from p2c_lib.gates.figures import Figures, Positions
 
+__all__ = ["NEVER", "POSITION", "Scan", "literal", "quoted"]
+
+Hashes = npt.NDArray[np.uint64]
 POSITION = "@i"
+NEVER = "FALSE"
 PLAIN = r"[^\x20-\x7e]"
 
 
@@ -46,12 +51,15 @@ def kind_of(kind: pa.DataType) -> str:
 
 
 class Scan:
-    """One table opened for rules; closed by ``with``. Positions are row numbers from 0 in ``@i``."""
+    """One table opened for rules; closed by ``with``. Positions are row numbers from 0 in ``@i``.
+
+    ``figures`` are what the columns' own buffers tell without a look at each value.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
+        self.figures = Figures(table)
         self.kinds = {f.name: kind_of(f.type) for f in table.schema}
-        self._odd: dict[str, str] = {}
         self._sets = 0
         self._database = duckdb.connect(":memory:")
         self._database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
@@ -69,8 +77,26 @@ class Scan:
 
     def missing(self, column: str) -> str:
         """SQL that is true where the column holds nothing; NaN is nothing, as in pandas."""
+        if self.figures.full(column):
+            return NEVER
         name, kind = quoted(column), self.table.schema.field(column).type
         return f"({name} IS NULL OR isnan({name}))" if pa.types.is_floating(kind) else f"{name} IS NULL"
+
+    def twice(self, columns: Sequence[str], where: str) -> Positions:
+        """The positions of rows whose values stand in more than one row; where ``where`` is not true they do not count.
+
+        Hashes find the candidates, the values themselves decide; nothing equals nothing.
+        """
+        names = ", ".join(quoted(c) for c in columns)
+        read = self.rows(f'SELECT "{POSITION}" AS i, hash({names}) AS h FROM t WHERE {where}')
+        double = _doubled([chunk.to_numpy() for chunk in read.column("h").chunks])
+        if not len(double):
+            return np.empty(0, np.int64)
+        there = np.sort(np.concatenate([_among(double, batch) for batch in read.to_batches()]))
+        some = self.table.select(list(columns)).take(pa.array(there)).append_column(POSITION, pa.array(there))
+        self._database.register("candidates", some)
+        sql = f'SELECT "{POSITION}" AS i FROM candidates QUALIFY count(*) OVER (PARTITION BY {names}) > 1'
+        return np.sort(self.rows(sql).column("i").to_numpy())
 
     def side_table(self, values: Sequence[Any], kind: pa.DataType | None = None) -> str:
         """The name of a one-column table ``(v)`` of values, for ``IN``."""
@@ -101,7 +127,7 @@ class Scan:
         name = quoted(column)
         if fast is None:
             return f"{name} IN (FROM {self._passing(self._distinct(column, 'TRUE'), test)})"
-        odd = self._distinct(column, f"regexp_matches({name}, '{PLAIN}')")
+        odd = [] if self.figures.plain(column) else self._distinct(column, f"regexp_matches({name}, '{PLAIN}')")
         if not odd:
             return fast
         side, passing = self.side_table(odd, pa.string()), self._passing(odd, test)
@@ -129,3 +155,20 @@ class Scan:
 
     def _passing(self, values: Iterable[str], test: Callable[[str], bool]) -> str:
         return self.side_table([v for v in values if test(v)], pa.string())
+
+
+def _doubled(chunks: Sequence[Hashes]) -> Hashes:
+    """The hashes that are there more than once, in order."""
+    if not chunks:
+        return np.empty(0, np.uint64)
+    every = np.concatenate(chunks)
+    every.sort()
+    return np.unique(every[1:][every[1:] == every[:-1]])
+
+
+def _among(double: Hashes, batch: pa.RecordBatch) -> Positions:
+    """The positions of the rows whose hash is one of these."""
+    hashes = batch.column("h").to_numpy()
+    nearest = np.minimum(np.searchsorted(double, hashes), len(double) - 1)
+    found: Positions = batch.column("i").to_numpy()[double[nearest] == hashes]
+    return found
