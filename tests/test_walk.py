@@ -85,6 +85,18 @@ def test_some_rows_wait_and_the_report_says_why(walked: Walked) -> None:
     assert "<script" not in html
 
 
+def test_the_report_tells_all_of_the_run(walked: Walked) -> None:
+    html = Path(walked.first["report"]).read_text("utf-8")
+    sections = ["Tasks", "Rows that wait", "Gate", "Causes", "Plan", "Outcomes", "Preflight", "Time", "Files"]
+    assert re.findall(r"<h2 id=[^>]*>([^<]*)</h2>", html) == sections
+    assert re.search(r"\d+ of \d+ checks hold\.", html), "preflight"
+    assert re.search(r"100 rows read back: all as written", html), "outcomes"
+    assert "holds" in html, "gate"
+    again = Path(walked.second["report"]).read_text("utf-8")
+    assert "There is nothing to write." in again
+    assert "Nothing was sent: this run only planned." in Path(walked.plan_only["report"]).read_text("utf-8")
+
+
 def test_the_run_folder_holds_the_executed_notebooks_and_the_plans(walked: Walked) -> None:
     folder = Path(walked.first["report"]).parent
     assert sorted(p.stem for p in folder.glob("*.ipynb")) == ["10_products", "20_accounts", "30_contacts", "40_quotes"]
