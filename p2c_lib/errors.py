@@ -107,7 +107,8 @@ class UnknownName(P2CError):
         place = f" in {where}" if where else ""
         guess = f"Did you mean '{nearest}'? " if nearest else ""
         shown = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
-        super().__init__(f"Unknown {kind} '{came}'{place}.", hint=f"{guess}Allowed: {shown or 'none'}.")
+        allowed = f"Allowed: {shown}." if names else "There is none."
+        super().__init__(f"Unknown {kind} '{came}'{place}.", hint=f"{guess}{allowed}")
         self.kind, self.came, self.known, self.nearest = kind, came, names, nearest
 
 

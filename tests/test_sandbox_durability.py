@@ -170,3 +170,20 @@ def test_the_record_is_private_and_goes_with_the_server(tmp_path: Path) -> None:
     process.stop(running)
     assert process.find(tmp_path) is None
     assert not (tmp_path / process.RECORD).exists()
+
+
+def test_a_sandbox_comes_back_at_the_address_it_had(tmp_path: Path) -> None:
+    first = process.start(tmp_path)
+    process.stop(first)
+    second = process.start(tmp_path)
+    try:
+        assert (second.sales_url, second.finops_url) == (first.sales_url, first.finops_url)
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "ports.json").write_text((tmp_path / "ports.json").read_text("utf-8"), encoding="utf-8")
+        beside = process.start(tmp_path / "other", state=tmp_path / "other")
+        try:
+            assert {beside.sales_url, beside.finops_url}.isdisjoint({second.sales_url, second.finops_url})
+        finally:
+            process.stop(beside)
+    finally:
+        process.stop(second)

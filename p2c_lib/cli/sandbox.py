@@ -23,8 +23,12 @@ StateOption = Annotated[
 @sandbox.command()
 def serve(
     *,
-    sales_port: Annotated[int, typer.Option(help="Port of the Sales system; 0 takes a free one.")] = 8710,
-    finops_port: Annotated[int, typer.Option(help="Port of the F&O system; 0 takes a free one.")] = 8711,
+    sales_port: Annotated[
+        int | None, typer.Option(help="Port of the Sales system; by default the last one, at first 8710.")
+    ] = None,
+    finops_port: Annotated[
+        int | None, typer.Option(help="Port of the F&O system; by default the last one, at first 8711.")
+    ] = None,
     state: StateOption = None,
     token: Annotated[str | None, typer.Option(help="The token to ask for; by default a new one.")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate of the sandbox's own.")] = False,

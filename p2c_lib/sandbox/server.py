@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -30,13 +30,14 @@ from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app, spoilt
 
 SALES_PORT, FINOPS_PORT = 8710, 8711
+PORTS = "ports.json"
 
 
 def serve(
     home: Path,
     *,
-    sales_port: int = SALES_PORT,
-    finops_port: int = FINOPS_PORT,
+    sales_port: int | None = None,
+    finops_port: int | None = None,
     state: Path | None = None,
     token: str | None = None,
     tls: bool = False,
@@ -47,11 +48,12 @@ def serve(
 ) -> None:
     """Serve both systems until SIGINT or SIGTERM, or until stdin closes when ``attached``.
 
-    An empty state is seeded with the default company first. Port 0 takes any free port. ``tls`` serves https with a
-    certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service protection. ``faults`` is a
-    fault profile by name or file, which ``admin`` lets a client change while the sandbox runs. The switches of both
-    systems come from ``state/switches.json``. While it answers, ``home/server.json`` tells where; `SandboxError` when a
-    port or the state is in use.
+    An empty state is seeded with the default company first. A port that is not given, or 0, is the one this home had
+    last, since plans name the address they were made for; the first time 8710 and 8711, or with 0 any free ones.
+    ``tls`` serves https with a certificate of the sandbox's own making; ``limits`` off lifts the Sales side's service
+    protection. ``faults`` is a fault profile by name or file, which ``admin`` lets a client change while the sandbox
+    runs. The switches of both systems come from ``state/switches.json``. While it answers, ``home/server.json`` tells
+    where; `SandboxError` when a port or the state is in use.
     """
     state = state or home
     trouble = profile(faults)
@@ -59,7 +61,8 @@ def serve(
     state.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     with locked(state), contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(_bound(sales_port, "Sales")), stack.enter_context(_bound(finops_port, "F&O"))]
+        asked = {"Sales": (sales_port, SALES_PORT), "F&O": (finops_port, FINOPS_PORT)}
+        sockets = _listening(stack, home / PORTS, asked)
         _seed_when_empty(state)
         store = stack.enter_context(open_store(state))
         tokens = Tokens(token or secrets.token_urlsafe(24))
@@ -104,6 +107,25 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _listening(
+    stack: contextlib.ExitStack, kept: Path, asked: Mapping[str, tuple[int | None, int]]
+) -> list[socket.socket]:
+    """A socket for each system, by the port asked for, the one of last time, or the usual one; kept for the next."""
+    last: dict[str, int] = {}
+    with contextlib.suppress(OSError, ValueError):
+        last = json.loads(kept.read_text("utf-8"))
+    sockets = []
+    for system, (port, usual) in asked.items():
+        if not port and system in last:
+            with contextlib.suppress(SandboxError):
+                sockets.append(stack.enter_context(_bound(last[system], system)))
+                continue
+        sockets.append(stack.enter_context(_bound(usual if port is None else port, system)))
+    ports = {system: one.getsockname()[1] for system, one in zip(asked, sockets, strict=True)}
+    kept.write_text(json.dumps(ports), encoding="utf-8")
+    return sockets
 
 
 @contextlib.contextmanager
