@@ -179,6 +179,40 @@ def test_compare_rules_say_what_counts_as_equal() -> None:
     assert compare(expected, actual, tolerance={"price": "0.004"}).differences.column("field").to_pylist()[0] == "price"
 
 
+def test_a_share_of_a_number_may_be_tolerated() -> None:
+    pair = (
+        {"id": ["1", "2", "3"], "x": [Decimal(1000), Decimal(-1000), Decimal(0)]},
+        {"id": ["1", "2", "3"], "x": [Decimal(990), Decimal(-989), Decimal(1)]},
+    )
+    assert compare(*pair, tolerance_percent={"x": "1"}).differences.column("key").to_pylist() == ["2", "3"]
+    assert compare(*pair, tolerance_percent={"x": "1.1"}, tolerance={"x": "1"}).differences.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("granularity", "differing"), [("second", ["2", "3", "4"]), ("minute", ["3", "4"]), ("hour", ["4"]), ("day", [])]
+)
+@pytest.mark.parametrize("kind", [pa.timestamp("us", "UTC"), pa.timestamp("us", "Europe/Paris"), pa.timestamp("ns")])
+def test_moments_may_be_compared_to_a_granularity(granularity: str, differing: list[str], kind: pa.DataType) -> None:
+    at = datetime(2024, 1, 1, 22, tzinfo=UTC)
+    gaps = [timedelta(milliseconds=5), timedelta(seconds=9), timedelta(minutes=50), timedelta(hours=1)]
+    ids = [str(n + 1) for n in range(len(gaps))]
+    sides = [{"id": ids, "x": pa.array(moments, kind)} for moments in ([at] * 4, [at + gap for gap in gaps])]
+    assert compare(*sides).differences.column("key").to_pylist() == ids
+    found = compare(*sides, granularity={"x": granularity})
+    assert found.differences.column("key").to_pylist() == differing
+
+
+@pytest.mark.parametrize(
+    "rule", [{"tolerance": {"x": "1"}}, {"tolerance_percent": {"x": "1"}}, {"granularity": {"x": "day"}}]
+)
+def test_a_rule_that_cannot_be_about_a_column_is_an_error(rule: dict[str, Any]) -> None:
+    text = {"id": ["1"], "x": ["a"]}
+    with pytest.raises(FrameError, match=r"x holds no (number|moment), so compare\."):
+        compare(text, text, **rule)
+    nothing = {"id": ["1"], "x": pa.nulls(1)}
+    assert compare(nothing, nothing, **rule).summary["equal"] == 1
+
+
 def test_types_that_differ_are_compared_in_one_that_holds_both() -> None:
     expected = {
         "id": ["1"],

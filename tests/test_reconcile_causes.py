@@ -44,6 +44,7 @@ INJECTED: dict[str, Any] = {
     "unmapped-value": (pa.string(), lambda i: list(STATES)[i % 5], STATES.get),
     "leading-zeros": (pa.string(), lambda i: f"00{i + 1}", lambda v: v.lstrip("0")),
     "phone-format": (pa.string(), lambda i: f"+1 (425) 555-{i % 10000:04}", lambda v: "".join(filter(str.isdigit, v))),
+    "encoding": (pa.string(), lambda i: f"Königstraße {i}", lambda v: v.encode("cp850").decode("latin-1")),
     "value": (pa.string(), lambda i: f"Street {i}", lambda v: f"Road {v[::-1]}"),
 }
 NAMES = {"default": "group"}
@@ -51,7 +52,7 @@ ROWS = 100_000
 
 
 def injected() -> tuple[dict[str, Any], dict[str, Any], dict[str, set[int]]]:
-    """100,000 rows with 1,000 differences of each cause, at random rows."""
+    """100,000 rows with 1,000 differences of each of a dozen causes, at random rows."""
     chance = np.random.default_rng(7)
     ids = [f"K{i:06}" for i in range(ROWS)]
     expected: dict[str, Any] = {"id": ids}
@@ -70,7 +71,7 @@ def injected() -> tuple[dict[str, Any], dict[str, Any], dict[str, set[int]]]:
     return expected, actual, truth
 
 
-def test_twelve_causes_are_told_apart_and_their_fixes_settle_them() -> None:
+def test_the_causes_are_told_apart_and_their_fixes_settle_them() -> None:
     expected, actual, truth = injected()
     result = compare(expected, actual)
     told = result.differences.select(["@expected", "field", "cause"]).to_pydict()
@@ -166,3 +167,67 @@ def test_a_granularity_of_days_is_a_cause_that_does_not_count() -> None:
         {"id": ["1", "2"], "x": [at + timedelta(hours=2), at + timedelta(days=9)]},
     )
     assert compare(*pair, same={"x": ["day-shift"]}).differences.column("key").to_pylist() == ["2"]
+
+
+def column(name: str, expected: list[Any], actual: list[Any], **rules: Any) -> Reconciliation:
+    ids = [str(i) for i in range(len(expected))]
+    return compare({"id": ids, name: expected}, {"id": ids, name: actual}, **rules)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("Roástr 2248", "Roßstr 2248"),
+        ("Kurf\x81rstenstr", "Kurfürstenstr"),
+        ("K”nigsteiner Straáe", "Königsteiner Straße"),
+        ("MÃ¼nchen", "München"),
+        ("l’Ã©tÃ©".replace("’", "â€™"), "l’été"),
+    ],
+)
+def test_text_read_in_the_wrong_code_page_is_known_on_either_side(wrong: str, right: str) -> None:
+    for pair in ((wrong, right), (right, wrong)):
+        assert column("x", [pair[0]], [pair[1]]).causes.column("cause").to_pylist() == ["encoding"]
+
+
+def test_prices_raised_by_one_factor_are_a_ratio_and_it_is_said() -> None:
+    old = [Decimal(p) for p in ("10.00", "24.50", "99.99", "7.35", "55.10", "13.00")]
+    new = [(p * (Decimal("1.12") if n < 4 else Decimal("1.09"))).quantize(Decimal("0.0001")) for n, p in enumerate(old)]
+    (ratio, value) = column("price", new, old).clusters
+    assert (ratio.cause, ratio.count, ratio.says) == ("ratio", 4, "expected is actual × 1.12 (4)")
+    assert ratio.money == sum(new[:4]) - sum(old[:4])
+    assert ratio.fix is None
+    assert (value.cause, value.count) == ("value", 2)
+    (other,) = column("price", old[:4], new[:4]).clusters
+    assert other.says == "expected is actual ÷ 1.12 (4)"
+    assert "÷ 1.12" in other._repr_html_()
+
+
+def test_numbers_that_merely_grew_are_no_ratio() -> None:
+    counts = list(range(4000, 4100))
+    grown = [n + n % 2 for n in counts]
+    assert column("x", counts, grown).causes.select(["cause", "count"]).to_pylist() == [{"cause": "value", "count": 50}]
+
+
+def test_a_field_that_says_one_thing_throughout_is_constant() -> None:
+    (cluster,) = column("x", [True] * 30, [False] * 30).clusters
+    assert (cluster.cause, cluster.count, cluster.says) == ("constant", 30, "the actual value is always false")
+    (cluster,) = column("x", ["net 30"] * 30, [f"terms {n}" for n in range(30)]).clusters
+    assert (cluster.cause, cluster.says) == ("constant", "the expected value is always net 30")
+
+
+def test_a_field_that_nearly_always_differs_is_filled_from_something_else() -> None:
+    models = [f"Model {n}" for n in range(30)] + [None] * 5
+    texts = [f"A text about {n}, made to please" for n in range(28)] + models[28:30] + ["something"] * 5
+    result = column("x", models, texts)
+    assert {c.cause: c.count for c in result.clusters} == {"other-source": 28, "not-filled": 5}
+    fixes = [c.fix for c in result.clusters if c.fix]
+    assert [dict(fix.compare) for fix in fixes] == [{"same": {"x": ("other-source",)}}]
+    assert set(result.accepting(fixes).differences.column("cause").to_pylist()) == {"not-filled"}
+    few = column("x", models[:10], texts[:10])
+    assert few.causes.column("cause").to_pylist() == ["value"], "ten rows prove nothing"
+
+
+def test_what_is_left_in_a_field_of_codes_is_a_code_too() -> None:
+    names, codes = ["Texas"] * 9 + ["Ohio"] * 9 + ["Nord"], ["TX"] * 9 + ["OH"] * 9 + ["59"]
+    assert column("state", names, codes).causes.to_pydict()["cause"] == ["unmapped-value"]
+    assert column("state", names[-1:], codes[-1:]).causes.to_pydict()["cause"] == ["value"]

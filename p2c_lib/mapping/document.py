@@ -154,6 +154,8 @@ def _compared(template: Template, rule: FieldRule) -> str:
     if rule.to in rules.ignore:
         return f"ignored: {rules.ignore[rule.to]}"
     words = [f"within {rules.tolerance[rule.to]}"] if rule.to in rules.tolerance else []
+    words += [f"within {rules.tolerance_percent[rule.to]} %"] if rule.to in rules.tolerance_percent else []
+    words += [f"to the {rules.granularity[rule.to]}"] if rule.to in rules.granularity else []
     words += ["without outer white space"] if rule.to in rules.trim else []
     words += ["without regard to case"] if rule.to in rules.case else []
     return ", ".join(words) or "exactly"

@@ -102,11 +102,14 @@ class FieldRule(Strict):
 
 Tolerable = Literal[
     "case",
+    "constant",
     "day-shift",
     "default",
     "empty-vs-null",
+    "encoding",
     "leading-zeros",
     "not-filled",
+    "other-source",
     "phone-format",
     "rounding",
     "truncated",
@@ -119,13 +122,16 @@ class CompareRules(Strict):
     """What counts as equal when the mapped row meets the row at the destination.
 
     ``ignore`` gives the reason for each column left out; ``tolerance`` is the largest difference of a number that does
-    not count; columns under ``trim`` and ``case`` are compared without outer white space and without regard to case.
+    not count, ``tolerance_percent`` the same as a share of the larger number; moments under ``granularity`` are cut to
+    it in UTC; columns under ``trim`` and ``case`` are compared without outer white space and without regard to case.
     ``same`` names causes of differences that do not count in a column (``day-shift``, ``phone-format``);
     ``spellings`` pairs an expected text with another that means the same at the destination.
     """
 
     ignore: Mapping[str, str] = {}
     tolerance: Mapping[str, Decimal] = {}
+    tolerance_percent: Mapping[str, Decimal] = {}
+    granularity: Mapping[str, Literal["second", "minute", "hour", "day"]] = {}
     trim: tuple[str, ...] = ()
     case: tuple[str, ...] = ()
     same: Mapping[str, tuple[Tolerable, ...]] = {}
@@ -134,18 +140,19 @@ class CompareRules(Strict):
     @property
     def columns(self) -> frozenset[str]:
         """Every column a rule names."""
-        return frozenset([*self.ignore, *self.tolerance, *self.trim, *self.case, *self.same, *self.spellings])
+        rules = (getattr(self, name) for name in type(self).model_fields)
+        return frozenset(column for rule in rules for column in rule)
 
     def only(self, columns: frozenset[str]) -> CompareRules:
         """The rules about these columns."""
-        return CompareRules(
-            ignore={column: reason for column, reason in self.ignore.items() if column in columns},
-            tolerance={column: most for column, most in self.tolerance.items() if column in columns},
-            trim=tuple(column for column in self.trim if column in columns),
-            case=tuple(column for column in self.case if column in columns),
-            same={column: causes for column, causes in self.same.items() if column in columns},
-            spellings={column: pairs for column, pairs in self.spellings.items() if column in columns},
-        )
+        kept: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            rule = getattr(self, name)
+            if isinstance(rule, Mapping):
+                kept[name] = {column: value for column, value in rule.items() if column in columns}
+            else:
+                kept[name] = tuple(column for column in rule if column in columns)
+        return self.model_copy(update=kept)
 
 
 class Parent(Strict):

@@ -1,6 +1,6 @@
 """Why two values differ, as SQL over the differing values alone.
 
-The causes, in the order they are tried:
+The causes of a single row, in the order they are tried; those of many rows are in ``patterns``:
 
 ========================  ============================================================================================
 ``empty-vs-null``         both sides hold nothing, spelt differently: "", blanks, null, and zero against null
@@ -9,12 +9,13 @@ The causes, in the order they are tried:
 ``whitespace``            the same without white space
 ``case``                  the same without regard to case
 ``unicode``               the same without accents, typographic quotes and letters of another alphabet that look alike
+``encoding``              one text is the other, read in the wrong code page (Roástr for Roßstr)
 ``phone-format``          the same digits, or the same with a country code
 ``leading-zeros``         the same without leading zeros
 ``truncated``             one is the beginning of the other
 ``rounding``              one number is the other, rounded or cut to fewer decimals
 ``day-shift``             moments less than a day apart by whole quarters of an hour, or days next to each other
-``unmapped-value``        a name and its code, or the same pair of texts again and again: a value map lacks an entry
+``unmapped-value``        a name and its code: a value map lacks the entry
 ``value``                 none of these
 ========================  ============================================================================================
 """
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.sides import text_literal
 
-__all__ = ["CAUSES", "cause_sql", "unmapped_sql"]
+__all__ = ["CAUSES", "cause_sql"]
 
 CAUSES = (
     "empty-vs-null",
@@ -35,23 +36,28 @@ CAUSES = (
     "whitespace",
     "case",
     "unicode",
+    "encoding",
     "phone-format",
     "leading-zeros",
     "truncated",
     "rounding",
     "day-shift",
     "unmapped-value",
+    "ratio",
+    "constant",
+    "other-source",
     "value",
 )
 SPACE = r"'[\s\x{0085}\x{00A0}\x{1680}\x{2000}-\x{200D}\x{2028}\x{2029}\x{202F}\x{205F}\x{2060}\x{3000}\x{FEFF}]+'"
-FANCY, PLAIN = "‘’‚‛“”„‟–—‐‑−ıøłđаеорсхуіјѕԁοανρ", "''''\"\"\"\"-----ioldaeopcxyijsdoavp"
+FANCY, PLAIN = "´`‘’‚‛“”„‟–—‐‑−ıøłđаеорсхуіјѕԁοανρ", "''''''\"\"\"\"-----ioldaeopcxyijsdoavp"
 PHONE = r"'^[+(0-9][0-9 ()./+x-]{5,}$'"
 SHORTEST_CUT = 10
 SHORTEST_PHONE = 7
 COUNTRY_CODE = 3
-AGAIN = 3
-TOGETHER = 0.9
-LONGEST_CODE = 40
+# The upper half of a code page: as Windows reads it, and what it says where DOS wrote it.
+HIGH = bytes(range(0x80, 0x100))
+WINDOWS = "".join(bytes([b]).decode("cp1252", "replace").replace("\ufffd", chr(b)) for b in HIGH)
+LATIN, DOS = HIGH.decode("latin-1"), HIGH.decode("cp850")
 
 
 def cause_sql(column: ComparedColumn, expected: str, actual: str) -> str:
@@ -91,12 +97,24 @@ def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, s
     yield "case", f"{low[0]} = {low[1]}"
     base = [f"strip_accents(nfc_normalize(translate({t}, {text_literal(FANCY)}, {text_literal(PLAIN)})))" for t in low]
     yield "unicode", f"{base[0]} = {base[1]}"
+    yield "encoding", f"{_misread(e, a)} OR {_misread(a, e)}"
     yield "phone-format", _same_phone(e, a)
     zeros = [f"ltrim({t}, '0')" for t in low]
     number = "regexp_matches({}, '^[a-z]{{0,3}}[0-9]+$')"
     yield "leading-zeros", f"{number.format(low[0])} AND {number.format(low[1])} AND {zeros[0]} = {zeros[1]}"
     yield "truncated", f"{_cut(column, e, a)} OR {_cut(column, a, e)}"
     yield "unmapped-value", f"{_coded(e, a)} OR {_coded(a, e)}"
+
+
+def _misread(wrong: str, right: str) -> str:
+    """The wrong text is the right one in the bytes of DOS or of UTF-8, read as Windows-1252 or Latin-1."""
+    dos = " OR ".join(
+        f"translate({wrong}, {text_literal(page)}, {text_literal(DOS)}) = {right}" for page in (WINDOWS, LATIN)
+    )
+    letters = f"string_split(translate({wrong}, {text_literal(WINDOWS)}, {text_literal(LATIN)}), '')"
+    letter = "CASE WHEN ord(c) < 256 THEN printf('%02x', ord(c)) END"
+    utf8 = f"TRY(decode(unhex(array_to_string([{letter} FOR c IN {letters}], '')))) = {right}"
+    return f"(length({wrong}) < strlen({wrong}) AND ({dos} OR coalesce({utf8}, FALSE)))"
 
 
 def _same_phone(e: str, a: str) -> str:
@@ -148,21 +166,3 @@ def _shifted(column: ComparedColumn, e: str, a: str) -> str:
         return f"abs(date_diff('day', {e}, {a})) = 1"
     seconds = f"abs(date_diff('second', {e}, {a}))"
     return f"{seconds} <= 86400 AND {seconds} % 900 = 0"
-
-
-def unmapped_sql(differences: str) -> str:
-    """The pairs of texts that come again and again and nearly always together: a value map lacks their entry.
-
-    A query for (n, expected, actual), n being the column's number.
-    """
-    return f"""
-        SELECT n, expected, actual FROM (
-            SELECT n, expected, actual, count(*) AS times FROM {differences}
-            WHERE cause = 'value' AND kind = 'text' AND greatest(length(expected), length(actual)) <= {LONGEST_CODE}
-            GROUP BY ALL HAVING times >= {AGAIN}
-        ) AS pair SEMI JOIN (
-            SELECT n, expected, count(*) AS times FROM {differences}
-            WHERE cause = 'value' AND kind = 'text' GROUP BY ALL
-        ) AS spelling
-        ON pair.n = spelling.n AND pair.expected = spelling.expected AND pair.times >= {TOGETHER} * spelling.times
-    """  # noqa: S608  # the name of a table of our own

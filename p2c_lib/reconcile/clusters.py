@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from p2c_lib.reconcile.patterns import factor_sql
 from p2c_lib.reconcile.sides import quoted, text_literal
 
 if TYPE_CHECKING:
@@ -30,7 +31,17 @@ STEPS = {
     "case": {"upper": "upper(x)", "lower": "lower(x)"},
     "unicode": {"normal_form": "nfc_normalize(x)"},
 }
-LENIENT = ("whitespace", "case", "unicode", "phone-format", "leading-zeros", "truncated", "day-shift", "empty-vs-null")
+LENIENT = (
+    "whitespace",
+    "case",
+    "unicode",
+    "encoding",
+    "phone-format",
+    "leading-zeros",
+    "truncated",
+    "day-shift",
+    "empty-vs-null",
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ class Cluster:
     """All differences of one cause in one field: how many, examples, money at stake, and a fix where one is known.
 
     ``examples`` are (key, expected, actual); ``money`` is the sum of the gaps for prices, discounts, costs, amounts and
-    credit limits.
+    credit limits; ``says`` is what the rows have in common, where that can be said.
     """
 
     cause: str
@@ -91,6 +102,7 @@ class Cluster:
     examples: tuple[tuple[str, str | None, str | None], ...]
     money: Decimal | None = None
     fix: Fix | None = None
+    says: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The cluster as plain values."""
@@ -100,9 +112,10 @@ class Cluster:
 
     def _repr_html_(self) -> str:
         _, expected, actual = self.examples[0]
-        fix = f" Proposed: {escape(self.fix.words)}." if self.fix else ""
+        words = [f"{self.says}."] if self.says else []
+        words += [f"Proposed: {self.fix.words}."] if self.fix else []
         said = f"{self.count:,} x {escape(self.cause)} in {escape(self.field)}"
-        return f"<p><b>{said}</b>: {escape(str(expected))} and {escape(str(actual))}.{fix}</p>"
+        return f"<p><b>{said}</b>: {escape(str(expected))} and {escape(str(actual))}. {escape(' '.join(words))}</p>"
 
 
 def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix], bool]) -> tuple[Cluster, ...]:
@@ -121,7 +134,8 @@ def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix
             where = f"cause = {text_literal(line['cause'])} AND field = {text_literal(line['field'])}"
             found = database.sql(f"SELECT key, expected, actual FROM d WHERE {where} LIMIT {EXAMPLES}").fetchall()
             fix = _fix(database, line["cause"], line["field"], where, harmless)
-            made.append(Cluster(line["cause"], line["field"], line["count"], tuple(found), line["money"], fix))
+            says = _said(database, line["cause"], where)
+            made.append(Cluster(line["cause"], line["field"], line["count"], tuple(found), line["money"], fix, says))
         return tuple(made)
     finally:
         database.close()
@@ -141,6 +155,22 @@ def causes_of(differences: pa.Table) -> pa.Table:
         ).to_arrow_table()
     finally:
         database.close()
+
+
+def _said(database: duckdb.DuckDBPyConnection, cause: str, where: str) -> str:
+    """What the rows of a cluster have in common: the one value of a constant, the factors of a ratio."""
+    if cause == "constant":
+        sql = f"SELECT count(DISTINCT actual), first(expected), first(actual) FROM d WHERE {where}"
+        ((actuals, e, a),) = database.sql(sql).fetchall()
+        return f"the actual value is always {a}" if actuals == 1 else f"the expected value is always {e}"
+    if cause != "ratio":
+        return ""
+    e, a = "CAST(expected AS DOUBLE)", "CAST(actual AS DOUBLE)"
+    factors = database.sql(
+        f"SELECT abs({e}) > abs({a}) AS up, {factor_sql(e, a)} AS factor, count(*) FROM d WHERE {where} "
+        f"GROUP BY up, factor ORDER BY 3 DESC LIMIT {EXAMPLES}"
+    ).fetchall()
+    return "expected is actual " + ", ".join(f"{'×' if up else '÷'} {factor:g} ({n:,})" for up, factor, n in factors)
 
 
 def _fix(
@@ -175,6 +205,9 @@ def _leniency(database: duckdb.DuckDBPyConnection, cause: str, column: str, wher
         return _tolerance(database, column, where)
     if cause == "default":
         words = f"leave {column} alone where a side holds the template's default"
+        return Fix(column, cause, words, compare={"same": {column: (cause,)}})
+    if cause == "other-source":
+        words = f"leave {column} alone: each side fills it from something else"
         return Fix(column, cause, words, compare={"same": {column: (cause,)}})
     if cause in LENIENT:
         return Fix(column, cause, f"compare {column} without regard to {cause}", compare={"same": {column: (cause,)}})

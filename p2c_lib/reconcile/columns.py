@@ -36,6 +36,8 @@ class ComparedColumn:
     kind: str
     empties_equal: bool
     tolerance: Decimal | None = None
+    percent: Decimal | None = None
+    granularity: str | None = None
     trim: bool = False
     ignore_case: bool = False
     default: str | None = None
@@ -62,6 +64,10 @@ class ComparedColumn:
         same = f"{self._shaped(expected)} IS NOT DISTINCT FROM {self._shaped(actual)}"
         if self.tolerance:
             same += f" OR coalesce({self._within(expected, actual)}, FALSE)"
+        if self.percent:
+            e, a = (f"CAST({value} AS DOUBLE)" for value in (expected, actual))
+            most = f"{self.percent / 100} * greatest(abs({e}), abs({a}))"
+            same += f" OR coalesce(abs({e} - {a}) <= {most}, FALSE)"
         if self.spellings:
             pairs = ", ".join(f"({text_literal(e)}, {text_literal(a)})" for e, a in self.spellings)
             same += f" OR coalesce(({self.text(expected)}, {self.text(actual)}) IN ({pairs}), FALSE)"
@@ -84,6 +90,8 @@ class ComparedColumn:
         return rf"regexp_replace(regexp_replace({words}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
 
     def _shaped(self, value: str) -> str:
+        if self.granularity:
+            return f"date_trunc('{self.granularity}', {value})"
         shaped = f"trim({value}, {WHITE})" if self.trim and self.kind == "text" else value
         return f"lower({shaped})" if self.ignore_case and self.kind == "text" else shaped
 
@@ -97,10 +105,9 @@ def compared_columns(expected: Side, actual: Side, template: Template) -> tuple[
     Raises FrameError for a column the actual side lacks, UnknownName for a rule about a column there is not.
     """
     rules = template.compare
-    for named in (rules.ignore, rules.tolerance, rules.trim, rules.case, rules.same, rules.spellings):
-        for column in named:
-            if column not in expected.columns:
-                raise UnknownName("column", column, expected.columns, where=f"the compare rules of {template.task}")
+    for column in sorted(rules.columns):
+        if column not in expected.columns:
+            raise UnknownName("column", column, expected.columns, where=f"the compare rules of {template.task}")
     names = [c for c in expected.columns if c not in {*expected.key, *rules.ignore}]
     missing = [c for c in (*expected.key, *names) if c not in actual.columns]
     if missing:
@@ -111,7 +118,15 @@ def compared_columns(expected: Side, actual: Side, template: Template) -> tuple[
 
 def _column(name: str, expected: Side, actual: Side, template: Template) -> ComparedColumn:
     rules = template.compare
-    sql, kind = _shared(arrow_schema(expected).field(name).type, arrow_schema(actual).field(name).type)
+    types = [arrow_schema(side).field(name).type for side in (expected, actual)]
+    sql, kind = _shared(*types)
+    fitting = {"tolerance": "number", "tolerance_percent": "number", "granularity": "moment"}
+    if all(map(pa.types.is_null, types)):
+        rules = rules.only(frozenset())
+    for named, needed in fitting.items():
+        if name in getattr(rules, named) and kind != needed:
+            hint = f"Take it out of compare.{named}, or compare it without case or space."
+            raise FrameError(f"{name} holds no {needed}, so compare.{named} cannot be about it.", hint=hint)
     rule = template.rule(name)
     default = None if rule is None or rule.default is None else str(rule.default)
     known = actual.schema.columns.get(name) if actual.schema is not None else None
@@ -121,6 +136,8 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         kind,
         empties_equal=actual.origin.app == "finops",
         tolerance=rules.tolerance.get(name),
+        percent=rules.tolerance_percent.get(name),
+        granularity=rules.granularity.get(name),
         trim=name in rules.trim,
         ignore_case=name in rules.case,
         default=default,

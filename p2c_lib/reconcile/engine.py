@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from p2c_lib.reconcile.causes import cause_sql, unmapped_sql
+from p2c_lib.reconcile.causes import cause_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
+from p2c_lib.reconcile.patterns import find_patterns
 from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted, rows_at, text_literal
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def find(expected: Side, actual: Side, columns: Sequence[ComparedColumn]) -> Fin
     """Classify the rows of both sides and list every differing value with its cause."""
     needed = list(dict.fromkeys([*expected.key, *(c.name for c in columns)]))
     with opened(expected, actual, needed) as database:
-        _pair(database, columns, {"e": expected, "a": actual})
-        _compare(database, columns)
+        alike = _pair(database, columns, {"e": expected, "a": actual})
+        _compare(database, columns, alike)
         classes = database.sql(CLASS_QUERY).to_arrow_table()
         differences = database.sql(DIFFERENCE_QUERY).to_arrow_table()
     return Findings(classes, differences)
@@ -65,8 +66,11 @@ def replace_key(side: Side, key: tuple[str, ...]) -> Side:
     return side if side.key == key else replace(side, origin=replace(side.origin, key=key))
 
 
-def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> None:
-    """The rows that need a look, how often each real key stands there, and the pairs among them."""
+def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> int:
+    """The rows that need a look, how often each real key stands there, and the pairs among them.
+
+    Tells how many pairs need none: their hashes are the same.
+    """
     keys = {"e": key_sql(sides["e"]), "a": key_sql(replace_key(sides["a"], sides["e"].key))}
     hashes = []
     for name, key in keys.items():
@@ -86,10 +90,11 @@ def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
         f"CREATE TEMP TABLE pairs AS SELECT fe.i AS ie, fa.i AS ia, fe.k AS k{values} "
         "FROM fe JOIN fa USING (k) JOIN keys USING (k) WHERE ne = 1 AND na = 1"
     )
+    return len(sides["e"]) - len(rows[0])
 
 
-def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]) -> None:
-    """The differing values of the pairs, each with its cause."""
+def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], alike: int) -> None:
+    """The differing values of the pairs, each with its cause, without those the rules allow."""
     database.execute(
         "CREATE TEMP TABLE differences (ie BIGINT, ia BIGINT, k VARCHAR, n INTEGER, field VARCHAR, kind VARCHAR, "
         "expected VARCHAR, actual VARCHAR, cause VARCHAR)"
@@ -101,10 +106,15 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
             f"{cause_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)}",
             [column.name, column.kind],
         )
+    ((looked_at, plain),) = database.sql(
+        "SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM differences WHERE cause = 'value')"
+    ).fetchall()
+    if plain:
+        find_patterns(database, alike + looked_at)
+    for n, column in enumerate(columns):
         if column.same:
-            tolerated = ", ".join(text_literal(cause) for cause in column.same)
-            database.execute(f"DELETE FROM differences WHERE n = {n} AND cause IN ({tolerated})")
-    database.execute(f"CREATE TEMP TABLE unmapped AS {unmapped_sql('differences')}")
+            allowed = ", ".join(text_literal(cause) for cause in column.same)
+            database.execute(f"DELETE FROM differences WHERE n = {n} AND cause IN ({allowed})")
 
 
 def _differing(
@@ -130,8 +140,5 @@ CLASS_QUERY = """
     ) ORDER BY class, key, "@expected", "@actual"
 """
 DIFFERENCE_QUERY = """
-    SELECT ie AS "@expected", ia AS "@actual", k AS key, field, d.expected AS expected, d.actual AS actual,
-           CASE WHEN cause = 'value' AND u.n IS NOT NULL THEN 'unmapped-value' ELSE cause END AS cause
-    FROM differences d LEFT JOIN unmapped u ON d.n = u.n AND d.expected = u.expected AND d.actual = u.actual
-    ORDER BY ie, d.n
+    SELECT ie AS "@expected", ia AS "@actual", k AS key, field, expected, actual, cause FROM differences ORDER BY ie, n
 """

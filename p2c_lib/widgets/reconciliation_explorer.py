@@ -126,9 +126,12 @@ def _selection(wanted: Mapping[str, Any]) -> Selection:
 
 
 def _proposal(reconciliation: Reconciliation, cause: str, field: str) -> dict[str, str]:
-    found = next((c.fix for c in reconciliation.clusters if (c.cause, c.field) == (cause, field)), None)
+    cluster = next((c for c in reconciliation.clusters if (c.cause, c.field) == (cause, field)), None)
+    found = cluster.fix if cluster else None
     if found is None:
-        return {"words": "No rule would settle it: the values differ for real, or each in its own way.", "effect": ""}
+        common = f"{cluster.says[:1].upper()}{cluster.says[1:]}. " if cluster and cluster.says else ""
+        words = f"{common}No rule would settle it: the values differ for real, or each in its own way."
+        return {"words": words, "effect": ""}
     seen = reconciliation.preview(found)
     where = "a step of the mapping" if found.step else "a compare rule"
     effect = f"As {where}: {seen.before:,} differences in {field} become {seen.after:,}; {seen.resolved:,} go, "
