@@ -47,6 +47,7 @@ STANDS_ON = {
     "reconcile": ("check", "target"),
     "plan": ("reconcile",),
 }
+NO_KEY = "(no key)"
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -85,6 +86,10 @@ class TaskSummary:
 
     def _repr_html_(self) -> str:
         return self.report()._repr_html_()
+
+    def __repr__(self) -> str:
+        counted = ", ".join(f"{name} {getattr(self, name):,}" for name in COUNTS)
+        return f"TaskSummary({self.task}: {self.status}; {counted})"
 
 
 Value = TypeVar("Value")
@@ -187,7 +192,7 @@ class TaskWalk:
 
     def take_up(self, step: str) -> bool:
         """Whether this step was done before in this run; its value is then there."""
-        if self._own_run or step not in self.kept.done:
+        if self._own_run or step not in STANDS_ON or step not in self.kept.done:
             return False
         found = self.kept.load(step, self.address(step))
         if found is None:
@@ -324,7 +329,7 @@ class TaskWalk:
             if self._own_run:
                 ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
             waiting = tuple(self._waiting(outcome))
-            judged = self._judged()
+            judged = self._judged(ledger)
             ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=waiting, judged=judged)
             ledger.record_task(self.run_id, asdict(summary))
             found = [rule for rule in self.check().rules.to_pylist() if rule["rows"]]
@@ -341,11 +346,14 @@ class TaskWalk:
         self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
         return summary
 
-    def _judged(self) -> set[str] | None:
+    def _judged(self, ledger: Ledger) -> set[str] | None:
         """The keys this run looked at, where rows that wait may be among those it did not; None otherwise."""
         if self.limit is None and self.since is None:
             return None
-        return set(source_keys(self.map()).to_pylist())
+        keys = set(source_keys(self.map()).to_pylist())
+        if None in keys:  # rows without a key are named by their place, which is another one in every run
+            keys |= {row["key"] for row in ledger.waiting(**self._scope, task=self.task) if row["key"].endswith(NO_KEY)}
+        return keys
 
     def _record_changes(
         self, increment: Increment, outcome: LoadOutcome | None, waiting: Sequence[WaitingRow], ledger: Ledger

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,14 +18,19 @@ import pytest
 import p2c_lib
 from p2c_lib.config import Workspace
 from p2c_lib.errors import ConfigError
-from p2c_lib.flow import TASKS, TaskSummary, TaskWalk
+from p2c_lib.flow import TASKS, TaskWalk
+from p2c_lib.frames import EntityQuery
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.mapping import template
-from p2c_lib.marks.watched import Watched, watched
+from p2c_lib.marks import Mark, delta_of
+from p2c_lib.marks.mark import SEEN
+from p2c_lib.marks.watched import watched
+from p2c_lib.notices import notice_of
 from p2c_lib.odata import Client, Query, Write
 from p2c_lib.session import Session, connect
 
-SEEN: list[tuple[str, str]] = []
+REQUESTS: list[tuple[str, str]] = []
+QUOTED = "msdynce_quotehasexternalmaintainedproductsonly eq true"
 
 
 class Recording(httpx.BaseTransport):
@@ -32,7 +40,7 @@ class Recording(httpx.BaseTransport):
         self.inner = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        SEEN.append((request.method, httpx.URL(request.url).raw_path.decode()))
+        REQUESTS.append((request.method, httpx.URL(request.url).raw_path.decode()))
         return self.inner.handle_request(request)
 
     def close(self) -> None:
@@ -51,9 +59,6 @@ class Place:
         one.finish()
         return one
 
-    def line(self, one: TaskWalk) -> TaskSummary:
-        return one.finish()
-
     def rows(self, app: str, entity_set: str, columns: tuple[str, ...], text: str = "") -> list[dict[str, Any]]:
         company = self.session.company if app == "finops" else None
         query = Query(entity_set, columns, filter=text or None, company=company)
@@ -69,7 +74,7 @@ class Place:
         values = {"accountnumber": number, "name": f"Account {number}", "address1_country": "USA", **body}
         currency = self.rows("sales", "transactioncurrencies", ("transactioncurrencyid",), "isocurrencycode eq 'USD'")
         bind = {"transactioncurrencyid@odata.bind": f"/transactioncurrencies({currency[0]['transactioncurrencyid']})"}
-        return self.write("sales", Write("create", "accounts", None, values | bind))[0]
+        return self.write("sales", Write("create", "accounts", None, bind | values))[0]
 
     def mark(self, task: str = "accounts") -> dict[str, Any]:
         found = self.ledger.mark(connection_set="sandbox", company=self.session.company, task=task)
@@ -99,42 +104,276 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def since(start: int) -> list[str]:
     """The requests from there on, without where the service is."""
-    return [f"{method} {path.split('/data/')[-1].removeprefix('v9.2/')}" for method, path in SEEN[start:]]
+    return [f"{method} {path.split('/data/')[-1].removeprefix('v9.2/')}" for method, path in REQUESTS[start:]]
+
+
+def accounts_that_are_loaded(place: Place, count: int) -> list[dict[str, Any]]:
+    there = {row["CustomerAccount"] for row in place.rows("finops", "CustomersV2", ("CustomerAccount",))}
+    aside = place.waiting()
+    rows = place.rows("sales", "accounts", ("accountid", "accountnumber"))
+    mine = [row for row in rows if row["accountnumber"] in there and row["accountnumber"].casefold() not in aside]
+    assert len(mine) >= count
+    return mine[:count]
 
 
 def test_after_100_changed_accounts_only_those_are_read_mapped_and_written(place: Place) -> None:
-    for task in TASKS:
-        place.load(task)
     waits = {task: len(place.waiting(task)) for task in TASKS}
-    rows = place.rows("sales", "accounts", ("accountid", "accountnumber"), "address1_country eq 'United States'")
-    before = {row["CustomerAccount"] for row in place.rows("finops", "CustomersV2", ("CustomerAccount",))}
-    mine = [row for row in rows if row["accountnumber"] in before - place.waiting()][:100]
-    if len(mine) < 100:
-        rows = place.rows("sales", "accounts", ("accountid", "accountnumber"))
-        aside = place.waiting()
-        mine = [r for r in rows if r["accountnumber"] in before and r["accountnumber"].casefold() not in aside][:100]
+    changed = enumerate(accounts_that_are_loaded(place, 100))
     place.write(
-        "sales",
-        *(Write("update", "accounts", {"accountid": r["accountid"]}, {"fax": f"1-{n}"}) for n, r in enumerate(mine)),
+        "sales", *(Write("update", "accounts", {"accountid": r["accountid"]}, {"fax": f"1-{n}"}) for n, r in changed)
     )
-    start = len(SEEN)
+    start = len(REQUESTS)
     walks = {task: place.load(task) for task in TASKS if task != "products"}
     asked = since(start)
-    lines = {task: walks[task].finish() for task in walks}
-    assert (lines["accounts"].updated, lines["accounts"].created) == (100, 0)
-    assert {task: line.read for task, line in lines.items()} == {
-        task: waits[task] + (100 if task == "accounts" else 0) for task in walks
+    lines = {task: one.finish() for task, one in walks.items()}
+    more = {task: 100 if task == "accounts" else 0 for task in walks}
+    assert {task: line.read for task, line in lines.items()} == {task: waits[task] + more[task] for task in walks}
+    assert {task: line.created + line.updated for task, line in lines.items()} == more
+    assert {task: len(one.map().source) for task, one in walks.items()} == {t: waits[t] + more[t] for t in walks}
+    assert {task: len(one.target()) for task, one in walks.items()} == more
+    gets = [request for request in asked if request.startswith("GET")]
+    assert [request for request in gets if "$filter" not in request and "$deltatoken" not in request] == []
+    assert all("CustomerAccount%20eq" in request for request in gets if "CustomersV2" in request)
+    assert [request for request in asked if not request.startswith("GET")] == ["POST $batch?cross-company=true"]
+    # What changed: 2 + 2 + 2 + 4 + 5 questions. Rows: 2 reads of accounts, at most 2 of every other task and of the
+    # lines of the quotes that wait. At the destination: 100 customers by 40, before, for the versions and a sample.
+    assert len(asked) <= 15 + 2 + 2 * 5 + 1 + 9
+    again = place.load().finish()
+    assert (again.read, again.updated) == (waits["accounts"], 0)
+
+
+def test_counts_add_up_and_the_share_set_aside_is_one_of_all_rows(place: Place) -> None:
+    place.load()
+    one = place.load()
+    line = one.finish()
+    assert line.read == line.quarantined == len(place.waiting()) > 0
+    assert line.verdict == "warn", "the few that wait are not more than 5 % of all accounts"
+    assert f"of all {place.mark()['rows']:,}" in line.why
+    assert "Only what changed since" in line.why
+    assert not one.extract().origin.complete
+    assert one.reconcile().summary["extra"] == 0
+
+
+def test_a_row_that_waits_is_read_again_until_it_passes(place: Place) -> None:
+    """The account does not change: the currency it waits for comes to F&O."""
+    company = place.session.company
+    currency = {"transactioncurrencyid": str(uuid4()), "isocurrencycode": "XTS", "currencyname": "Test"}
+    values = {**currency, "currencysymbol": "x", "currencyprecision": 2, "exchangerate": 1}
+    made = place.write("sales", Write("create", "transactioncurrencies", None, values))[0]
+    place.account("WAITS-1", **{"transactioncurrencyid@odata.bind": f"/transactioncurrencies({made})"})
+    for _ in range(2):
+        assert place.load().finish().created == 0
+        assert "waits-1" in place.waiting()
+    place.write("finops", Write("create", "Currencies", None, {"CurrencyCode": "XTS", "Name": "Test"}))
+    place.session._references.clear()
+    line = place.load().finish()
+    assert line.created == 1
+    assert "waits-1" not in place.waiting()
+    assert place.rows("finops", "CustomersV2", ("SalesCurrencyCode",), "CustomerAccount eq 'WAITS-1'") == [
+        {"SalesCurrencyCode": "XTS", "@etag": ANY}
+    ]
+    assert place.ledger.waiting(connection_set="sandbox", company=company, task="accounts")
+
+
+def test_a_row_the_destination_refuses_is_not_lost(place: Place) -> None:
+    """A number that a person has already: the create is refused, now and the next time."""
+    taken = place.rows("finops", "CustomersV2", ("CustomerAccount",), "PartyType eq 'Person'")[0]["CustomerAccount"]
+    row = place.account(taken)
+    try:
+        for _ in range(2):
+            line = place.load().finish()
+            assert (line.failed, line.created) == (1, 0)
+            assert taken.casefold() in place.waiting()
+    finally:
+        place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
+    place.load()
+    assert taken.casefold() not in place.waiting()
+
+
+def test_the_mark_moves_when_a_load_is_done_and_only_then(place: Place) -> None:
+    place.load()
+    before = place.mark()
+    place.account("MARK-1")
+    assert place.load(apply=False).finish().created == 1
+    assert place.load(ceiling=0.0).finish().status == "blocked"
+    assert place.load(since=datetime.now(UTC), limit=1).finish().created == 0
+    assert place.mark() == before
+    assert place.load(full=True).finish().created == 1
+    assert place.mark() == before, "a full read does not look at marks"
+    line = place.load().finish()
+    assert (line.created, line.unchanged) == (0, 1)
+    assert place.mark()["positions"] != before["positions"]
+    assert Path(place.mark()["folder"]).is_dir()
+    assert not Path(before["folder"]).exists()
+
+
+def test_what_is_deleted_at_the_source_is_told_and_left_at_the_destination(place: Place) -> None:
+    row = place.account("GONE-1")
+    assert place.load().finish().created == 1
+    place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
+    one = place.load()
+    assert "1 rows were deleted at the source and left at the destination" in one.finish().why
+    told = place.ledger.deletions(run_id=one.run_id)
+    assert [(d["task"], d["key"], d["state"]) for d in told] == [("accounts", "gone-1", "reported")]
+    assert len(place.rows("finops", "CustomersV2", ("CustomerAccount",), "CustomerAccount eq 'GONE-1'")) == 1
+    assert place.ledger.deletions(run_id=place.load().run_id) == [], "once"
+
+
+def test_a_quote_that_is_activated_brings_its_lines_which_did_not_change(place: Place) -> None:
+    for task in ("quotes", "quote-lines"):
+        place.load(task)
+    seen = place.session.sales.changes("quotedetails", ["quotedetailid"])
+    drafts = place.rows("sales", "quotes", ("quoteid", "quotenumber"), "statecode eq 0 and totalamount gt 0")
+    ids = {row["quoteid"]: row["quotenumber"] for row in drafts}
+    lines = place.rows("sales", "quotedetails", ("quotedetailid", "quoteid"), QUOTED)
+    row = next(line["quoteid"] for line in lines if line["quoteid"] in ids)
+    place.write("sales", Write("update", "quotes", {"quoteid": row}, {"statecode": 1, "statuscode": 2}))
+    mine = [line for line in lines if line["quoteid"] == row]
+    changed = place.session.sales.changes("quotedetails", ["quotedetailid"], since=seen.token)
+    assert changed.table.num_rows == 0, "the lines are to be found by their quote alone"
+    quotes, found = place.load("quotes"), place.load("quote-lines")
+    assert ids[row] in quotes.extract().table.column("quotenumber").to_pylist()
+    numbers = found.extract().table.column("quoteid.quotenumber").to_pylist()
+    assert numbers.count(ids[row]) == len(mine) > 0
+
+
+def test_a_number_that_changes_brings_the_rows_that_point_to_it(place: Place) -> None:
+    for task in ("accounts", "contacts"):
+        place.load(task)
+    contact = "msdynce_isactivecustomer eq false and msdynce_iscompanyanaccount eq true and statecode eq 0"
+    rows = place.rows("sales", "contacts", ("contactid", "parentcustomerid", "msdynce_contactnumber"), contact)
+    parents = {r["accountid"]: r["accountnumber"] for r in accounts_that_are_loaded(place, 50)}
+    mine = next(r for r in rows if r["parentcustomerid"] in parents)
+    account = {"accountid": mine["parentcustomerid"]}
+    place.write("sales", Write("update", "accounts", account, {"fax": "no matter"}))
+    waits = len(place.waiting("contacts"))
+    assert place.load("contacts").finish().read == waits, "only the number of the account is in use"
+    place.write("sales", Write("update", "accounts", account, {"accountnumber": "MOVED-1"}))
+    place.load()
+    read = place.load("contacts").extract().table.column("msdynce_contactnumber").to_pylist()
+    assert mine["msdynce_contactnumber"] in read
+    place.write("sales", Write("update", "accounts", account, {"accountnumber": parents[mine["parentcustomerid"]]}))
+
+
+def test_twins_of_a_changed_row_are_read_with_it(place: Place) -> None:
+    """Whether a key stands twice can only be told from all rows that have it, changed or not."""
+    query = EntityQuery("sales", "contacts", ("firstname", "lastname"), ("lastname",))
+    names = [row["lastname"] for row in place.rows("sales", "contacts", ("lastname",))]
+    name = next(name for name in names if name and 1 < names.count(name) < 20)
+    first = delta_of(place.session, query, None, "never read before")
+    assert (first.whole, first.rows.num_rows) == ("never read before", len(names))
+    assert first.positions is not None
+    mark = Mark("2026-01-01T00:00:00", first.positions, SEEN.empty_table(), first.behind)
+    quoted = name.replace("'", "''")
+    one = place.rows("sales", "contacts", ("contactid",), f"lastname eq '{quoted}'")[0]
+    place.write("sales", Write("update", "contacts", {"contactid": one["contactid"]}, {"fax": "1"}))
+    delta = delta_of(place.session, query, mark, "")
+    assert (delta.whole, delta.rows.to_pylist()) == ("", [{"id": one["contactid"], "twin": name}])
+    filters = delta.filters(place.session.sales.schema("contacts"))
+    frame = place.session.extract_parts(query, filters, note=delta.note)
+    assert len(frame) == sum(other.casefold() == name.casefold() for other in names if other)
+    assert not frame.origin.complete
+
+
+@pytest.mark.parametrize("what", ["template", "suite", "workbench", "token", "files"])
+def test_what_makes_a_mark_worthless_leads_to_a_full_read_that_says_so(
+    what: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.load()
+    root, mark = place.session.workspace.root, place.mark()
+    own: Path | None = None
+    if what == "template":
+        own = root / "templates" / "accounts.yml"
+        own.parent.mkdir(exist_ok=True)
+        packaged = Path(p2c_lib.__file__).parent / "mapping" / "templates" / "accounts.yml"
+        own.write_text(packaged.read_text("utf-8").replace("truncate: 60", "truncate: 59"), "utf-8")
+    elif what == "suite":
+        own = root / "expectations" / "accounts.json"
+        own.parent.mkdir(exist_ok=True)
+        own.write_text(place.session.workspace.suite("accounts").read_text("utf-8") + "\n", "utf-8")
+    elif what == "workbench":
+        monkeypatch.setattr(p2c_lib, "__version__", "99")
+    elif what == "token":
+        old = {path: _expired(token) for path, token in mark["positions"].items()}
+        kept = {name: mark[name] for name in ("connection_set", "company", "task", "template_sha", "suite_sha")}
+        more = {"version": mark["version"], "folder": Path(mark["folder"]), "rows": mark["rows"]}
+        place.ledger.set_mark(mark["run_id"], **kept, **more, positions=old)
+    else:
+        shutil.rmtree(mark["folder"])
+    says = {"token": "the token had expired", "files": "what the last load saw is not in"}
+    line = place.load().finish()
+    if own is not None:
+        own.unlink()
+    assert says.get(what, f"the {what} changed") in line.why
+    assert line.read == len(place.rows("sales", "accounts", ("accountid",)))
+
+
+def _expired(token: str) -> str:
+    return token.partition("$deltatoken=")[0] + "$deltatoken=1%2101%2f02%2f2020%2008%3a10%3a44"
+
+
+def test_since_reads_what_changed_after_a_moment(place: Place) -> None:
+    place.load()
+    moment = datetime.now(UTC)
+    place.account("SINCE-1")
+    one = place.load(full=True, since=moment.isoformat(), apply=False)
+    assert one.extract().table.column("accountnumber").to_pylist().count("SINCE-1") == 1
+    assert one.finish().read == len(place.waiting()) + 1
+    with pytest.raises(ConfigError, match="is no moment"):
+        place.load(since="yesterday")
+
+
+def test_where_a_table_does_not_track_changes_its_modified_date_tells(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = place.session.sales.metadata
+    asked = metadata.schema
+    monkeypatch.setattr(metadata, "schema", lambda name: replace(asked(name), change_tracking=False))
+    monkeypatch.setattr(p2c_lib, "__version__", "98")
+    assert "no load of this task" not in place.load().finish().why
+    place.account("STAMP-1")
+    line = place.load().finish()
+    assert line.created == 1
+    assert all(datetime.fromisoformat(str(moment)) for moment in place.mark()["positions"].values())
+
+
+def test_a_source_that_tells_no_changes_is_read_whole_and_that_is_said(place: Place) -> None:
+    start = len(REQUESTS)
+    line = place.load("products").finish()
+    assert "All rows were read: finops does not tell what changed in SellableReleasedProducts." in line.why
+    assert len([request for request in since(start) if "SellableReleasedProducts" in request]) == 1
+
+
+def test_the_tables_behind_a_template_are_watched_for_the_columns_in_use(place: Place) -> None:
+    text = "quoteid/statecode eq 1 and quantity gt 0"
+    read = ("quoteid.quotenumber", "sequencenumber", "productid.productnumber", "uomid.name")
+    lines = watched(place.session.sales, EntityQuery("sales", "quotedetails", read, read[:2], text))
+    assert (lines.entity_set, lines.columns) == ("quotedetails", ("quoteid",))
+    assert {one.path: (one.entity_set, set(one.columns), one.lookup) for one in lines.behind} == {
+        "quoteid": ("quotes", {"quotenumber", "statecode"}, "quoteid"),
+        "productid": ("products", {"productnumber"}, "productid"),
+        "uomid": ("uoms", {"name"}, "uomid"),
     }
-    assert len(walks["accounts"].map().source) == 100 + waits["accounts"]
-    assert len(walks["accounts"].target()) == 100
-    assert {task: line.updated + line.created for task, line in lines.items() if task != "accounts"} == dict.fromkeys(
-        set(walks) - {"accounts"}, 0
-    )
-    whole = [r for r in asked if r.startswith("GET") and "$filter" not in r and "$deltatoken" not in r]
-    assert whole == []
-    customers = [r for r in asked if "CustomersV2" in r]
-    assert all("CustomerAccount%20eq" in request for request in customers)
-    assert len([r for r in asked if r.startswith("POST")]) == 1
-    # Two questions what changed, the rows and those without a number; their customers, one batch, and its read-back.
-    assert len(asked) < 45
-    assert place.load().finish().read == waits["accounts"]
+    text = "parentcustomerid_account/transactioncurrencyid/isocurrencycode eq 'a/b' and name eq 'x/y'"
+    deep = watched(place.session.sales, replace(template("contacts").source, filter=text))
+    assert [one.path for one in deep if "currency" in one.path] == ["parentcustomerid.account.transactioncurrencyid"]
+
+
+def test_no_word_of_a_customer_is_in_a_notice(place: Place) -> None:
+    """Rows with a planted name that are set aside: the notice counts them and names none."""
+    word = "Xanthippe-GmbH"
+    row = place.account(word, name=word, address1_country=word, description=word)
+    try:
+        line = place.load(full=True, ceiling=0.0).finish()
+        assert word.casefold() in place.waiting()
+        assert word in line.why
+    finally:
+        place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
+    notice = notice_of("r", "sandbox, USMF", [line], {"accounts": f"KeyError: {word}"}, report=Path("r.html"))
+    assert notice.events == ("gate",)
+    assert word.casefold() not in json.dumps(notice.to_dict()).casefold()
+    assert f"{line.quarantined} quarantined" in notice.text
+
+
+def test_the_ledger_stays_sound(place: Place) -> None:
+    assert place.ledger.verify().findings == ()
