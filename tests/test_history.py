@@ -9,10 +9,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
+from typer.testing import CliRunner
 
+from p2c_lib.cli import app
 from p2c_lib.config import Workspace
 from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.history import compare, duration, history, past_run, prune, run_report
@@ -40,6 +42,13 @@ def p2c(home: Path, *words: str, code: int = 0) -> str:
     return done.stdout or done.stderr
 
 
+def told(home: Path, *words: str) -> str:
+    """What the command says, in this process."""
+    done = CliRunner().invoke(app, ["history", *words], env={"P2C_WORKSPACE": str(home)}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 def run_of(ledger: Ledger, here: Workspace, name: str = "latest") -> PastRun:
     return past_run(ledger, here, name)
 
@@ -49,18 +58,20 @@ def run_of(ledger: Ledger, here: Workspace, name: str = "latest") -> PastRun:
 
 def test_two_hundred_runs_are_listed_at_once_and_a_report_is_made_at_once(tmp_path: Path) -> None:
     ids = put_runs(tmp_path, 200)
-    started = perf_counter()
+    before = os.times()
     said = p2c(tmp_path).splitlines()
-    assert perf_counter() - started < 3
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < 1.5
     assert [row.split()[0] for row in said[2:5]] == ids[:-4:-1]
     assert said[31].split()[0] == ids[-30]
     assert "quote-lines" in said[-1]
 
     here = Workspace(tmp_path)
     ledger = open_ledger(here.ledger)
-    started = perf_counter()
+    started = process_time()
     run_report(run_of(ledger, here), ledger).to_html()
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2
 
 
 def test_a_report_of_a_hundred_thousand_rows_that_wait_is_small_and_quick_and_counts_them(
@@ -69,9 +80,9 @@ def test_a_report_of_a_hundred_thousand_rows_that_wait_is_small_and_quick_and_co
     put_run(ledger, "r-1", [line("accounts", quarantined=100_000)])
     put_waiting(ledger, 100_000)
     keep_task(here.state / "runs" / "r-1", "accounts")
-    started = perf_counter()
+    started = process_time()
     page = run_report(run_of(ledger, here), ledger).to_html()
-    assert perf_counter() - started < 4
+    assert process_time() - started < 4
     assert len(page.encode()) < 1_000_000
     assert "… and 260 more" in page, "reasons"
     assert "… and 99,975 more" in page, "rows"
@@ -105,7 +116,7 @@ def test_a_history_can_be_of_one_set_or_one_task(here: Workspace, ledger: Ledger
 
 def test_no_run_yet_is_said_plainly(tmp_path: Path) -> None:
     assert "No run is in the ledger yet" in p2c(tmp_path)
-    assert json.loads(p2c(tmp_path, "--json"))["runs"] == []
+    assert json.loads(told(tmp_path, "--json"))["runs"] == []
     assert p2c(tmp_path, "show", "latest", code=2).startswith("error: There is no run yet.")
 
 
@@ -147,7 +158,7 @@ def test_a_run_that_was_killed_is_reported_from_what_is_there(here: Workspace, l
     report = run_report(run_of(ledger, here), ledger)
     assert report.verdict == "failed"
     assert "20_accounts: Rejected: the name is missing" in report.why
-    assert json.loads(p2c(here.root, "show", "latest", "--json"))["status"] == "running"
+    assert json.loads(told(here.root, "show", "latest", "--json"))["status"] == "running"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +228,7 @@ def test_a_page_elsewhere_leads_to_the_files_of_the_run(here: Workspace, ledger:
     folder = here.state / "runs" / "r-1"
     keep_task(folder, "accounts")
     keep(folder / "accounts" / f"accounts-{'c' * 12}", {}, "plan.json")
-    page = Path(p2c(here.root, "show", "r-1", "--html", str(here.root / "out" / "page.html")).strip())
+    page = Path(told(here.root, "show", "r-1", "--html", str(here.root / "out" / "page.html")).strip())
     links = re.findall(r'href="([^#][^"]*)"', page.read_text("utf-8"))
     assert len(links) == 2
     assert {(page.parent / link).resolve() for link in links} == {
@@ -246,8 +257,8 @@ def test_two_runs_compared_say_what_changed_and_nothing_else(here: Workspace, le
     ]
     assert len(found.df) == 6
     assert "They did not work with the same template of accounts." in found.report().why
-    told = json.loads(p2c(here.root, "compare", "r-1", "r-2", "--json"))
-    assert [change["by"] for change in told["causes"]] == [2]
+    as_json = json.loads(told(here.root, "compare", "r-1", "r-2", "--json"))
+    assert [change["by"] for change in as_json["causes"]] == [2]
     same = compare("r-1", "r-1", workspace=here)
     assert (same.changes, same.report().verdict) == ((), "pass")
 
@@ -294,7 +305,7 @@ def test_pruning_goes_by_age(here: Workspace, ledger: Ledger) -> None:
         put_run(ledger, f"r-{days}", [], started=now - timedelta(days=days))
     folders(here, ["r-10", "r-100"])
     assert (
-        json.loads(p2c(here.root, "prune", "--older-than", "90d", "--keep", "0", "--json"))["removed"][0]["run_id"]
+        json.loads(told(here.root, "prune", "--older-than", "90d", "--keep", "0", "--json"))["removed"][0]["run_id"]
         == "r-100"
     )
     assert left(here) == ["r-10"]
@@ -329,3 +340,25 @@ def test_a_wrong_word_is_one_clear_line(tmp_path: Path) -> None:
     put_runs(tmp_path, 2)
     assert "Unknown run 'r-9'" in p2c(tmp_path, "show", "r-9", code=2)
     assert "'soon' is no length of time" in p2c(tmp_path, "prune", "--older-than", "soon", code=2)
+
+
+# the documentation
+
+
+def test_every_command_and_the_python_of_the_page_run(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "history.md").read_text("utf-8")
+    here = Workspace(tmp_path)
+    with_latest = [*put_runs(tmp_path, 2), "20260301-120000-abcdef"]
+    put_run(open_ledger(here.ledger), with_latest[-1], [line("accounts")])
+    folders(here, with_latest)
+    commands = re.findall(r"^\$ p2c history(.*)$", page, re.M)
+    assert len(commands) == 10
+    for words in commands:
+        told(tmp_path, *(str(tmp_path / word) if word.endswith(".html") else word for word in words.split()))
+    assert (tmp_path / "report.html").is_file()
+    assert (tmp_path / "history.html").is_file()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    program += "\nassert len(past.runs) == 3 and report.verdict == 'warn' and len(comparison.changes) > 0\n"
+    environment = {**os.environ, "P2C_WORKSPACE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
