@@ -65,6 +65,15 @@ class Session:
         places = f"sales={self.set.sales.url!r}, finops={self.set.finops.url!r}"
         return f"Session({self.set.name!r}, {places}, company={self.company!r})"
 
+    def _repr_html_(self) -> str:
+        from p2c_lib.report import Facts, fragment
+
+        sides = (("Sales", self.set.sales), ("F&O", self.set.finops))
+        lines = [(name, f"{one.url} as {one.client_id}") for name, one in sides]
+        kept = [("protected", "a plan needs an approval before it is applied")] if self.set.protected else []
+        facts = Facts((("connection set", self.set.name), *lines, ("company", self.company), *kept))
+        return fragment(facts.to_html())
+
     def client(self, app: str) -> Client:
         """The client of an app, ``sales`` or ``finops``. Raises UnknownName for another."""
         clients = {"sales": self.sales, "finops": self.finops}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from p2c_lib.flow import COUNTS, TaskSummary
-from p2c_lib.report import Links, Report, Table
+from p2c_lib.report import Facts, Links, Part, Report, Table
 
 __all__ = ["RunResult", "status_of", "summary_of", "together"]
 
@@ -54,6 +54,20 @@ class RunResult:
         links = tuple((part.company, f"../{part.run_id}/{part.report.name}") for part in self.parts)
         said = f"{len(self.parts)} companies in {self.seconds:,.0f} s."
         return Report("Prospect to cash", VERDICTS[self.status], said, (ended, self.table(), Links(links, "Reports")))
+
+    def _repr_html_(self) -> str:
+        if self.parts:
+            return self.overview()._repr_html_()
+        said = f"Run {self.run_id}: {len(self.tasks)} tasks in {self.seconds:,.0f} s; the page is {self.report}."
+        parts: list[Part] = [self.table()]
+        if self.problems:
+            parts.append(Facts(tuple(self.problems.items()), "Did not end"))
+        return Report("Prospect to cash", VERDICTS[self.status], said, tuple(parts))._repr_html_()
+
+    def __repr__(self) -> str:
+        return (
+            f"RunResult({self.run_id}: {self.status}; {', '.join(task.task for task in self.tasks) or 'no task ended'})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"run_id": self.run_id, "status": self.status, "report": str(self.report)}
