@@ -25,6 +25,8 @@ from p2c_lib.run_folder import keep
 __all__ = ["KeptSteps", "address_of", "code_version", "done_by", "rules_address"]
 
 FILE, VALUE, TEMPLATE = "steps.json", "value", "template"
+# Code that starts, shows and tells, and makes no step.
+ASIDE = {"cli", "connecting", "history", "notices", "runs", "sandbox", "schedule", "widgets"}
 # Beyond this much the disk is slower than the step.
 MOST_BYTES = 256 * 1024 * 1024
 # A kept value is made of these and of nothing that acts: what else a file asks for is refused.
@@ -34,11 +36,13 @@ BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "objec
 
 @cache
 def code_version() -> str:
-    """The hash of the package's own code: after an update no step of before is taken for one of today."""
+    """The hash of the code that makes steps: after an update no step of before is taken for one of today."""
     root = Path(__file__).parent
     found = sha256()
     for file in sorted(root.rglob("*.py")):
-        found.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+        place = file.relative_to(root)
+        if place.parts[0] not in ASIDE:
+            found.update(place.as_posix().encode() + file.read_bytes())
     return found.hexdigest()
 
 

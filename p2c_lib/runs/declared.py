@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from p2c_lib.config import Secret
 from p2c_lib.errors import ConfigError
 
-__all__ = ["model_of_cell", "parameters_cell"]
+__all__ = ["model_of_cell", "parameters_cell", "tells_of_secret"]
 
 SECRET_WORDS = ("secret", "password", "token", "api_key")
 
@@ -27,6 +27,11 @@ def _reference(value: str) -> str:
 
 
 SecretReference = Annotated[str, AfterValidator(_reference)]
+
+
+def tells_of_secret(name: str) -> bool:
+    """Whether a name says that its value is a secret."""
+    return any(word in name.lower() for word in SECRET_WORDS)
 
 
 def parameters_cell(file: Path) -> str | None:
@@ -62,6 +67,6 @@ def _assigned(statement: ast.stmt, file: Path) -> tuple[str, Any]:
 
 
 def _type_of(name: str, value: Any) -> Any:
-    if any(word in name.lower() for word in SECRET_WORDS):
+    if tells_of_secret(name):
         return SecretReference
     return Any if value is None else type(value)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from p2c_lib.config import SANDBOX, Workspace, workspace
 from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.runs.declared import model_of_cell, tells_of_secret
 
 __all__ = [
     "NOTEBOOKS",
@@ -167,8 +168,6 @@ def parameters_of(notebook: str | Path, here: Workspace | None = None) -> type[B
     of its value there. Raises UnknownName for a notebook there is not, ConfigError for a cell that is no list of
     values.
     """
-    from p2c_lib.runs.declared import model_of_cell
-
     name = Path(notebook).name.removesuffix(".ipynb")
     place = here or workspace()
     file = place.notebook(name)
@@ -207,6 +206,7 @@ def _in_words(error: ValidationError, model: type[BaseModel]) -> ConfigError:
     if first["type"] == "string_pattern_mismatch" and isinstance(field.json_schema_extra, dict):
         said = f"input should be {field.json_schema_extra['allowed']}"
     meaning = field.description
+    came = "***" if tells_of_secret(name) else repr(first["input"])
     return ConfigError(
-        f"The parameter {name} came as {first['input']!r}: {said}.", hint=f"{name}: {meaning}." if meaning else None
+        f"The parameter {name} came as {came}: {said.rstrip('.')}.", hint=f"{name}: {meaning}." if meaning else None
     )
