@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say
-from p2c_lib.config import SANDBOX, workspace
+from p2c_lib.config import workspace
 from p2c_lib.errors import ConfigError
 from p2c_lib.runs.described import Parameter, described, parse_parameters
 from p2c_lib.runs.parameters import RunParameters, parameters_of
@@ -66,7 +66,7 @@ def run(
     from p2c_lib.runs.running import carry_out
 
     display = RunDisplay() if sys.stderr.isatty() and not as_json else None
-    with sandbox_when_named(here, wanted.connection_set or SANDBOX), display or nullcontext():
+    with sandbox_when_named(here, wanted.connection_set), display or nullcontext():
         result = carry_out(
             here,
             wanted,

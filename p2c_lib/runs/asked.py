@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from p2c_lib.config import Secret, Workspace
+from p2c_lib.config import SANDBOX, Secret, Workspace
 from p2c_lib.errors import ConfigError, RunError, UnknownName
 from p2c_lib.mapping import known_tasks, template_in
 from p2c_lib.run_folder import keep
@@ -41,9 +41,9 @@ class Asked:
     notebook: str = ""
 
     @property
-    def connection_set(self) -> str | None:
-        """The name of the connection set; None for a notebook that takes none."""
-        return None if "connection_set" not in self.parameters else str(self.parameters["connection_set"])
+    def connection_set(self) -> str:
+        """The name of the connection set; the sandbox for a notebook that takes none."""
+        return str(self.parameters.get("connection_set", SANDBOX))
 
     @property
     def applies(self) -> bool:
@@ -89,8 +89,7 @@ def asked(
         _declared(workspace, chosen, parameters)
         values = given.model_dump(mode="json")
         made = Asked(given.run_id, chosen, values, named, kernels)
-    if made.connection_set is not None:
-        _reachable_secrets(workspace, made.connection_set)
+    _reachable_secrets(workspace, made.connection_set)
     return made
 
 
@@ -109,8 +108,7 @@ def asked_before(workspace: Workspace, run_id: str) -> Asked:
         raise UnknownName("run", run_id, [*known, LATEST])
     kept = json.loads((folder / FILE).read_text("utf-8"))
     made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
-    if made.connection_set is not None:
-        _reachable_secrets(workspace, made.connection_set)
+    _reachable_secrets(workspace, made.connection_set)
     return replace(made, tasks=_tasks(workspace, made.tasks) if made.tasks else ())
 
 

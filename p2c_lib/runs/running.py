@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib import events
-from p2c_lib.config import SANDBOX, Workspace
+from p2c_lib.config import Workspace
 from p2c_lib.errors import PlanError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.run_folder import RUN, RunFolder, keep
@@ -111,7 +111,7 @@ class _Run:
 
     def _parts(self, ledger: Ledger, *, again: bool) -> RunResult:
         """Each company's part of the run, all in one graph."""
-        connection_set = self.workspace.connection_set(self.wanted.connection_set or SANDBOX)
+        connection_set = self.workspace.connection_set(self.wanted.connection_set)
         companies = self.wanted.companies or (connection_set.company,)
         todo: list[Unit] = []
         for company in companies:
@@ -205,7 +205,7 @@ class _Run:
 
         run_id = self.wanted.part(company)
         folder = folder_of(self.workspace, run_id)
-        found = scrub(folder, secrets_of(self.workspace, self.wanted.connection_set or SANDBOX))
+        found = scrub(folder, secrets_of(self.workspace, self.wanted.connection_set))
         problems = {**problems, **found}
         rows = {row["task"]: row for row in ledger.tasks(run_id)}
         lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
@@ -224,7 +224,7 @@ class _Run:
         from p2c_lib.notices import announce, notice_of
 
         deleted = Counter(row["task"] for row in ledger.deletions(run_id=result.run_id))
-        place = f"{self.wanted.connection_set or SANDBOX}, {result.company}"
+        place = f"{self.wanted.connection_set}, {result.company}"
         notice = notice_of(result.run_id, place, result.tasks, result.problems, report=result.report, deleted=deleted)
         announce(notice, self.workspace, self.tell)
 
