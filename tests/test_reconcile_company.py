@@ -96,6 +96,14 @@ def test_one_party_twice_is_found_by_likeness() -> None:
     assert f"{found.recall:.0%}" in str(found)
 
 
+def test_names_that_only_resemble_need_something_that_is_the_same() -> None:
+    rows = {"id": ["1", "2"], "name": ["Eduardo Ross", "Eduardo Rogers"], "email": ["e1@x.example", "e2@x.example"]}
+    by = Likeness(name=("name",), email=("email",))
+    assert find_duplicates(frame(rows), by, threshold=85).pairs.num_rows == 0
+    rows["email"] = ["e1@x.example"] * 2
+    assert find_duplicates(frame(rows), by, threshold=85).pairs.num_rows == 1
+
+
 def test_what_a_person_decided_is_not_asked_again() -> None:
     likeness = Likeness(name=("name",), address=("city",))
     found = find_duplicates(frame(FIRMS), likeness, threshold=85, decided={("1", "2"): "same", ("3", "6"): "not same"})
@@ -105,7 +113,10 @@ def test_what_a_person_decided_is_not_asked_again() -> None:
 
 
 def test_blocking_misses_are_part_of_the_answer() -> None:
-    rows = {"id": ["1", "2"], "name": ["Xdventure Works Cycles", "Adventure Works Cyclez s"]}
+    rows = {
+        "id": ["1", "2"],
+        "name": ["Xdventure Works Bicycles and Spare Parts", "Adventure Works Bicycles and Spare Partz"],
+    }
     found = find_duplicates(frame(rows), Likeness(name=("name",)))
     assert (found.pairs.num_rows, found.recall) == (0, 0.0)
 

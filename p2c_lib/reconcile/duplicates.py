@@ -27,6 +27,7 @@ WEIGHTS = {"name": 0.5, "email": 0.2, "phone": 0.15, "address": 0.15}
 LEGAL = r"\b(inc|ltd|llc|gmbh|ag|co|corp|company|limited|sarl|sa|plc|bv|oy|as|pty|kg|srl)\b\.?"
 LARGEST_BLOCK = 200
 SAMPLE = 1500
+SURE_NAME = 95
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def find_duplicates(
     """Rows of a frame that are probably one party; ``decided`` pairs of keys (smaller first) are not asked again.
 
     Only rows that share a block are compared: the same e-mail, the last seven digits of the phone, the beginning, end
-    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have.
+    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have. Names that
+    only resemble (under SURE_NAME) make no pair without another field that is the same: Ross is not Rogers.
     """
     table = _normal(frame, likeness)
     database = duckdb.connect(":memory:")
@@ -86,8 +88,8 @@ def find_duplicates(
         candidates = database.sql(_block_sql()).to_arrow_table()
     finally:
         database.close()
-    scores = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy())
-    alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(scores >= threshold))
+    scores, sure = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy())
+    alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(sure & (scores >= threshold)))
     recall = _recall(table, candidates, threshold)
     return DuplicateSearch(_pairs(table, alike), dict(decided or {}), candidates.num_rows, recall, threshold)
 
@@ -137,11 +139,11 @@ def _block_sql() -> str:
     """
 
 
-def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArray[np.int64]) -> Any:
-    """0 to 100 for each pair: the weighted likeness of the fields both rows have."""
+def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArray[np.int64]) -> tuple[Any, Any]:
+    """0 to 100 for each pair, the weighted likeness of the fields both have; and whether more than likeness speaks."""
     from rapidfuzz import fuzz, process
 
-    total, weight = np.zeros(len(a)), np.zeros(len(a))
+    total, weight, sure = np.zeros(len(a)), np.zeros(len(a)), np.zeros(len(a), np.bool_)
     for role in ROLES:
         values = table.column(role)
         left, right = (values.take(pa.array(side)).to_pylist() for side in (a, b))
@@ -151,7 +153,8 @@ def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArra
         likeness = np.maximum.reduce(each)
         total += np.where(both, likeness * WEIGHTS[role], 0)
         weight += np.where(both, WEIGHTS[role], 0)
-    return np.divide(total, weight, out=np.zeros(len(a)), where=weight > 0)
+        sure |= both & (likeness >= (SURE_NAME if role == "name" else 100))
+    return np.divide(total, weight, out=np.zeros(len(a)), where=weight > 0), sure
 
 
 def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | None:
@@ -161,7 +164,8 @@ def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | 
     a, b = np.triu_indices(len(chosen), 1)
     near = _near_names(table, chosen)[a, b]
     a, b = chosen[a[near]], chosen[b[near]]
-    alike = _scores(table, a, b) >= threshold
+    scores, sure = _scores(table, a, b)
+    alike = sure & (scores >= threshold)
     if not alike.any():
         return None
     found = set(zip(candidates.column("a").to_pylist(), candidates.column("b").to_pylist(), strict=True))
