@@ -143,6 +143,11 @@ def _company(ground: Ground) -> Found:
     return "fail", f"company {company} is none of {', '.join(sorted(known)) or 'none'}"
 
 
+def _products(ground: Ground) -> Found:
+    count = len(ground.values("finops", "SellableReleasedProducts", "ProductNumber"))
+    return ("ok", f"{count:,} products can be sold") if count else ("warn", "F&O shows no product that can be sold")
+
+
 def _price_lists(ground: Ground) -> Found:
     currencies = ground.values("finops", "SellableReleasedProducts", "CurrencyCode")
     lists = ground.rows(
@@ -223,6 +228,8 @@ def _organization(column: str, wanted: str, problem: Status, said: str) -> Any:
         if column not in schema.columns:
             return "unknown", f"this organisation has no column {column}"
         found = ground.values("sales", "organizations", column)
+        if not found:
+            return "unknown", f"this organisation says nothing in {column}"
         return ("ok", f"{column} is {wanted}") if found == {wanted} else (problem, said)
 
     return look
@@ -272,6 +279,11 @@ CHECKS: Mapping[str, tuple[str, str, Any]] = {
         _rights,
     ),
     "company": ("The company exists in F&O", "Set the company of the connection set to a legal entity's id.", _company),
+    "sellable-products": (
+        "F&O shows products that can be sold",
+        "Run the job 'Populate distinct product table' once in F&O, and release products to the company.",
+        _products,
+    ),
     "price-lists": (
         "Sales has a valid price list for each product currency",
         "Create an active price list in that currency in Sales: its products cannot be synchronised without.",

@@ -146,7 +146,8 @@ def _sales(store: Store, currencies: Sequence[str], units: Sequence[str]) -> Non
     }
     settings: Row = {"basecurrencyid": currency_guid("USD"), "basecurrencyprecision": 2, "pricingdecimalprecision": 2}
     flags: Row = {"createproductswithoutparentinactivestate": 1, "oobpricecalculationenabled": 1}
-    _add(store, "sales", "organizations", [{**organisation, **settings, **flags, **STAMPS}])
+    method: Row = {"discountcalculationmethod": 0}
+    _add(store, "sales", "organizations", [{**organisation, **settings, **flags, **method, **STAMPS}])
     _add(store, "sales", "transactioncurrencies", (_currency(code) for code in dict.fromkeys(currencies)))
     base: Row = {"transactioncurrencyid": currency_guid("USD"), "exchangerate": 1.0, **STAMPS}
     unit: Row = {"businessunitid": BUSINESS_UNIT, "name": "Sandbox Trading", "organizationid": ORGANISATION}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,9 @@ def _document(request: Request, _path: list[Segment]) -> Answer:
 
 
 def _entities(request: Request, path: list[Segment]) -> Answer:
+    without = request.organisation.switches.without_tracking
     every = [definitions.definition(one.name) for one in sets().values()]
+    every = [one | {"ChangeTrackingEnabled": False} if one["LogicalName"] in without else one for one in every]
     return _walked(request, "EntityDefinitions", every, path)
 
 
@@ -94,23 +96,24 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
         raise not_allowed(request.call.method, request.path)
     node: Any = every
     cast: str | None = None
+    pending = request.organisation.switches.pending_keys
     for at, segment in enumerate(path):
         if segment.name.startswith(f"{NAMESPACE}."):
             cast = segment.name.removeprefix(f"{NAMESPACE}.")
             node = _cast(node, cast)
         elif at:
-            node, cast = _part(node, segment.name), None
+            node, cast = _part(node, segment.name, pending), None
         if segment.key is not None:
             node = _keyed(node, segment.key, name)
     options = read_options(request.raw)
     context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
     if isinstance(node, list):
         rows = [one for one in node if options.filter is None or holds(options.filter, one, options.parameters)]
-        shown = [_shown(one, options, cast) for one in rows]
+        shown = [_shown(one, options, cast, pending) for one in rows]
         count = {"@odata.count": len(shown)} if options.count else {}
         return _json({"@odata.context": context, **count, "value": shown[: options.top]})
     if isinstance(node, dict):
-        return _json({"@odata.context": f"{context}/$entity", **_shown(node, options, cast)})
+        return _json({"@odata.context": f"{context}/$entity", **_shown(node, options, cast, pending)})
     return _json({"@odata.context": context, "value": node})
 
 
@@ -149,10 +152,13 @@ def _cast_names() -> set[str]:
     return {f"{kind}AttributeMetadata" for kind in (*kinds, *others)}
 
 
-def _part(node: Any, name: str) -> Any:
+def _part(node: Any, name: str, pending: Collection[str]) -> Any:
+    """What is below a node; the keys of ``pending`` tables are not active yet."""
     if isinstance(node, dict):
         if "EntitySetName" in node and name in definitions.PARTS:
-            return definitions.PARTS[name](node["LogicalName"])
+            found = definitions.PARTS[name](node["LogicalName"])
+            waits = {"EntityKeyIndexStatus": "Pending"} if name == "Keys" and node["LogicalName"] in pending else {}
+            return [one | waits for one in found]
         if "EntitySetName" in node and name == "ManyToManyRelationships":
             return []
         if name in node:
@@ -176,7 +182,7 @@ def _keyed(node: Any, text: str, name: str) -> dict[str, Any]:
     raise Refusal(404, "0x80060888", f"Could not find an entity with the specified key: {name} '{shown}'.")
 
 
-def _shown(node: Mapping[str, Any], options: Options, cast: str | None) -> dict[str, Any]:
+def _shown(node: Mapping[str, Any], options: Options, cast: str | None, pending: Collection[str]) -> dict[str, Any]:
     is_attribute = "AttributeType" in node
     inside = {"OptionSet", "GlobalOptionSet"} if is_attribute else set()
     if options.select:
@@ -189,7 +195,7 @@ def _shown(node: Mapping[str, Any], options: Options, cast: str | None) -> dict[
     else:
         found = {name: value for name, value in node.items() if name not in inside}
     for one in options.expand:
-        found[one.name] = _expanded(node, one, cast)
+        found[one.name] = _expanded(node, one, cast, pending)
     return found
 
 
@@ -199,18 +205,18 @@ def _type_of(node: Mapping[str, Any], cast: str | None) -> str:
     return f"{NAMESPACE}.{'EntityMetadata' if 'EntitySetName' in node else 'MetadataBase'}"
 
 
-def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None) -> Any:
+def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None, pending: Collection[str]) -> Any:
     if one.name in {"OptionSet", "GlobalOptionSet"} and "AttributeType" in node and cast is None:
         raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
     if one.name not in _EXPANDED:
         raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
-    value = _part(node, one.name)
+    value = _part(node, one.name, pending)
     if isinstance(value, list):
         rows = [
             row for row in value if one.options.filter is None or holds(one.options.filter, row, one.options.parameters)
         ]
-        return [_shown(row, one.options, None) for row in rows]
-    return None if value is None else _shown(value, one.options, None)
+        return [_shown(row, one.options, None, pending) for row in rows]
+    return None if value is None else _shown(value, one.options, None, pending)
 
 
 # -- $filter over metadata --------------------------------------------------------------------------------------------

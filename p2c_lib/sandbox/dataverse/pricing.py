@@ -1,5 +1,8 @@
 # ruff: noqa: S608 - names come from the schema and are quoted, values are bound
-"""Line amounts and document totals, as the Sales app computes them (its formula: price x quantity - discount + tax)."""
+"""Line amounts and document totals, as the Sales app computes them (its formula: price x quantity - discount + tax).
+
+Where the organisation calculates discounts per unit, the discount counts once for each unit.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from p2c_lib.sandbox.dataverse.values import rounded
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store, Value, quoted, table
 
+PER_UNIT = 1
 # line entity -> (document entity, the line's lookup, the line's name column)
 LINES = {
     "quotedetail": ("quote", "quoteid", "quotedetailname"),
@@ -40,15 +44,15 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     if values.get("priceperunit") is None:
         values["priceperunit"] = _listed_price(organisation.store, document, values, product)
     values["isproductoverridden"] = int(not values.get("productid"))
-    _amounts(values, values)
+    _amounts(values, values, per_unit=_per_unit(organisation.store))
 
 
 def before_update(
-    _organisation: Organisation, entity: Entity, row: Mapping[str, Value], values: dict[str, Value]
+    organisation: Organisation, entity: Entity, row: Mapping[str, Value], values: dict[str, Value]
 ) -> None:
     """A changed line gets its amounts anew."""
     if entity.name in LINES:
-        _amounts({**row, **values}, values)
+        _amounts({**row, **values}, values, per_unit=_per_unit(organisation.store))
 
 
 def after_line(organisation: Organisation, entity: Entity, line: Mapping[str, Value]) -> None:
@@ -76,12 +80,18 @@ def _listed_price(
     return (item or {}).get("amount") or product.get("price") or 0.0
 
 
-def _amounts(line: Mapping[str, Value], values: dict[str, Value]) -> None:
+def _per_unit(store: Store) -> bool:
+    """Whether a line's discount is one for each unit: the organisation's discount calculation method."""
+    found = store.connection.execute("SELECT discountcalculationmethod FROM sales_organizations").fetchone()
+    return found is not None and found[0] == PER_UNIT
+
+
+def _amounts(line: Mapping[str, Value], values: dict[str, Value], *, per_unit: bool) -> None:
     price, quantity = float(line.get("priceperunit") or 0), float(line.get("quantity") or 0)
     discount, tax = float(line.get("manualdiscountamount") or 0), float(line.get("tax") or 0)
     base = rounded(price * quantity, 4)
     values["baseamount"] = base
-    values["extendedamount"] = rounded(base - discount + tax, 4)
+    values["extendedamount"] = rounded(base - discount * (quantity if per_unit else 1) + tax, 4)
 
 
 def total(store: Store, document: str, key: str) -> None:
@@ -89,8 +99,9 @@ def total(store: Store, document: str, key: str) -> None:
     entity = by_name(document)
     lines, lookup = next((by_name(line), look) for line, (doc, look, _) in LINES.items() if doc == document)
     sums = (
-        "SELECT ifnull(sum(baseamount), 0) AS base, ifnull(sum(manualdiscountamount), 0) AS discount, "
-        f"ifnull(sum(tax), 0) AS tax FROM {table(lines)} WHERE {quoted(lookup)} = :key"
+        "SELECT ifnull(sum(baseamount), 0) AS base, ifnull(sum(tax), 0) AS tax, "
+        "ifnull(sum(baseamount + ifnull(tax, 0) - extendedamount), 0) AS discount "
+        f"FROM {table(lines)} WHERE {quoted(lookup)} = :key"
     )
     net = "(l.base - l.discount)"
     header = f"(ifnull(d.discountamount, 0) + {net} * ifnull(d.discountpercentage, 0) / 100)"

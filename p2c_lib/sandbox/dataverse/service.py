@@ -12,7 +12,7 @@ from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.one_row import answer_row, below_row
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
-from p2c_lib.sandbox.dataverse.refusals import bad_query, no_privilege, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import bad_query, no_privilege, unknown_segment, wrong_key
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
@@ -68,6 +68,8 @@ def _rows(request: Request, entity: Entity, path: list[Segment]) -> Answer:
     if first.key is None:
         return answer_set(request, entity, rest)
     key = read_key(entity, first.key)
+    if key.alternate is not None and entity.name in request.organisation.switches.pending_keys:
+        raise wrong_key(entity)
     if not rest:
         return answer_row(request, key)
     return below_row(request, key, rest)

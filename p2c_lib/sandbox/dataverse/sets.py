@@ -67,6 +67,8 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
         tracking: int | None = None
         if "odata.track-changes" in request.preferences:
             check_options(options)
+            if entity.name in request.organisation.switches.without_tracking:
+                raise bad_query(f"Change tracking is not enabled for entity '{entity.name}'.")
             applied.append("odata.track-changes")
             tracking = latest_version(request.organisation)
         text = read_page(request.store, entity, options, asked, within, tracking=tracking)

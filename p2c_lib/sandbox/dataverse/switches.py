@@ -17,6 +17,8 @@ class SalesSwitches:
     ``solution``: the Prospect to cash solution is installed and its rules run.
     ``without_bulk``: tables without bulk messages (the present list is not published).
     ``without_rights``: tables that no caller may touch, as when an application user lacks a role.
+    ``without_tracking``: tables for which change tracking is not switched on.
+    ``pending_keys``: tables whose alternate keys are not active yet: no row can be addressed by them.
     ``servers``: web servers behind the address, each with its own limits; a client that sends the affinity cookie
     stays on one.
     ``protection``: the service protection limits are on, with the numbers after it.
@@ -35,6 +37,8 @@ class SalesSwitches:
     solution: bool = True
     without_bulk: tuple[str, ...] = ("organization",)
     without_rights: tuple[str, ...] = ()
+    without_tracking: tuple[str, ...] = ()
+    pending_keys: tuple[str, ...] = ()
     servers: int = 16
     protection: bool = True
     most_requests: int = 6000
