@@ -26,7 +26,7 @@ from p2c_lib.marks import Increment, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
-from p2c_lib.run_folder import VERSION, keep
+from p2c_lib.run_folder import VERSION, RunFolder, keep
 from p2c_lib.steps import KeptSteps, address_of, rules_address
 
 if TYPE_CHECKING:
@@ -340,11 +340,20 @@ class TaskWalk:
                 record_agreed(self.reconcile(), outcome, self.session, ledger, run_id=self.run_id)
             if self.increment is not None:
                 self._record_changes(self.increment, outcome, waiting, ledger)
-            if self._own_run:
-                ledger.end_run(self.run_id, status=summary.status, report=None)
         keep(self.folder, self._facts(outcome))
         self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
+        if self._own_run:
+            self._end_run(summary.status)
         return summary
+
+    def _end_run(self, status: str) -> None:
+        """A task that is walked by itself is a run, with a report of its own."""
+        from p2c_lib.history import past_run, run_report
+
+        report = RunFolder(self.folder.parent).report
+        with self._ledger() as ledger:
+            ledger.end_run(self.run_id, status=status, report=str(report))
+            run_report(past_run(ledger, self.session.workspace, self.run_id), ledger).save(report)
 
     def _judged(self, ledger: Ledger) -> set[str] | None:
         """The keys this run looked at, where rows that wait may be among those it did not; None otherwise."""
