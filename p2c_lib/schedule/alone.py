@@ -50,6 +50,7 @@ def _lock(number: int, *, wait: bool) -> None:
 def _other(says: Path) -> str:
     try:
         held = json.loads(says.read_text("utf-8"))
-        return f"{held['doing']} runs since {held['since'][:16]} UTC (process {held['pid']})".replace("T", " ")
+        since = held["since"][:16].replace("T", " ")
+        return f"{held['doing']} runs since {since} UTC (process {held['pid']})"
     except (OSError, ValueError, KeyError):
         return "Another process holds the lock"

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from p2c_lib.errors import ConfigError, UnknownName
-
-if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
 
 __all__ = ["DAYS", "MONTHS", "Cron", "zone_named"]
 
@@ -32,6 +28,8 @@ WORDS = {
     "@monthly": "0 0 1 * *",
     "@yearly": "0 0 1 1 *",
 }
+ONE_DAY = timedelta(days=1)
+LONGEST_WAIT = 366 * 8  # from one 29 February to the next, over a year without one
 HINT = "Write minute, hour, day, month and weekday: '30 2 * * mon-fri' is half past two on working days."
 
 
@@ -71,27 +69,26 @@ class Cron:
             raise ConfigError(f"The cron expression '{said}' never comes: no such month has that day.", hint=HINT)
         return found
 
-    def trigger(self, zone: str) -> CronTrigger:
-        """The moments for APScheduler, whose own weekdays begin on Monday: they go by name."""
-        from apscheduler.triggers.cron import CronTrigger
-
-        def listed(numbers: tuple[int, ...]) -> str:
-            return ",".join(map(str, numbers)) or "*"
-
-        return CronTrigger(
-            minute=listed(self.minutes),
-            hour=listed(self.hours),
-            day=listed(self.days),
-            month=listed(self.months),
-            day_of_week=",".join(DAYS[day] for day in self.weekdays) or "*",
-            timezone=ZoneInfo(zone),
-        )
-
     def after(self, moment: datetime, zone: str) -> datetime:
-        """The first of the moments later than ``moment``."""
-        found = self.trigger(zone).get_next_fire_time(moment, moment)
-        assert isinstance(found, datetime), "a cron expression that never comes was refused"
-        return found
+        """The first of the moments later than ``moment``, by the clocks of a zone.
+
+        A time that comes twice in the night the clocks are put back counts once; one that they skip comes as much
+        later as they are put forward.
+        """
+        here = ZoneInfo(zone)
+        first = moment.astimezone(here).date() - ONE_DAY
+        for day in (first + n * ONE_DAY for n in range(LONGEST_WAIT)):
+            if self._names(day):
+                told = (datetime(day.year, day.month, day.day, *time, tzinfo=here) for time in self.times())
+                later = [at for at in (each.astimezone(UTC) for each in told) if at > moment]
+                if later:
+                    return min(later).astimezone(here)
+        raise ConfigError(f"The cron expression '{self.text}' does not come within eight years.", hint=HINT)
+
+    def _names(self, day: date) -> bool:
+        """Whether it comes on a day."""
+        named = ((self.days, day.day), (self.months, day.month), (self.weekdays, day.isoweekday() % 7))
+        return all(not numbers or number in numbers for numbers, number in named)
 
     def times(self) -> Iterator[tuple[int, int]]:
         """Every hour and minute of a day it comes at."""

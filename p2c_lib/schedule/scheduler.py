@@ -17,6 +17,7 @@ from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.notices import Notice, announce
 from p2c_lib.schedule.alone import alone
+from p2c_lib.schedule.cron import Cron
 from p2c_lib.schedule.store import Schedule, Schedules
 
 if TYPE_CHECKING:
@@ -108,14 +109,18 @@ class _Serving:
             self._known[name] = now[name]
 
     def _take_up(self, one: Schedule) -> None:
-        from p2c_lib.schedule.cron import Cron
+        from p2c_lib.schedule.trigger import CronMoments
 
-        trigger, due = Cron.parsed(one.cron).trigger(one.zone), one.due()
+        moments, now = CronMoments(Cron.parsed(one.cron), one.zone), datetime.now(UTC)
+        grace, due = timedelta(minutes=one.grace), one.due()
+        start = max(due, moments.get_next_fire_time(None, now - grace))
         self._jobs.add_job(
-            self._job, trigger, [one.name], id=one.name, misfire_grace_time=one.grace * 60, next_run_time=due
+            self._job, moments, [one.name], id=one.name, misfire_grace_time=one.grace * 60, next_run_time=start
         )
-        late = "now, it was missed" if due < datetime.now(UTC) else f"{due:%Y-%m-%d %H:%M %Z}"
-        self._tell(f"{one.name}: '{one.cron}' {one.zone}, next {late}")
+        when = "now, it was missed" if start <= now else f"{start:%Y-%m-%d %H:%M %Z}"
+        self._tell(f"{one.name}: '{one.cron}' {one.zone}, next {when}")
+        if due < start and start > now:
+            self._too_late(one.name, due)
 
     def _job(self, name: str) -> None:
         try:
@@ -124,9 +129,11 @@ class _Serving:
             self._tell(f"{name}: not started: {error}")
 
     def _missed(self, event: Any) -> None:
-        moment: datetime = event.scheduled_run_time
-        self._schedules.ran(event.job_id, moment, f"missed {_words(moment)}")
-        self._tell(f"{event.job_id}: missed at {_words(moment)}, longer ago than its grace; it waits for its next time")
+        self._too_late(event.job_id, event.scheduled_run_time)
+
+    def _too_late(self, name: str, moment: datetime) -> None:
+        self._schedules.ran(name, moment, f"missed {_words(moment)}")
+        self._tell(f"{name}: missed at {_words(moment)}, longer ago than its grace; it waits for its next time")
 
     def _still_running(self, event: Any) -> None:
         self._tell(f"{event.job_id}: due again while it runs; left out")
