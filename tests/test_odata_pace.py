@@ -90,6 +90,8 @@ def test_a_wait_the_service_asks_for_holds_every_request_back() -> None:
     with sender(say) as one:
         first = threading.Thread(target=one.send, args=("GET", "/a"))
         first.start()
+        while not asked:
+            time.sleep(0.01)
         time.sleep(0.1)
         one.send("GET", "/b")
         first.join()
