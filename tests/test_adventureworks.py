@@ -19,21 +19,73 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def p2c(home: Path, *words: str) -> str:
+def p2c(home: Path, *words: str, exits: int = 0) -> str:
     environment = {**os.environ, "P2C_WORKSPACE": str(home)}
     command = [sys.executable, "-m", "p2c_lib.cli", *words]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exits, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The workspace as loaded, and what a reconciliation of it says."""
     home = tmp_path_factory.mktemp("adventureworks")
     p2c(home, "sandbox", "load", str(DATA), "--reset")
+    tasks: dict[str, Any] = json.loads(p2c(home, "reconcile", "products", "accounts", "--json", exits=1))["tasks"]
+    return home, tasks
+
+
+@pytest.fixture(scope="module")
+def runs(compared: tuple[Path, dict[str, Any]]) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    home, _ = compared
     first = json.loads(p2c(home, "run", "--apply", "--json"))
     second = json.loads(p2c(home, "run", "--apply", "--json"))
     return home, {line["task"]: line for line in first["tasks"]}, {line["task"]: line for line in second["tasks"]}
+
+
+def causes(task: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """How often each cause stands behind each field."""
+    found: dict[str, dict[str, int]] = {}
+    for line in task["causes"]:
+        found.setdefault(line["field"], {})[line["cause"]] = line["count"]
+    return found
+
+
+def test_every_difference_of_the_products_has_the_cause_a_person_would_name(
+    compared: tuple[Path, dict[str, Any]],
+) -> None:
+    products = compared[1]["products"]
+    assert {name: products[name] for name in ("equal", "changed", "missing", "extra")} == {
+        "equal": 0, "changed": 293, "missing": 11, "extra": 0,
+    }  # fmt: skip
+    assert causes(products) == {
+        "description": {"other-source": 293},
+        "isstockitem": {"constant": 293},
+        "price": {"ratio": 76},
+        "currentcost": {"value": 76},
+    }
+    money = {line["field"]: line["money"] for line in products["causes"] if line["money"]}
+    assert money == {"price": "7462.4445", "currentcost": "5957.0326"}
+
+
+def test_every_difference_of_the_accounts_has_the_cause_a_person_would_name(
+    compared: tuple[Path, dict[str, Any]],
+) -> None:
+    accounts = compared[1]["accounts"]
+    assert {name: accounts[name] for name in ("equal", "changed", "missing", "extra")} == {
+        "equal": 0, "changed": 350, "missing": 351, "extra": 0,
+    }  # fmt: skip
+    assert causes(accounts) == {
+        "AddressDescription": {"not-filled": 350},
+        "AddressLocationRoles": {"default": 350},
+        "AddressState": {"unmapped-value": 350},
+        "AddressStreet": {"encoding": 10, "unicode": 1, "value": 2},
+        "DeliveryAddressCountryRegionISOCode": {"default": 350},
+        "DeliveryAddressDescription": {"not-filled": 350},
+        "OrganizationNumberOfEmployees": {"not-filled": 350},
+        "PrimaryContactPhone": {"not-filled": 350},
+    }
 
 
 def test_every_row_is_read_and_accounted_for(runs: tuple[Path, dict[str, Any], dict[str, Any]]) -> None:

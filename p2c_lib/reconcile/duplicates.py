@@ -77,8 +77,8 @@ def find_duplicates(
     """Rows of a frame that are probably one party; ``decided`` pairs of keys (smaller first) are not asked again.
 
     Only rows that share a block are compared: the same e-mail, the last seven digits of the phone, the beginning, end
-    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have. Names that
-    only resemble (under SURE_NAME) make no pair without another field that is the same: Ross is not Rogers.
+    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have. Names
+    under SURE_NAME only resemble: they make no pair without another field that is the same (Ross is not Rogers).
     """
     table = _normal(frame, likeness)
     database = duckdb.connect(":memory:")
