@@ -133,7 +133,7 @@ papermill_engines.register(ENGINE, WalkEngine)
 
 @contextmanager
 def _sockets() -> Iterator[Config]:
-    """A kernel's sockets are files that only this user can reach: nothing listens on a port where there are such."""
+    """A kernel is spoken to over files that only this user can reach, where there are such, instead of ports."""
     if os.name != "posix":
         yield Config()
         return
