@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "p2c_lib"
 RANK = {
     "errors": 0,
     "report": 1,
+    "events": 1,
     "run_folder": 1,
     "sheets": 1,
     "config": 1,
@@ -32,6 +33,7 @@ RANK = {
     "agreement": 6.5,
     "marks": 6.6,
     "why": 6.7,
+    "steps": 6.8,
     "flow": 7,
     "company": 7.5,
     "notices": 7.6,
