@@ -58,6 +58,11 @@ class RunFolder:
         found = [*sorted(self.path.glob("**/*.ipynb")), *sorted(self.path.glob("**/plan.json"))]
         return [file.relative_to(self.path) for file in found]
 
+    def executed(self, notebook: str) -> str:
+        """The file a notebook was executed into, of several tries the last; empty when it was not executed."""
+        tries = [*self.path.glob(f"{notebook}.ipynb"), *self.path.glob(f"{notebook}-[0-9]*.ipynb")]
+        return max(tries, key=lambda file: file.stat().st_mtime).name if tries else ""
+
     def failure(self, notebook: Path) -> str:
         """The last line of the traceback an executed notebook ended with; empty when it did not fail."""
         cells = _read(self.path / notebook).get("cells", [])

@@ -139,13 +139,20 @@ def test_a_run_is_named_by_its_id_its_beginning_or_as_the_latest(here: Workspace
 def test_a_run_that_failed_says_which_task_with_what_and_where_to_look(here: Workspace, ledger: Ledger) -> None:
     put_run(ledger, "r-1", [line("products")], status="error")
     problems = {"accounts": "KeyError: 'name'", "contacts": "held: it needs accounts"}
-    keep(here.state / "runs" / "r-1", {"problems": problems, "notebooks": {"accounts": "20_accounts.ipynb"}}, RUN)
+    folder, notebooks = here.state / "runs" / "r-1", {"accounts": "20_accounts.ipynb", "contacts": "30_contacts.ipynb"}
+    keep(folder, {"problems": problems, "notebooks": notebooks}, RUN)
+    for name in ("20_accounts.ipynb", "20_accounts-2.ipynb"):
+        keep(folder, {"cells": []}, name)
+    failed = {"notebook": "20_accounts-2", "cell": 7, "state": "failed", "seconds": 0.1, "why": "KeyError", "at": "now"}
+    ledger.record_cells("r-1", [failed])
     report = run_report(run_of(ledger, here), ledger)
     assert (report.verdict, report.why) == (
         "failed",
-        "accounts: KeyError: 'name'; contacts: held: it needs accounts. Ended: products.",
+        "accounts: KeyError: 'name'. Not begun: contacts. Ended: products.",
     )
-    assert '<a href="20_accounts.ipynb">20_accounts.ipynb</a>' in report.to_html()
+    assert re.findall(r'<td[^>]*><a href="([^"]*)">([^<]*)</a>', report.to_html()) == [
+        ("20_accounts-2.ipynb", "20_accounts-2.ipynb, cell 7")
+    ], "the last try; none for a notebook that was not executed"
     assert "p2c run --resume r-1" in report.to_text()
 
 

@@ -66,11 +66,10 @@ class PastRun:
         found: Mapping[str, str] = self.folder.run().get("problems", {})
         return {task: why for task, why in found.items() if task not in ended}
 
-    @cached_property
-    def notebooks(self) -> Mapping[str, str]:
-        """The executed notebook of a task, by its path in the run folder."""
-        found: Mapping[str, str] = self.folder.run().get("notebooks", {})
-        return found
+    def notebook(self, task: str) -> str:
+        """The executed notebook of a task, by its path in the run folder; empty when it was not executed."""
+        named: Mapping[str, str] = self.folder.run().get("notebooks", {})
+        return self.folder.executed(named.get(task, task).removesuffix(".ipynb"))
 
     @property
     def state(self) -> Mark:

@@ -28,7 +28,9 @@ COLOURS = {
     "drifted": "#8250df",
     "failed": "#cf222e",
 }
-REASONS, ROWS, FILES = 40, 25, 120
+REASONS, ROWS, FILES, BROKEN = 40, 25, 120, 3
+# How a run says that a task was not begun, since one it needs did not end.
+HELD = "held: "
 TASK = {"clean": "ok", "differences": "warning", "planned": "info", "blocked": "stop"}
 
 
@@ -40,7 +42,7 @@ def run_report(run: PastRun, ledger: Ledger, *, beside: Path | None = None) -> R
     near = _near(run.folder.path, beside)
     facts = _in_order(run)
     parts: list[Part] = [_figures(run)]
-    if problems := _problems(run, near):
+    if problems := _problems(run, ledger, near):
         parts.append(problems)
     parts += [_tasks(run), *_waiting(run, ledger)]
     if facts:
@@ -96,10 +98,7 @@ def verdict_of(run: PastRun) -> tuple[str, str]:
     problems = run.problems
     waits = run.count("quarantined", "held", "failed", "drifted")
     if problems:
-        told = "; ".join(f"{task}: {why}" for task, why in list(problems.items())[:3])
-        more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        ended = ", ".join(str(line["task"]) for line in run.tasks)
-        return "failed", f"{told}{more}. {f'Ended: {ended}.' if ended else 'No task ended.'}"
+        return "failed", _failed(run)
     if run.status == "interrupted":
         return "warn", f"The run was interrupted; p2c run --resume {run.run_id} goes on. {_counted(run)}"
     if run.status in {"error", "running"}:
@@ -111,6 +110,17 @@ def verdict_of(run: PastRun) -> tuple[str, str]:
     if not run.applied and run.count("created", "updated"):
         return "planned", _counted(run)
     return "warn" if waits else "pass", _counted(run)
+
+
+def _failed(run: PastRun) -> str:
+    """What broke, then what waits for it, then what ended."""
+    broken = {task: why for task, why in run.problems.items() if not why.startswith(HELD)}
+    held = [task for task in run.problems if task not in broken]
+    told = "; ".join(f"{task}: {why}" for task, why in list(broken.items())[:BROKEN])
+    more = f"; and {len(broken) - BROKEN} more" if len(broken) > BROKEN else ""
+    waits = f" Not begun: {', '.join(held)}." if held else ""
+    ended = ", ".join(str(line["task"]) for line in run.tasks)
+    return f"{told}{more}.{waits} {f'Ended: {ended}.' if ended else 'No task ended.'}".strip()
 
 
 def _counted(run: PastRun) -> str:
@@ -133,15 +143,19 @@ def _figures(run: PastRun) -> Figures:
     return Figures((("read", run.count("read")), written, ("agreed", run.count("unchanged")), *rest))
 
 
-def _problems(run: PastRun, near: Path) -> Section | None:
-    """What failed, with the last line of what happened and the notebook that shows it."""
+def _problems(run: PastRun, ledger: Ledger, near: Path) -> Section | None:
+    """What failed, with the last line of what happened, and the notebook and cell that show it."""
     if not run.problems:
         return None
+    failed = {
+        f"{line['notebook']}.ipynb": line["cell"] for line in ledger.cells(run.run_id) if line["state"] == "failed"
+    }
     rows = []
     for task, why in run.problems.items():
-        notebook = run.notebooks.get(task)
-        rows.append((task, why, Link(notebook, (near / notebook).as_posix()) if notebook else ""))
-    table = Table(("task", "what happened", "notebook"), tuple(rows), "What did not end")
+        notebook = "" if why.startswith(HELD) else run.notebook(task)
+        place = f"{notebook}, cell {failed[notebook]}" if notebook in failed else notebook
+        rows.append((task, why, Link(place, (near / notebook).as_posix()) if notebook else ""))
+    table = Table(("task", "what happened", "where"), tuple(rows), "What did not end")
     again = f"What is done stays done. p2c run --resume {run.run_id} goes on where it stopped."
     return Section("What failed", (table, Prose(again)))
 
