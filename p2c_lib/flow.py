@@ -167,12 +167,16 @@ class TaskWalk:
 
     @cached_property
     def increment(self) -> Increment | None:
-        """What changed since the last load; None where everything is read."""
-        if self.full:
-            return None
+        """What changed since the last load; None where everything is read and no mark is to be moved.
+
+        A full load of a task that has a mark leaves a new one.
+        """
         suites = self.session.workspace.suites(self.task)
         with self._ledger() as ledger:
-            return Increment(self.session, self.template, suites, ledger, since=self.since)
+            moves = self.applies and self.limit is None and ledger.mark(**self._scope, task=self.task) is not None
+            if self.full and not moves:
+                return None
+            return Increment(self.session, self.template, suites, ledger, since=self.since, full=self.full)
 
     @cached_property
     def kept(self) -> KeptSteps:
@@ -199,6 +203,8 @@ class TaskWalk:
             return False
         if step == "extract":
             found, began = found
+            if (self.increment is None) != (began is None):
+                return False
             if self.increment is not None:
                 self.increment.go_on(began)
         self._values[step] = found
@@ -228,9 +234,9 @@ class TaskWalk:
     def extract(self) -> EntityFrame:
         """The source rows, as the template asks for them."""
         snapshot = self.folder / "source.parquet"
-        if self.increment is not None:
-            return self.increment.extract(snapshot=snapshot, limit=self.limit)
         moved = events.progress(task=self.task, step="extract", run=self.run_id)
+        if self.increment is not None:
+            return self.increment.extract(snapshot=snapshot, limit=self.limit, progress=moved)
         return self.session.extract(self.template.source, snapshot=snapshot, limit=self.limit, progress=moved)
 
     @_step
@@ -292,9 +298,9 @@ class TaskWalk:
     def target(self) -> EntityFrame:
         """The destination's rows, as far as the template looks at them."""
         snapshot = self.folder / "destination.parquet"
-        if self.increment is not None:
-            return self.increment.target(self.check().passed, snapshot=snapshot)
         moved = events.progress(task=self.task, step="target", run=self.run_id)
+        if self.increment is not None:
+            return self.increment.target(self.check().passed, snapshot=snapshot, progress=moved)
         return self.session.extract(self.template.destination, snapshot=snapshot, progress=moved)
 
     @_step

@@ -198,24 +198,25 @@ def test_the_mark_moves_when_a_load_is_done_and_only_then(place: Place) -> None:
     assert place.load(ceiling=0.0).finish().status == "blocked"
     assert place.load(since=datetime.now(UTC), limit=1).finish().created == 0
     assert place.mark() == before
-    assert place.load(full=True).finish().created == 1
-    assert place.mark() == before, "a full read does not look at marks"
-    line = place.load().finish()
-    assert (line.created, line.unchanged) == (0, 1)
-    assert place.mark()["positions"] != before["positions"]
+    line = place.load(full=True).finish()
+    assert (line.created, line.read) == (1, len(place.rows("sales", "accounts", ("accountid",))))
+    assert place.mark()["positions"] != before["positions"], "a full load begins a new mark where there was one"
     assert Path(place.mark()["folder"]).is_dir()
     assert not Path(before["folder"]).exists()
+    assert place.load().finish().read == len(place.waiting())
 
 
-def test_what_is_deleted_at_the_source_is_told_and_left_at_the_destination(place: Place) -> None:
-    row = place.account("GONE-1")
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_deleted_at_the_source_is_told_and_left_at_the_destination(full: bool, place: Place) -> None:
+    number = f"GONE-{full}"
+    row = place.account(number)
     assert place.load().finish().created == 1
     place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
-    one = place.load()
+    one = place.load(full=full)
     assert "1 rows were deleted at the source and left at the destination" in one.finish().why
     told = place.ledger.deletions(run_id=one.run_id)
-    assert [(d["task"], d["key"], d["state"]) for d in told] == [("accounts", "gone-1", "reported")]
-    assert len(place.rows("finops", "CustomersV2", ("CustomerAccount",), "CustomerAccount eq 'GONE-1'")) == 1
+    assert [(d["task"], d["key"], d["state"]) for d in told] == [("accounts", number.casefold(), "reported")]
+    assert len(place.rows("finops", "CustomersV2", ("CustomerAccount",), f"CustomerAccount eq '{number}'")) == 1
     assert place.ledger.deletions(run_id=place.load().run_id) == [], "once"
 
 
@@ -275,7 +276,7 @@ def test_twins_of_a_changed_row_are_read_with_it(place: Place) -> None:
     assert not frame.origin.complete
 
 
-@pytest.mark.parametrize("what", ["template", "suite", "workbench", "token", "files"])
+@pytest.mark.parametrize("what", ["template", "suite", "workbench", "place", "token", "files"])
 def test_what_makes_a_mark_worthless_leads_to_a_full_read_that_says_so(
     what: str, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,16 +292,28 @@ def test_what_makes_a_mark_worthless_leads_to_a_full_read_that_says_so(
         own = root / "expectations" / "accounts.json"
         own.parent.mkdir(exist_ok=True)
         own.write_text(place.session.workspace.suite("accounts").read_text("utf-8") + "\n", "utf-8")
+    elif what == "place":
+        other = replace(place.session.set.finops, url="http://127.0.0.1:1")
+        monkeypatch.setattr(place.session, "set", replace(place.session.set, finops=other))
     elif what == "workbench":
         monkeypatch.setattr(p2c_lib, "__version__", "99")
     elif what == "token":
         old = {path: _expired(token) for path, token in mark["positions"].items()}
         kept = {name: mark[name] for name in ("connection_set", "company", "task", "template_sha", "suite_sha")}
-        more = {"version": mark["version"], "folder": Path(mark["folder"]), "rows": mark["rows"]}
+        more = {
+            "version": mark["version"],
+            "place": mark["place"],
+            "folder": Path(mark["folder"]),
+            "rows": mark["rows"],
+        }
         place.ledger.set_mark(mark["run_id"], **kept, **more, positions=old)
     else:
         shutil.rmtree(mark["folder"])
-    says = {"token": "the token had expired", "files": "what the last load saw is not in"}
+    says = {
+        "place": "a system is at another address",
+        "token": "the token had expired",
+        "files": "what the last load saw is not in",
+    }
     line = place.load().finish()
     if own is not None:
         own.unlink()

@@ -17,7 +17,7 @@ __all__ = ["Marks"]
 
 
 class Marks(Database):
-    """One mark a task, which moves when a load is done."""
+    """One mark a task, which moves when a load is done; ``place`` names the two systems it was read from."""
 
     def mark(self, *, connection_set: str, company: str, task: str) -> dict[str, Any] | None:
         """A task's mark: the hashes of its rules, its positions by table, folder, rows and at; None before one."""
@@ -40,13 +40,14 @@ class Marks(Database):
         template_sha: str,
         suite_sha: str,
         version: str,
+        place: str,
         positions: Mapping[str, str | None],
         folder: Path,
         rows: int,
     ) -> None:
         """A load is done: the task has read its source up to here. It takes the place of the earlier mark."""
         table, scope = schema.marks, {"connection_set": connection_set, "company": company, "task": task}
-        facts = {"template_sha": template_sha, "suite_sha": suite_sha, "version": version}
+        facts = {"template_sha": template_sha, "suite_sha": suite_sha, "version": version, "place": place}
         facts |= {"positions": json.dumps(dict(positions)), "folder": str(folder)}
         row = {**scope, **facts, "run_id": run_id, "rows": rows, "at": now()}
         with self._write() as connection:

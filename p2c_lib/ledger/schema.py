@@ -249,6 +249,7 @@ marks = Table(
     Column("template_sha", String(64), nullable=False),
     Column("suite_sha", String(64), nullable=False),
     Column("version", String(20), nullable=False),
+    Column("place", Text, nullable=False),
     Column("positions", Text, nullable=False),
     Column("folder", Text, nullable=False),
     Column("rows", Integer, nullable=False),

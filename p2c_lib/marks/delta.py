@@ -72,11 +72,13 @@ def delta_of(
     *,
     waiting: Collection[str] = (),
     since: str | None = None,
+    before: Mark | None = None,
 ) -> Delta:
     """What a run has to read of a query's rows after ``mark``, or after the moment ``since``.
 
-    ``why`` says why there is no mark, ``waiting`` are keys that wait by the ledger. The tables are asked for what
-    changed before any row is read, so that nothing falls between two runs.
+    ``why`` says why there is no mark, ``waiting`` are keys that wait by the ledger, ``before`` is a mark that is given
+    up: what was deleted since is told all the same. The tables are asked for what changed before any row is read, so
+    that nothing falls between two runs.
     """
     client = session.client(query.app)
     schema = client.schema(query.entity)
@@ -85,6 +87,7 @@ def delta_of(
     if not tells_changes(schema):
         return Delta(asked, "", f"{query.app} does not tell what changed in {query.entity}")
     asking = _Asking(session, asked, mark, since)
+    gone = asking.gone_since(before, watched(client, asked)) if before is not None else ()
     found = asking.rows(watched(client, asked))
     again = _again(mark, waiting)
     rows = _distinct([again, found])
@@ -98,7 +101,7 @@ def delta_of(
         asking.whole or whole,
         rows,
         again.num_rows,
-        _keys_of(mark, asking.deleted),
+        gone or _keys_of(mark, asking.deleted),
         None if since else asking.positions,
         asking.behind,
     )
@@ -125,6 +128,14 @@ class _Asking:
             elif len(ids):
                 parts += self._pointing(table, one.lookup, ids.to_pylist())
         return _distinct(parts)
+
+    def gone_since(self, mark: Mark, table: Watched) -> tuple[str, ...]:
+        """The keys of the rows that were deleted since a mark; none where the service cannot tell any more."""
+        position = mark.positions.get(table.path)
+        if position is None:
+            return ()
+        told = self._client.changes(table.entity_set, table.columns, since=position)
+        return () if told.whole else _keys_of(mark, told.deleted)
 
     def _changed(self, table: Watched) -> pa.Table:
         told = self._told(table)

@@ -21,7 +21,7 @@ from p2c_lib.odata.paths import query_of
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Mapped, Template
-    from p2c_lib.session import Session
+    from p2c_lib.session import Progress, Session
 
 __all__ = ["Increment"]
 
@@ -30,27 +30,45 @@ class Increment:
     """What one run of a task has to read, by its mark in the ledger or by a moment ``since``.
 
     The mark moves when a load is done, and only where no moment was given: what lies between the mark and the moment
-    was not read then.
+    was not read then. With ``full`` everything is read and a new mark begins.
     """
 
     def __init__(
-        self, session: Session, template: Template, suites: Sequence[Path], ledger: Ledger, *, since: str | None = None
+        self,
+        session: Session,
+        template: Template,
+        suites: Sequence[Path],
+        ledger: Ledger,
+        *,
+        since: str | None = None,
+        full: bool = False,
     ) -> None:
         from p2c_lib import __version__
 
         self._session, self._template, self._since = session, template, since
         self._scope = {"connection_set": session.set.name, "company": session.company}
-        self._rules = Rules(template.sha, _sha(suites), __version__)
+        place = f"{session.set.sales.url} {session.set.finops.url}"
+        self._rules = Rules(template.sha, _sha(suites), __version__, place)
         self._began = datetime.now(UTC).isoformat(timespec="seconds")
         self._mark: Mark | None
         self._mark, self._why = last_mark(ledger, template.task, self._rules, self._scope)
+        self._before = self._mark if full else None
+        if full:
+            self._mark, self._why = None, "a full read was asked for"
         self._waiting = {row["key"] for row in ledger.waiting(**self._scope, task=template.task)}
 
     @cached_property
     def delta(self) -> Delta:
         """What changed; the services are asked once."""
-        query = self._template.source
-        return delta_of(self._session, query, self._mark, self._why, waiting=self._waiting, since=self._since)
+        return delta_of(
+            self._session,
+            self._template.source,
+            self._mark,
+            self._why,
+            waiting=self._waiting,
+            since=self._since,
+            before=self._before,
+        )
 
     @property
     def beginning(self) -> tuple[str, Delta]:
@@ -79,24 +97,24 @@ class Increment:
         said = f"; {len(gone):,} rows were deleted at the source and left at the destination" if gone else ""
         return f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{said}."
 
-    def extract(self, *, snapshot: Path, limit: int | None) -> EntityFrame:
+    def extract(self, *, snapshot: Path, limit: int | None, progress: Progress | None = None) -> EntityFrame:
         """The source rows to judge."""
         asked = self.delta.query
         if self.delta.whole:
-            return self._session.extract(asked, snapshot=snapshot, limit=limit)
+            return self._session.extract(asked, snapshot=snapshot, limit=limit, progress=progress)
         schema = self._session.client(asked.app).schema(asked.entity)
         note = self.delta.note if limit is None else f"{self.delta.note}; the first {limit:,} rows"
         frame = self._session.extract_parts(asked, self.delta.filters(schema), note=note, snapshot=snapshot)
         return frame if limit is None else frame.with_table(frame.table.slice(0, limit))
 
-    def target(self, passed: EntityFrame, *, snapshot: Path) -> EntityFrame:
+    def target(self, passed: EntityFrame, *, snapshot: Path, progress: Progress | None = None) -> EntityFrame:
         """The destination's rows with the keys of the rows that passed, and no others."""
         query = self._template.destination
         if self.delta.whole:
-            return self._session.extract(query, snapshot=snapshot)
+            return self._session.extract(query, snapshot=snapshot, progress=progress)
         keys, wanted = passed.table.select(list(query.key)).drop_null(), key_text(passed.table, query.key)
         if keys.num_rows > max(WORTH_WHOLE, (self.of or 0) // SHARE) or any("." in name for name in query.key):
-            frame = self._session.extract(query, snapshot=snapshot)
+            frame = self._session.extract(query, snapshot=snapshot, progress=progress)
         else:
             schema = self._session.client(query.app).schema(query.entity)
             filters = among_keys(schema, keys.to_pylist())

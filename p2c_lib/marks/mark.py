@@ -27,16 +27,18 @@ CHANGED = {
     "template_sha": "the template changed",
     "suite_sha": "the suite changed",
     "version": "the workbench changed",
+    "place": "a system is at another address",
 }
 
 
 @dataclass(frozen=True)
 class Rules:
-    """By what rows were judged; where one of them changed, rows that did not change may have to."""
+    """By what rows were judged and where; with another rule or another system, rows that did not change count too."""
 
     template_sha: str
     suite_sha: str
     version: str
+    place: str
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def save_mark(mark: Mark, session: Session, ledger: Ledger, *, task: str, rules:
         template_sha=rules.template_sha,
         suite_sha=rules.suite_sha,
         version=rules.version,
+        place=rules.place,
         positions=mark.positions,
         folder=folder,
         rows=mark.seen.num_rows,
