@@ -114,6 +114,15 @@ def test_a_history_can_be_of_one_set_or_one_task(here: Workspace, ledger: Ledger
     assert (run.run_id, run.count("read")) == ("r-1", 7)
 
 
+def test_sets_and_companies_are_not_mixed_in_a_trend(here: Workspace, ledger: Ledger) -> None:
+    put_run(ledger, "r-1", [line("accounts", read=100)], started=NOON)
+    put_run(ledger, "r-2", [line("accounts", read=7)], started=NOON + timedelta(1), company="DEMF")
+    assert [(trend.task, trend.runs, trend.read) for trend in history(here).trends] == [
+        ("accounts, sandbox USMF", 1, (100, 100)),
+        ("accounts, sandbox DEMF", 1, (7, 7)),
+    ]
+
+
 def test_no_run_yet_is_said_plainly(tmp_path: Path) -> None:
     assert "No run is in the ledger yet" in p2c(tmp_path)
     assert json.loads(told(tmp_path, "--json"))["runs"] == []
@@ -175,7 +184,12 @@ def test_a_run_that_was_killed_is_reported_from_what_is_there(here: Workspace, l
         ([line("accounts")], {}, "warn", "Not in: 4 quarantined, 1 held."),
         ([line("accounts", failed=3)], {"status": "differences"}, "warn", "4 quarantined, 1 held, 3 refused."),
         ([line("accounts")], {"apply": False, "status": "differences"}, "planned", "15 rows would be written:"),
-        ([line("accounts", status="blocked")], {"status": "differences"}, "blocked", "The gate is closed for accounts"),
+        (
+            [line("accounts", status="blocked", created=0, updated=0, held=96)],
+            {"status": "differences"},
+            "blocked",
+            "The gate is closed for accounts: nothing of it was written. Not in: 4 quarantined, 96 held.",
+        ),
         ([], {"status": "running", "ended": None}, "failed", "The run did not end."),
     ],
 )
@@ -345,7 +359,9 @@ def test_a_length_of_time_that_is_none_is_refused(text: str) -> None:
 
 def test_a_wrong_word_is_one_clear_line(tmp_path: Path) -> None:
     put_runs(tmp_path, 2)
+    (tmp_path / "p2c.toml").touch()
     assert "Unknown run 'r-9'" in p2c(tmp_path, "show", "r-9", code=2)
+    assert "cannot be written" in p2c(tmp_path, "--html", str(tmp_path / "p2c.toml" / "history.html"), code=2)
     assert "'soon' is no length of time" in p2c(tmp_path, "prune", "--older-than", "soon", code=2)
 
 

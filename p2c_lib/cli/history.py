@@ -65,7 +65,6 @@ def show(run: RunArgument, *, html: HtmlOption = None, as_json: JsonOption = Fal
                 {**found.to_dict(), "problems": dict(found.problems), "outcomes": ledger.outcomes_of(found.run_id)}
             )
         elif html is not None:
-            html.parent.mkdir(parents=True, exist_ok=True)
             typer.echo(run_report(found, ledger, beside=html.parent.resolve()).save(html))
         else:
             typer.echo(run_report(found, ledger).to_text())
@@ -118,7 +117,6 @@ def _show(value: Any, *, html: Path | None, as_json: bool) -> None:
     if as_json:
         json_line(value.to_dict())
     elif html is not None:
-        html.parent.mkdir(parents=True, exist_ok=True)
         typer.echo(value.report().save(html))
     else:
         typer.echo(value.report().to_text())

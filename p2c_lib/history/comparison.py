@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.history.past_run import COUNTS, PastRun, past_run
+from p2c_lib.history.past_run import PastRun, past_run
+from p2c_lib.ledger.schema import COUNTS
 from p2c_lib.report import Facts, Part, Prose, Report, Section, Table
 
 if TYPE_CHECKING:

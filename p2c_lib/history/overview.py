@@ -33,7 +33,10 @@ TELLING, SLOW = 3, 2.0
 
 @dataclass(frozen=True)
 class Trend:
-    """How a task went over its runs, the first to the last: agreeing share, rows that wait, rows read, seconds."""
+    """How a task went over its runs, the first to the last: agreeing share, rows that wait, rows read, seconds.
+
+    ``task`` says the set and company too, where the history has several.
+    """
 
     task: str
     runs: int
@@ -77,12 +80,13 @@ class History:
 
     @cached_property
     def trends(self) -> tuple[Trend, ...]:
-        """How each task went; a task that was walked once has its first and last the same."""
-        lines: dict[str, list[Mapping[str, Any]]] = {}
+        """How each task went, of each set and company; one that was walked once has its first and last the same."""
+        lines: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         for run in reversed(self.runs):
             for line in run.tasks:
-                lines.setdefault(line["task"], []).append({**line, "applied": run.applied})
-        return tuple(_trend(task, found) for task, found in lines.items())
+                lines.setdefault((line["task"], _scope(run)), []).append({**line, "applied": run.applied})
+        several = len({scope for _, scope in lines}) > 1
+        return tuple(_trend(f"{task}, {scope}" if several else task, found) for (task, scope), found in lines.items())
 
     def table(self, *, beside: Path | None = None) -> Table:
         """A line a run; with ``beside`` a run leads to its report by its path from that folder."""
@@ -114,7 +118,6 @@ class History:
 
     def save(self, path: Path) -> Path:
         """Write the page, each run leading to its report; returns the path."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         return self.report(beside=path.parent.resolve()).save(path)
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,12 +144,9 @@ class History:
 
     def _charts(self) -> list[Part]:
         drawn = self.runs[:DRAWN][::-1]
-        names = {run.run_id: f"{run.started:%d %b %H:%M:%S}" for run in drawn}
-        written = [
-            (names[run.run_id], kind, run.count(kind) if run.applied else 0) for run in drawn for kind in WRITTEN
-        ]
-        waiting = [(names[run.run_id], kind, run.count(kind)) for run in drawn for kind in WAITING]
-        lasted = [(names[run.run_id], "seconds", round(run.seconds, 1)) for run in drawn]
+        written = [(run.run_id, kind, run.count(kind) if run.applied else 0) for run in drawn for kind in WRITTEN]
+        waiting = [(run.run_id, kind, run.count(kind)) for run in drawn for kind in WAITING]
+        lasted = [(run.run_id, "seconds", round(run.seconds, 1)) for run in drawn]
         parts: list[Part] = [
             columns("Rows written, run by run", written, WRITTEN),
             columns("Rows that did not go in, run by run", waiting, WAITING),
@@ -190,8 +190,12 @@ def history(
 def _line(run: PastRun, beside: Path | None) -> tuple[Any, ...]:
     waits = run.count("quarantined", "held", "drifted")
     counts = (run.count("read"), run.count("created", "updated"), run.count("unchanged"), waits, run.count("failed"))
-    scope = f"{run.connection_set} {run.company}"
-    return (_to_report(run, beside), run.state, run.mode, f"{run.started:%Y-%m-%d %H:%M}", scope, *counts, run.seconds)
+    facts = (run.state, run.mode, f"{run.started:%Y-%m-%d %H:%M}", _scope(run))
+    return (_to_report(run, beside), *facts, *counts, run.seconds)
+
+
+def _scope(run: PastRun) -> str:
+    return f"{run.connection_set} {run.company}"
 
 
 def _to_report(run: PastRun, beside: Path | None) -> Link | str:

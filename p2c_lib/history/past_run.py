@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import RunError, UnknownName
+from p2c_lib.ledger.schema import COUNTS
 from p2c_lib.report import Mark
 from p2c_lib.run_folder import RunFolder
 
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from p2c_lib.config import Workspace
     from p2c_lib.ledger import Ledger
 
-__all__ = ["COUNTS", "PastRun", "past_run", "past_runs"]
+__all__ = ["PastRun", "past_run", "past_runs"]
 
-COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 STATES = {
     "clean": Mark("clean", "ok"),
     "differences": Mark("differences", "warning"),

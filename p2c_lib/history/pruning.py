@@ -99,11 +99,20 @@ def prune(workspace: Workspace, *, older_than: timedelta, keep: int = 0, dry_run
         kept = {one.run_id: why for one in old if (why := _needed(runs.get(one.run_id), one, ledger))}
     finally:
         ledger.close()
+    for one in old:
+        if one.run_id not in kept and not dry_run and (why := _remove(workspace.state / "runs" / one.run_id)):
+            kept[one.run_id] = why
     gone = tuple(one for one in old if one.run_id not in kept)
-    if not dry_run:
-        for one in gone:
-            shutil.rmtree(workspace.state / "runs" / one.run_id)
     return Pruned(gone, kept, len(found), done=not dry_run)
+
+
+def _remove(folder: Path) -> str:
+    """Remove a folder; why it could not be, empty when it is gone."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        return f"cannot be removed: {error.strerror or error}"
+    return ""
 
 
 def _folders(workspace: Workspace, runs: dict[str, PastRun]) -> Iterator[Removed]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from p2c_lib import __version__
 from p2c_lib.history import sections
-from p2c_lib.history.past_run import COUNTS, PastRun, past_run
+from p2c_lib.history.past_run import PastRun, past_run
+from p2c_lib.ledger.schema import COUNTS
 from p2c_lib.report import Figures, Link, Links, Mark, Part, Prose, Report, Section, Table, stacked_bars
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def verdict_of(run: PastRun) -> tuple[str, str]:
     if not run.tasks:
         return "pass", "The notebook ended; it walked no task."
     if blocked := [task["task"] for task in run.tasks if task["status"] == "blocked"]:
-        return "blocked", f"The gate is closed for {', '.join(blocked)}: nothing of it was written. {_counted(run)}"
+        closed = f"The gate is closed for {', '.join(blocked)}: nothing of it was written."
+        return "blocked", f"{closed} {_counted(run)}" if run.count("created", "updated") else f"{closed}{_not_in(run)}"
     if not run.applied and run.count("created", "updated"):
         return "planned", _counted(run)
     return "warn" if waits else "pass", _counted(run)
@@ -130,10 +132,14 @@ def _counted(run: PastRun) -> str:
     else:
         said = "There is nothing to write."
     said += f" {run.count('unchanged'):,} of {run.count('read'):,} rows agreed already."
-    named = [(run.count(name), word) for name, word in (("quarantined", "quarantined"), ("held", "held"))]
-    named += [(run.count("failed"), "refused"), (run.count("drifted"), "drifted")]
-    waiting = ", ".join(f"{count:,} {word}" for count, word in named if count)
-    return f"{said} Not in: {waiting}." if waiting else f"{said} No row waits."
+    return said + (_not_in(run) or " No row waits.")
+
+
+def _not_in(run: PastRun) -> str:
+    """How many rows did not go in, by why; empty when all did."""
+    words = {"quarantined": "quarantined", "held": "held", "failed": "refused", "drifted": "drifted"}
+    told = ", ".join(f"{run.count(name):,} {word}" for name, word in words.items() if run.count(name))
+    return f" Not in: {told}." if told else ""
 
 
 def _figures(run: PastRun) -> Figures:

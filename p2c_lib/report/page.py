@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from p2c_lib.errors import RunError
 from p2c_lib.report.cells import KINDS, Link
 from p2c_lib.report.parts import Part, Section
 from p2c_lib.report.style import PAGE, STYLE, fragment
@@ -51,10 +52,18 @@ class Report:
         return {"title": self.title, "verdict": self.verdict, "why": self.why, "parts": parts}
 
     def save(self, path: Path) -> Path:
-        """Write the page and return its path; who opens it meanwhile sees the old page or the new one."""
-        partial = path.with_suffix(".part")
-        partial.write_text(self.to_html(), encoding="utf-8")
-        return partial.replace(path)
+        """Write the page and return its path; who opens it meanwhile sees the old page or the new one.
+
+        Raises RunError where it cannot be written.
+        """
+        partial = path.with_name(f"{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(self.to_html(), encoding="utf-8")
+            return partial.replace(path)
+        except OSError as error:
+            hint = "Name a file in a folder you may write to."
+            raise RunError(f"{path} cannot be written: {error.strerror or error}.", hint=hint) from None
 
     def _head(self, level: str) -> str:
         subtitle = f'<p class="subtitle">{escape(self.subtitle)}</p>' if self.subtitle else ""

@@ -93,9 +93,18 @@ figcaption { font-weight: 600; font-size: .9rem; }
 """
 
 
+# A notebook beside its list of files is narrow: words break rather than leave the page.
+CELL = """
+th, td { padding: .25rem .4rem; }
+td { overflow-wrap: anywhere; min-width: 3.2rem; }
+td.n { min-width: 2rem; }
+td, .word, .short { white-space: normal; }
+"""
+
+
 def fragment(html: str) -> str:
     """HTML for a notebook cell in the workbench's look, for both themes of JupyterLab.
 
     JupyterLab would take what stands between two dollar signs for a formula; prices are none.
     """
-    return f'<div class="p2c tex2jax_ignore mathjax_ignore"><style>.p2c.p2c {{{STYLE}}}</style>{html}</div>'
+    return f'<div class="p2c tex2jax_ignore mathjax_ignore"><style>.p2c.p2c {{{STYLE}{CELL}}}</style>{html}</div>'
