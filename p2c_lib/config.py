@@ -116,7 +116,8 @@ def _from_file(path: str) -> str:
     try:
         return Path(path).expanduser().read_text("utf-8").splitlines()[0].strip()
     except (OSError, IndexError) as error:
-        raise ConfigError(f"The secret file:{path} cannot be read ({error}).") from None
+        hint = "The secret is the first line of that file; the file must be yours to read."
+        raise ConfigError(f"The secret file:{path} cannot be read ({error}).", hint=hint) from None
 
 
 def _from_keyring(place: str) -> str:
@@ -130,7 +131,8 @@ def _from_keyring(place: str) -> str:
         ) from None
     value = keyring.get_password(service, user)
     if not value:
-        raise ConfigError(f"The keyring has no password for {service}/{user}.")
+        hint = f"Store it there: keyring set {service} {user}"
+        raise ConfigError(f"The keyring has no password for {service}/{user}.", hint=hint)
     return str(value)
 
 
@@ -285,7 +287,8 @@ class Workspace:
         if entry["app"] not in get_args(App):
             raise UnknownName("app", str(entry["app"]), get_args(App), where=place)
         if entry["app"] != app:
-            raise ConfigError(f"{place} is a {entry['app']} connection where {app} is needed.")
+            hint = f'Name a connection with app = "{app}" as {app} of the set.'
+            raise ConfigError(f"{place} is a {entry['app']} connection where {app} is needed.", hint=hint)
         here = Connection(
             name=name,
             app=app,
@@ -334,7 +337,9 @@ def workspace(start: Path | None = None) -> Workspace:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}.") from None
+        raise ConfigError(
+            f"{file} cannot be read: {error}.", hint="It is TOML: tables in [ ], texts in quotes."
+        ) from None
     for key in content:
         if key not in FILE_KEYS:
             raise UnknownName("key", key, FILE_KEYS, where=str(file))
@@ -353,7 +358,7 @@ def checked_table(entry: Any, allowed: set[str], needed: set[str], place: str) -
             raise UnknownName("key", key, allowed, where=place)
     missing = sorted(needed - entry.keys())
     if missing:
-        raise ConfigError(f"{place} lacks {', '.join(missing)}.")
+        raise ConfigError(f"{place} lacks {', '.join(missing)}.", hint=f"Write it below [{place}].")
     return entry
 
 
@@ -376,7 +381,9 @@ def _passphrase(entry: Mapping[str, Any], place: str) -> Secret | None:
     if "certificate_password" not in entry:
         return None
     if "certificate" not in entry:
-        raise ConfigError(f"{place} has a certificate_password without a certificate.")
+        raise ConfigError(
+            f"{place} has a certificate_password without a certificate.", hint="Name the certificate too."
+        )
     return Secret(str(entry["certificate_password"]))
 
 
@@ -401,7 +408,9 @@ def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]
         checked = checked_table(entry, CREDENTIAL_KEYS, {"client_id"}, where)
         secret = _secret(checked, where)
         if secret is None:
-            raise ConfigError(f"{where} lacks secret or certificate.")
+            raise ConfigError(
+                f"{where} lacks secret or certificate.", hint="Every further user signs in by one of them."
+            )
         passphrase = _passphrase(checked, where)
         users.append(replace(here, client_id=str(checked["client_id"]), secret=secret, passphrase=passphrase))
     names = [here.client_id, *(user.client_id for user in users)]

@@ -23,7 +23,7 @@ from p2c_lib import errors
 from p2c_lib.gates.preflight import CHECKS
 from p2c_lib.mapping import TASKS
 from p2c_lib.mapping.template import PARTS
-from p2c_lib.runs import RunParameters
+from p2c_lib.runs.parameters import MODELS
 from tests.jupyterlab import SWITCHES, chromium
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def test_the_reference_names_all_there_is(site: Path) -> None:
     named = {
         "reference/cli": set(commands()),
         "reference/errors": set(errors.__all__),
-        "reference/parameters": set(RunParameters.model_fields),
+        "reference/parameters": {*MODELS, *(name for model in MODELS.values() for name in model.model_fields)},
         "reference/checks": {*CHECKS, *TASKS},
         "reference/templates": {f.alias or n for part in PARTS.values() for n, f in part.model_fields.items()},
         "reference/python": set(p2c_lib.__all__) - {"TASKS"},

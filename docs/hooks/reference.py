@@ -138,19 +138,23 @@ def shape(schema: Mapping[str, Any]) -> str:
 
 
 def parameters() -> Iterator[str]:
-    """What every notebook of a run can be told."""
-    from p2c_lib.runs import RunParameters
+    """What every notebook can be told, one table for those that share it."""
+    from p2c_lib.runs.parameters import MODELS
 
     yield "# Parameters\n"
-    yield "What the notebooks of a run can be told: `p2c run --param name=value`, or the first code cell of a "
-    yield "notebook. They are checked before a kernel starts; a wrong name or value is an error that says what is "
-    yield "allowed.\n"
-    properties = RunParameters.model_json_schema()["properties"]
-    rows = (
-        (f"`{name}`", shape(properties[name]), _default(field.default), field.description or "")
-        for name, field in RunParameters.model_fields.items()
-    )
-    yield from table(("parameter", "what it holds", "default", "what it does"), rows)
+    yield "What the notebooks can be told: `p2c run --param name=value`, `p2c run NOTEBOOK --param name=value`, or the "
+    yield "first code cell of a notebook. They are checked before a kernel starts; a wrong name or value is an error "
+    yield "that says what is allowed. `p2c params NOTEBOOK` shows those of one.\n"
+    for model in dict.fromkeys(MODELS.values()):
+        notebooks = ", ".join(name for name, one in MODELS.items() if one is model)
+        yield f"## {notebooks}\n"
+        yield from prose(model.__doc__)
+        properties = model.model_json_schema()["properties"]
+        rows = (
+            (f"`{name}`", shape(properties[name]), _default(field.default), field.description or "")
+            for name, field in model.model_fields.items()
+        )
+        yield from table(("parameter", "what it holds", "default", "what it does"), rows)
 
 
 def checks() -> Iterator[str]:

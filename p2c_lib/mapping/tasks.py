@@ -59,6 +59,7 @@ def _in_order(needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         waiting = [task for task in needs if task not in placed]
         ready = next((task for task in waiting if all(name in placed for name in needs[task])), None)
         if ready is None:
-            raise TemplateError(f"The tasks {', '.join(waiting)} need each other.", path="needs")
+            hint = "Take one of them out of the needs of another."
+            raise TemplateError(f"The tasks {', '.join(waiting)} need each other.", path="needs", hint=hint)
         placed[ready] = None
     return tuple(placed)
