@@ -56,8 +56,10 @@ bench: venv build/frame-peers/.made ## race against peers, in environments of th
 	$(BIN)/python benchmarks/map.py --json --peers build/frame-peers/bin/python
 	$(BIN)/python benchmarks/gate.py --json
 	$(BIN)/python benchmarks/apply.py --json
+	$(BIN)/python benchmarks/run.py --json $(if $(P2C_ADVENTUREWORKS),--data $(P2C_ADVENTUREWORKS))
 	$(BIN)/python benchmarks/reconcile.py --json --peers build/frame-peers/bin/python
 	$(BIN)/python benchmarks/reconcile.py --json --rows 10000000 --repeat 1
+	$(BIN)/python -m benchmarks.history --json
 	$(BIN)/python -m benchmarks.explorer --json
 
 build/frame-peers/.made: benchmarks/peers.txt

@@ -90,7 +90,7 @@ def keep_task(folder: Path, task: str, **changes: Any) -> None:
             "folder": str(folder / task / f"{task}-{'c' * 12}"),
             "counts": counts,
             "predicted": {"requests": 3, "minutes": 0.5},
-            "money": [{"field": "CreditLimit", "created": "1200.500000", "from": "10", "to": "20"}],
+            "money": [{"field": "CreditLimit", "currency": "USD", "created": "1200.500000", "from": "10", "to": "20"}],
             "follows": [],
         },
         "outcome": {"seconds": 0.7, "sample": "15 rows read back: all as written"},
