@@ -39,7 +39,9 @@ def test_every_task_is_compared_and_the_report_names_causes_orphans_and_trend(be
     assert tuple(before.tasks) == TASKS
     assert not before.clean
     words = before.report().to_text()
-    assert all(part in words for part in ("Rows by class", "Top causes", "Rows that refer to none", "Over time"))
+    assert all(
+        part in words for part in ("Rows by class", "Top causes", "Rows that refer to none", "Match rates over time")
+    )
     assert before.to_dict()["tasks"]["accounts"]["missing"] == before.tasks["accounts"].summary["missing"]
 
 
@@ -51,11 +53,14 @@ def test_orphans_are_found_where_they_were_planted(before: CompanyView) -> None:
 def test_after_an_apply_only_what_moved_differs_and_is_known_as_the_destinations_doing(after: CompanyView) -> None:
     accounts = after.tasks["accounts"].summary
     assert (accounts["changed"], accounts["missing"]) == (1, 0)
-    assert after.moved == {"accounts": {"destination-ahead": 1}, "products": {}}
+    moved = {task: table.select(["field", "moved"]).to_pylist() for task, table in after.moved.items()}
+    assert moved == {"accounts": [{"field": "SalesMemo", "moved": "destination-ahead"}], "products": []}
+    assert after.to_dict()["moved"] == {"accounts": {"destination-ahead": 1}, "products": {}}
+    assert "destination-ahead" in after.report().to_text()
 
 
 def test_rows_only_at_the_destination_are_told_apart(after: CompanyView) -> None:
-    assert set(after.extras["accounts"]) == {"deleted-at-source", "never-ours"}
+    assert set(after.extras["accounts"].column("origin").to_pylist()) == {"deleted-at-source", "never-ours"}
 
 
 def test_the_trend_has_a_line_for_each_time_a_task_was_compared(after: CompanyView, session: Session) -> None:

@@ -16,16 +16,24 @@ from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import CLASSES, equal_pairs, find
 from p2c_lib.reconcile.preview import Preview, preview_of, with_fixes
 from p2c_lib.reconcile.sides import Side, taken
-from p2c_lib.report import Figures, Part, Report, Table
+from p2c_lib.report import Figures, Part, Report, Table, stacked_bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from p2c_lib.mapping import Template
 
-__all__ = ["Reconciliation"]
+__all__ = ["COLOURS", "Reconciliation"]
 
 SHOWN = 10
+COLOURS = {
+    "equal": "#afb8c1",
+    "changed": "#0969da",
+    "missing": "#1a7f37",
+    "extra": "#8250df",
+    "duplicate": "#e16f24",
+    "invalid": "#cf222e",
+}
 SIDES = ("expected", "actual")
 
 
@@ -106,9 +114,10 @@ class Reconciliation:
 
     def report(self) -> Report:
         """What was compared, the classes, the commonest causes and the first differences."""
-        parts: list[Part] = [Figures(tuple(self.summary.items()))]
+        sides = [(side, name, n) for side, counts in self.sides.items() for name, n in counts.items()]
+        parts: list[Part] = [Figures(tuple(self.summary.items())), stacked_bars("Rows of both sides", sides, COLOURS)]
         if self.differences.num_rows:
-            parts.append(_shown("Causes", self.causes))
+            parts += [self._bars(), _shown("Causes", self.causes)]
             parts.append(_shown("Differences", self.differences.drop_columns(["@expected", "@actual"])))
         clean = sum(self.summary.values()) == self.summary["equal"]
         return Report(f"Reconciliation of {self.template.task}", "pass" if clean else "warn", self._why(), tuple(parts))
@@ -136,6 +145,14 @@ class Reconciliation:
             types_mapper=pd.ArrowDtype
         )
         return found
+
+    def _bars(self) -> Part:
+        """How many differences each cause stands behind."""
+        counts: dict[str, int] = {}
+        for line in self.causes.to_pylist():
+            counts[line["cause"]] = counts.get(line["cause"], 0) + line["count"]
+        bars = [(cause, "differences", counts[cause]) for cause in sorted(counts, key=lambda c: -counts[c])]
+        return stacked_bars("Differences by cause", bars, {"differences": COLOURS["changed"]}, share=False)
 
     def _why(self) -> str:
         counted = self.summary
