@@ -313,7 +313,8 @@ class TaskWalk:
         """The writes that would bring them into agreement, as files in the run folder."""
         with self._ledger() as ledger:
             pace = ledger.pace(self.template.destination.entity)
-        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace, **self.limits)
+        there = self.increment.there() if self.increment is not None and len(self.check().passed) else None
+        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace, there=there, **self.limits)
 
     @_step
     def apply(self) -> LoadOutcome | None:

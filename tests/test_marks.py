@@ -131,13 +131,17 @@ def test_after_100_changed_accounts_only_those_are_read_mapped_and_written(place
     assert {task: line.created + line.updated for task, line in lines.items()} == more
     assert {task: len(one.map().source) for task, one in walks.items()} == {t: waits[t] + more[t] for t in walks}
     assert {task: len(one.target()) for task, one in walks.items()} == more
+    there = place.rows("finops", "CustomersV2", ("CustomerAccount",), "PartyType eq 'Organization'")
+    assert walks["accounts"].plan().facts["destination"]["rows"] == len(there) > 100
     gets = [request for request in asked if request.startswith("GET")]
     assert [request for request in gets if "$filter" not in request and "$deltatoken" not in request] == []
-    assert all("CustomerAccount%20eq" in request for request in gets if "CustomersV2" in request)
+    customers = [request for request in gets if "CustomersV2" in request]
+    (counted,) = [request for request in customers if "CustomerAccount%20eq" not in request]
+    assert "$top=1&$count=true" in counted
     assert [request for request in asked if not request.startswith("GET")] == ["POST $batch?cross-company=true"]
     # What changed: 2 + 2 + 2 + 4 + 5 questions. Rows: 2 reads of accounts, at most 2 of every other task and of the
-    # lines of the quotes that wait. At the destination: 100 customers by 40, before, for the versions and a sample.
-    assert len(asked) <= 15 + 2 + 2 * 5 + 1 + 9
+    # lines of the quotes that wait. There: 100 customers by 40, before, for versions and a sample; and a count.
+    assert len(asked) <= 15 + 2 + 2 * 5 + 1 + 10
     again = place.load().finish()
     assert (again.read, again.updated) == (waits["accounts"], 0)
 

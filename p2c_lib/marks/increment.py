@@ -122,6 +122,19 @@ class Increment:
         mine = pc.is_in(key_text(frame.table, query.key), value_set=wanted)
         return frame.with_table(frame.table.filter(mine))
 
+    def there(self) -> int | None:
+        """How many rows the destination has in all; None where all of them are read.
+
+        Where the service cannot tell, the rows of the source stand for them.
+        """
+        if self.delta.whole:
+            return None
+        query = self._template.destination
+        client = self._session.client(query.app)
+        company = self._session.company if client.schema(query.entity).has_company else None
+        counted = client.count(query_of(client, query.entity, query.key, filter=query.filter, company=company))
+        return self.of if counted is None else counted
+
     def parts(self, template: Template, column: str, whole: EntityFrame, *, snapshot: Path) -> EntityFrame:
         """The rows of another task that are parts of the rows read, by the lookup that its ``column`` comes through."""
         query, rule = template.source, template.rule(column)

@@ -36,19 +36,22 @@ def plan(
     max_updates: int | None = None,
     max_share_changed: float | None = None,
     pace: float | None = None,
+    there: int | None = None,
 ) -> Plan:
     """The writes that bring the destination into agreement, saved in a new folder below ``folder``.
 
     ``folder`` is ``.p2c/plans`` of the workspace by default. ``max_creates``, ``max_updates`` and ``max_share_changed``
     (the share of the destination's rows that may be updated, 0 to 1), by default the template's, are limits that
-    ``apply`` enforces. ``pace`` is rows a second as measured earlier, for the minutes it will take. A row whose key
-    stands twice on a side is never paired, so it is never written.
+    ``apply`` enforces. ``pace`` is rows a second as measured earlier, for the minutes it will take; ``there`` how many
+    rows the destination has where only a part of them was read. A row whose key stands twice on a side is never paired,
+    so it is never written.
     """
     operations = operations_of(recon)
     named = {"max_creates": max_creates, "max_updates": max_updates, "max_share_changed": max_share_changed}
     given = {name: limit for name, limit in named.items() if limit is not None}
     limits = dict.fromkeys(named) | recon.template.limits.model_dump() | given
-    facts = _facts(recon, gate, operations, limits, pace)
+    rows = max(len(recon.actual), there or 0)
+    facts = _facts(recon, gate, operations, limits, rows, pace)
     return saved(operations, facts, folder or config.workspace().state / "plans")
 
 
@@ -68,10 +71,15 @@ def foretold(destination: Mapping[str, Any], operations: pa.Table, pace: float |
 
 
 def _facts(
-    recon: Reconciliation, gate: GateResult, operations: pa.Table, limits: Mapping[str, Any], pace: float | None
+    recon: Reconciliation,
+    gate: GateResult,
+    operations: pa.Table,
+    limits: Mapping[str, Any],
+    there: int,
+    pace: float | None,
 ) -> dict[str, Any]:
     summary = recon.summary
-    destination = recon.actual.origin.to_dict() | {"rows": len(recon.actual)}
+    destination = recon.actual.origin.to_dict() | {"rows": there}
     return {
         "version": VERSION,
         "task": recon.template.task,
