@@ -22,7 +22,7 @@ def plan(tmp_path: Path) -> Plan:
 def test_the_review_opens_on_what_changes_and_why(plan: Plan) -> None:
     shown = PlanReview(plan)
     assert shown.head["counts"] == {"create": 2, "update": 40, "delete": 0}
-    assert shown.causes == [{"cause": "case", "field": "OrganizationName", "count": 40}]
+    assert shown.causes == [{"cause": "case", "field": "OrganizationName", "rows": 40}]
     assert (shown.page["total"], len(shown.page["rows"]), shown.page["number"]) == (40, 25, 0)
     assert shown.page["rows"][0] == {
         "position": 2,

@@ -86,14 +86,14 @@ def plans(facts: Facts, folder: Path, near: Path, *, applied: bool) -> Section:
     columns = ("task", "create", "update", "agree already", "only there", "requests", "seconds expected", "plan")
     title = "Operations by kind" if applied else "Operations by kind, none of them sent"
     money = [
-        (task, line["field"], *(_decimal(line[name]) for name in ("created", "from", "to")))
+        (task, line["field"], line["currency"], *(_decimal(line[name]) for name in ("created", "from", "to")))
         for task, plan in made
         for line in plan.get("money", ())
     ]
     parts: list[Part] = [Table(columns, tuple(rows), title, sums=sums if len(rows) > 1 else ())]
     if money:
-        titles = ("task", "field", "sum of what is created", "sum of what changes, before", "and after")
-        parts.append(_cut(titles, money, "Money, in the rows' own currencies"))
+        titles = ("task", "field", "currency", "sum of what is created", "sum of what changes, before", "and after")
+        parts.append(_cut(titles, money, "Money"))
     follows = [
         (task, line["entity_set"], line["rows"], line["says"])
         for task, plan in made

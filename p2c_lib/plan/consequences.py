@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.plan.operations import changing
+
 __all__ = ["PRICE_FIELDS", "PUBLISH", "follows", "priced"]
 
 # What the Prospect to cash solution watches: a change of one of these writes the product's price-list item anew.
@@ -34,27 +36,18 @@ def follows(app: str, entity_set: str, operations: pa.Table) -> list[dict[str, A
         ("productpricelevels", _count(priced(operations)), SALES, ITEM),
         ("products", _count(_of(operations, "create")), PUBLISH, DRAFT),
         ("productpricelevels", _count(_of(operations, "delete")), SALES, GONE),
-        ("productpricelevels", _count(_changing(operations, ELSEWHERE)), SALES, STAYS),
+        ("productpricelevels", _count(changing(operations, ELSEWHERE)), SALES, STAYS),
     )
     return [{"entity_set": where, "rows": rows, "by": by, "says": says} for where, rows, by, says in found if rows]
 
 
 def priced(operations: pa.Table) -> pa.Array:
     """Which operations make Sales write a price-list item."""
-    return pc.or_(_of(operations, "create"), _changing(operations, PRICE_FIELDS))
+    return pc.or_(_of(operations, "create"), changing(operations, PRICE_FIELDS))
 
 
 def _of(operations: pa.Table, op: str) -> pa.Array:
     return pc.equal(operations.column("op"), op).combine_chunks()
-
-
-def _changing(operations: pa.Table, fields: tuple[str, ...]) -> pa.Array:
-    """Which operations are updates of one of some fields."""
-    changed = operations.column("changed").combine_chunks()
-    hit = pc.is_in(pc.list_flatten(changed), value_set=pa.array(fields, pa.string()))
-    rows = pc.list_parent_indices(changed).filter(hit)
-    places = pa.array(range(operations.num_rows), rows.type)
-    return pc.and_(_of(operations, "update"), pc.is_in(places, value_set=rows))
 
 
 def _count(hit: pa.Array) -> int:

@@ -38,7 +38,7 @@ def open_plan(folder: Path) -> Plan:
     """The plan in a folder. Raises PlanAltered when its files do not have its hash, PlanError when they are missing."""
     try:
         text = (folder / PLAN).read_bytes()
-        written = (folder / OPERATIONS).read_bytes()
+        written = _bytes_of(folder / OPERATIONS)
     except OSError as error:
         raise PlanError(f"There is no plan in {folder} ({error.strerror}).") from None
     try:
@@ -54,6 +54,15 @@ def open_plan(folder: Path) -> Plan:
         said = f"The plan in {folder} has the version {facts['version']}; this workbench knows {VERSION}."
         raise PlanError(said, hint="Make a new plan.")
     return Plan(plan_id, folder, facts, pq.read_table(pa.BufferReader(written)))
+
+
+def _bytes_of(file: Path) -> pa.Buffer:
+    """The content of a file in Arrow's own memory.
+
+    Bytes of Python's would be let go by Arrow's threads: when the interpreter ends meanwhile, the process aborts.
+    """
+    with pa.OSFile(str(file)) as opened:
+        return opened.read_buffer()
 
 
 def plan_file(facts: Mapping[str, Any], plan_id: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from math import ceil
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.odata.bulk import BULK_ROWS, WORTH_IT
 from p2c_lib.odata.dialect import DIALECTS
+from p2c_lib.plan.operations import changing
 
 __all__ = ["BATCH", "BULK", "PACKAGE", "counts_of", "money", "predicted"]
 
@@ -64,28 +66,32 @@ def _requests_for_creates(route: str, creates: int, there: int, size: int) -> in
 
 
 def money(operations: pa.Table) -> list[dict[str, str]]:
-    """For each field of money: what creates bring, what updates change it from and to; in the rows' own currencies."""
+    """For each field of money and currency: what creates bring, what updates change it from and to."""
     whole = operations.combine_chunks()
-    totals = []
-    for field in whole.schema.field("after").type:
+    after, before = (whole.column(side).combine_chunks() for side in ("after", "before"))
+    currency = next((f.name for f in after.type if "currency" in f.name.lower()), None)
+    currencies = pa.nulls(len(after), pa.string()) if currency is None else pc.struct_field(after, currency)
+    lines = []
+    for field in after.type:
         named = pc.match_substring_regex(pa.scalar(field.name), MONEY, ignore_case=True).as_py()
         if not (pa.types.is_decimal(field.type) and named):
             continue
-        line = {"field": field.name}
-        for title, op, side in (
-            ("created", "create", "after"),
-            ("from", "update", "before"),
-            ("to", "update", "after"),
-        ):
-            line[title] = str(_sum(whole, op, side, field.name))
-        if any(value != "0" for name, value in line.items() if name != "field"):
-            totals.append(line)
-    return totals
+        made, moved = pc.equal(whole.column("op"), "create"), changing(whole, (field.name,))
+        sums = {
+            "created": _sums(after, field.name, currencies, made),
+            "from": _sums(before, field.name, currencies, moved),
+            "to": _sums(after, field.name, currencies, moved),
+        }
+        for found in sorted(set().union(*sums.values())):
+            amounts = {title: format(by.get(found, Decimal(0)).normalize(), "f") for title, by in sums.items()}
+            lines.append({"field": field.name, "currency": found, **amounts})
+    return [line for line in lines if any(line[title] != "0" for title in ("created", "from", "to"))]
 
 
-def _sum(operations: pa.Table, op: str, side: str, field: str) -> Any:
-    structs = operations.column(side)
-    if field not in {f.name for f in structs.type}:
-        return 0
-    values = pc.struct_field(structs, field).filter(pc.equal(operations.column("op"), op))
-    return pc.sum(values).as_py() or 0
+def _sums(values: pa.StructArray, field: str, currencies: pa.Array, hit: pa.Array) -> dict[str, Decimal]:
+    """The sum of a field over some rows for each currency."""
+    if field not in {f.name for f in values.type}:
+        return {}
+    table = pa.table({"currency": pc.fill_null(currencies, ""), "value": pc.struct_field(values, field)})
+    found = table.filter(hit).group_by("currency").aggregate([("value", "sum")]).to_pylist()
+    return {row["currency"]: row["value_sum"] for row in found if row["value_sum"] is not None}

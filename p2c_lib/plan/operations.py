@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from p2c_lib.reconcile.sides import Side, arrow_schema, taken
 if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation
 
-__all__ = ["assembled", "fields_of", "numbered", "operations_of", "text_of"]
+__all__ = ["assembled", "changing", "fields_of", "numbered", "operations_of", "text_of"]
 
 TEXTS = pa.list_(pa.string())
 
@@ -78,6 +79,15 @@ def fields_of(operations: pa.Table) -> pa.Table:
     if not parts:
         return whole.select(["position", "op", "key"])
     return pa.concat_tables(parts).sort_by("position")
+
+
+def changing(operations: pa.Table, fields: Sequence[str]) -> pa.Array:
+    """Which operations are updates of one of some fields."""
+    changed = _one(operations.column("changed"))
+    hit = pc.is_in(pc.list_flatten(changed), value_set=pa.array(fields, pa.string()))
+    rows = pc.list_parent_indices(changed).filter(hit)
+    places = pa.array(range(operations.num_rows), rows.type)
+    return pc.and_(_one(pc.equal(operations.column("op"), "update")), pc.is_in(places, value_set=rows))
 
 
 def _rows_of(whole: pa.Table, name: str, old: pa.Array, new: pa.Array, flat: pa.Table) -> tuple[pa.Array, pa.Array]:

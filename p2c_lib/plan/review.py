@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.plan.forecast import OPS
+from p2c_lib.plan.operations import fields_of
 from p2c_lib.report import Facts, Part, Prose, Report, Table
 
 if TYPE_CHECKING:
@@ -25,13 +31,13 @@ def report_of(plan: Plan) -> Report:
         if lines:
             parts.append(Table.of(lines, title=title, most=SHOWN))
     if facts.get("money"):
-        parts.append(Table.of(facts["money"], title="Money, in the rows' own currencies"))
+        parts.append(Table.of(facts["money"], title="Money"))
     if facts.get("follows"):
         lines = tuple((line["rows"], line["entity_set"], line["by"], line["says"]) for line in facts["follows"])
         parts.append(Table(("rows", "where", "by", "what follows"), lines, "What follows", len(lines)))
     title = f"Undo of {plan.task}" if plan.undoes else f"Plan for {plan.task}"
     asked = Prose(f"Once it is applied, {why_command(plan, 'KEY', 'FIELD')} tells where a value came from.")
-    return Report(title, verdict, _why(plan), (*parts, _writes(plan), asked))
+    return Report(title, verdict, _why(plan), (*parts, *_writes(plan), asked))
 
 
 def routes_of(plan: Plan) -> str:
@@ -86,24 +92,41 @@ def _place(side: dict[str, Any]) -> str:
     return ", ".join([*parts, f"read {side['read_at'][:19]}Z"])
 
 
-def _writes(plan: Plan) -> Table:
-    rows = []
-    for row in plan.operations.slice(0, SHOWN).to_pylist():
-        before, after = row["before"] or {}, row["after"] or {}
-        fields = row["changed"] if row["op"] == "update" else [k for k, v in (after or before).items() if v is not None]
-        shown = [f"{f}: {_change(row['op'], before.get(f), after.get(f))}" for f in fields[:FIELDS_SHOWN]]
-        more = f" … {len(fields) - FIELDS_SHOWN} more" if len(fields) > FIELDS_SHOWN else ""
-        rows.append((row["op"], row["key"], "; ".join(shown) + more, row["reason"]))
-    return Table(("op", "key", "fields", "reason"), tuple(rows), "Writes", len(plan))
+def _writes(plan: Plan) -> list[Part]:
+    """Why rows change, the changes field by field, and the rows that come and go."""
+    if not len(plan):
+        return []
+    parts: list[Part] = []
+    causes = plan.causes.to_pylist()
+    if causes:
+        parts.append(Table.of(causes, title="Why rows change", most=SHOWN))
+    kinds = {op: plan.operations.filter(pc.equal(plan.operations.column("op"), op)) for op in OPS}
+    if kinds["update"].num_rows:
+        fields = fields_of(kinds["update"].slice(0, SHOWN)).drop_columns(["position", "op"])
+        lines = tuple(tuple(map(_short, row.values())) for row in fields.slice(0, SHOWN).to_pylist())
+        total = sum(line["rows"] for line in causes)
+        parts.append(Table(tuple(fields.column_names), lines, "Fields that change", total))
+    for op, title in (("create", "New rows"), ("delete", "Rows that go")):
+        if kinds[op].num_rows:
+            lines = tuple(_whole_rows(kinds[op].slice(0, SHOWN), "after" if op == "create" else "before"))
+            parts.append(Table(("key", "fields"), lines, title, kinds[op].num_rows))
+    return parts
 
 
-def _change(op: str, before: Any, after: Any) -> str:
-    """A new row has only values, one that goes only those it had."""
-    if op == "update":
-        return f"{_short(before)} → {_short(after)}"
-    return _short(after if op == "create" else before)
+def _whole_rows(rows: pa.Table, side: str) -> Iterator[tuple[str, str]]:
+    """Each row with its first fields in one cell."""
+    shown: dict[str, list[str]] = {}
+    for row in fields_of(rows).to_pylist():
+        shown.setdefault(row["key"], []).append(f"{row['field']}: {_short(row[side])}")
+    for key, fields in shown.items():
+        yield key, _first_of(fields)
 
 
-def _short(value: Any) -> str:
-    text = "nothing" if value is None else str(value)
+def _first_of(fields: list[str]) -> str:
+    more = f" … {len(fields) - FIELDS_SHOWN} more" if len(fields) > FIELDS_SHOWN else ""
+    return "; ".join(fields[:FIELDS_SHOWN]) + more
+
+
+def _short(value: str | None) -> str:
+    text = "nothing" if value is None else value
     return text if len(text) <= 40 else text[:39] + "…"

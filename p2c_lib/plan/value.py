@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from p2c_lib.errors import PlanAltered
 from p2c_lib.plan.narrow import narrowed
@@ -66,6 +67,15 @@ class Plan:
     def rows(self) -> pa.Table:
         """Every field that is written as a line: position, op, key, field, before, after and cause."""
         return fields_of(self.operations)
+
+    @cached_property
+    def causes(self) -> pa.Table:
+        """Why fields of updates change, the commonest first: cause, field and how many rows."""
+        updates = self.operations.filter(pc.equal(self.operations.column("op"), "update"))
+        flat = {name: pc.list_flatten(updates.column(of)) for name, of in (("cause", "causes"), ("field", "changed"))}
+        counted = pa.table(flat).group_by(["cause", "field"]).aggregate([([], "count_all")])
+        ordered = counted.sort_by([("count_all", "descending"), ("cause", "ascending"), ("field", "ascending")])
+        return ordered.rename_columns(["cause", "field", "rows"])
 
     @property
     def df(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ export default {
     function head() {
       const { title, why, id, ahead, left, money, follows, cannot } = model.get("head");
       return node("div", { class: "head" }, node("b", {}, title), node("span", { class: "quiet" }, ` ${id} · ${ahead}`), node("p", {}, why),
-        section("Left alone", left), section("Money, in the rows' own currencies", money),
+        section("Left alone", left), section("Money", money),
         section("What follows", follows), section("Cannot be undone", cannot));
     }
 
@@ -46,7 +46,7 @@ export default {
     function causes() {
       const wanted = model.get("wanted");
       if (wanted.op !== "update") return null;
-      return listing("Causes", model.get("causes").map(({ cause, field, count: rows }) => {
+      return listing("Causes", model.get("causes").map(({ cause, field, rows }) => {
         const chosen = wanted.cause === cause && wanted.field === field;
         const other = chosen ? { cause: null, field: null } : { cause, field };
         return { key: `cause ${cause} ${field}`, name: cause, where: field, rows, chosen, pick: () => choose({ number: 0, ...other }) };

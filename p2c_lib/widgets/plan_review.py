@@ -48,7 +48,7 @@ class PlanReview(PagedWidget):
         super().__init__(
             self._lines,
             head=_head(plan, counts),
-            causes=_causes(plan),
+            causes=plan.causes.to_pylist(),
             wanted={"op": first, "cause": None, "field": None, "search": "", "number": 0, "open": None},
         )
 
@@ -142,20 +142,9 @@ def _head(plan: Plan, counts: dict[str, int]) -> dict[str, Any]:
         "ahead": f"about {ahead['requests']:,} requests, {ahead['minutes']:g} minutes" + (routes and f": {routes}"),
         "left": [f"{line['rows']:,} {line['why']}" for line in plan.facts["left_alone"]],
         "money": [
-            f"{line['field']}: {line['created']} created, {line['from']} → {line['to']} changed"
+            f"{line['field']}: {line['created']} created, {line['from']} → {line['to']} changed ({line['currency']})"
             for line in plan.facts["money"]
         ],
         "follows": [f"{line['rows']:,} × {line['entity_set']}: {line['says']}" for line in plan.facts["follows"]],
         "cannot": [f"{line['key']}: {line['why']}" for line in plan.facts.get("cannot", ())[:PAGE]],
     }
-
-
-def _causes(plan: Plan) -> list[dict[str, Any]]:
-    """Why fields of updates change, the commonest first."""
-    lines = plan.rows
-    if not lines.num_rows:
-        return []
-    updates = lines.filter(pc.equal(lines.column("op"), "update"))
-    counted = updates.group_by(["cause", "field"]).aggregate([([], "count_all")])
-    ordered = counted.sort_by([("count_all", "descending"), ("cause", "ascending"), ("field", "ascending")])
-    return [{"cause": r["cause"], "field": r["field"], "count": r["count_all"]} for r in ordered.to_pylist()]
