@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["frame_html"]
 
 SYSTEMS = {"sales": "Sales", "finops": "F&O"}
-SHOWN_ROWS, SHOWN_COLUMNS = 8, 8
+SHOWN_ROWS, SHOWN_COLUMNS = 8, 6
 KINDS = (
     (pa.types.is_string, "text"),
     (pa.types.is_integer, "whole number"),

@@ -96,33 +96,9 @@ class Coverage:
     def _repr_html_(self) -> str:
         from p2c_lib.report import Table, fragment
 
-        names = (
-            "field",
-            "source",
-            "steps",
-            "came",
-            "filled",
-            "defaulted",
-            "distinct",
-            "longest",
-            "limit",
-            "rejected",
-            "refused values",
-        )
+        names = ("field", "source", "steps", "came", "filled", "defaulted", "distinct", "longest", "rejected")
         rows = tuple(
-            (
-                f.field,
-                f.source,
-                f.steps,
-                f.came,
-                f.filled,
-                f.defaulted,
-                f.distinct,
-                f.longest,
-                f.limit,
-                f.rejected,
-                _listed(f),
-            )
+            (f.field, f.source, f.steps, f.came, f.filled, f.defaulted, f.distinct, _longest(f), _rejected(f))
             for f in self.fields
         )
         title = f"Coverage of {self.template.task}, {self.fields[0].rows if self.fields else 0:,} rows"
@@ -287,8 +263,15 @@ def _sum(counts: pa.Array, where: pa.Array) -> int:
     return int(pc.sum(counts.filter(where)).as_py() or 0)
 
 
-def _listed(one: FieldCoverage) -> str:
-    return ", ".join(f"{value} ({rows:,})" for value, rows in one.refused[:5])
+def _longest(one: FieldCoverage) -> str:
+    """The longest text, of how many letters the column holds."""
+    return f"{one.longest:,}" if one.limit is None else f"{one.longest:,} of {one.limit:,}"
+
+
+def _rejected(one: FieldCoverage) -> str:
+    """How many rows, and the values no rule could convert."""
+    values = ", ".join(f"{value} ({rows:,})" for value, rows in one.refused[:5])
+    return f"{one.rejected:,}: {values}" if values else f"{one.rejected:,}"
 
 
 def _preview_table(one: FieldPreview, keys: tuple[str, ...]) -> str:

@@ -96,7 +96,7 @@ figcaption { font-weight: 600; font-size: .9rem; }
 # A notebook beside its list of files is narrow: words break rather than leave the page.
 CELL = """
 th, td { padding: .25rem .4rem; }
-td { overflow-wrap: anywhere; min-width: 3.2rem; }
+td, tbody th { overflow-wrap: anywhere; min-width: 3.2rem; }
 td.n { min-width: 2rem; }
 td, .word, .short { white-space: normal; }
 """

@@ -17,7 +17,14 @@ export default {
     begin(el, "run");
     let next = null;
 
-    const ask = (what) => { el.setAttribute("aria-busy", String(what.do === "pick")); model.send(what); };
+    function ask(what) {
+      el.setAttribute("aria-busy", String(what.do === "pick"));
+      try {
+        model.send(what);
+      } catch {
+        fill(el, nothing("The kernel has ended. Run this cell again to go on watching."));
+      }
+    }
 
     function head({ id, status, mode, set, company, going, elapsed, left }) {
       const words = going ? `running for ${lasting(elapsed)}${left !== null ? `, about ${lasting(left)} left` : ""}` : `${status} after ${lasting(elapsed)}`;
