@@ -198,8 +198,16 @@ def test_prices_raised_by_one_factor_are_a_ratio_and_it_is_said() -> None:
     assert ratio.fix is None
     assert (value.cause, value.count) == ("value", 2)
     (other,) = column("price", old[:4], new[:4]).clusters
-    assert other.says == "expected is actual ÷ 1.12 (4)"
-    assert "÷ 1.12" in other._repr_html_()
+    assert other.says == "actual is expected × 1.12 (4)"
+    assert "× 1.12" in other._repr_html_()
+
+
+@pytest.mark.parametrize(("factor", "says"), [("0.9", "0.9"), ("1.133", "1.133"), ("100", "100"), ("1.19", "1.19")])
+def test_a_factor_is_said_as_a_person_would(factor: str, says: str) -> None:
+    prices = [Decimal(p) for p in ("382.30", "40.81", "1250.00", "99.50")]
+    made = [(p * Decimal(factor)).quantize(Decimal("0.01")) for p in prices]
+    for pair, words in ((made, prices), "expected is actual"), ((prices, made), "actual is expected"):
+        assert [c.says for c in column("price", *pair).clusters] == [f"{words} × {says} (4)"]
 
 
 def test_numbers_that_merely_grew_are_no_ratio() -> None:

@@ -170,7 +170,12 @@ def _said(database: duckdb.DuckDBPyConnection, cause: str, where: str) -> str:
         f"SELECT abs({e}) > abs({a}) AS up, {factor_sql(e, a)} AS factor, count(*) FROM d WHERE {where} "
         f"GROUP BY up, factor ORDER BY 3 DESC LIMIT {EXAMPLES}"
     ).fetchall()
-    return "expected is actual " + ", ".join(f"{'×' if up else '÷'} {factor:g} ({n:,})" for up, factor, n in factors)
+    said, last = [], ""
+    for up, factor, count in factors:
+        subject = "actual is expected " if up == (factor < 1) else "expected is actual "
+        said.append(f"{'' if subject == last else subject}× {factor:g} ({count:,})")
+        last = subject
+    return ", ".join(said)
 
 
 def _fix(

@@ -41,12 +41,17 @@ def find_patterns(database: duckdb.DuckDBPyConnection, pairs: int) -> None:
 
 
 def factor_sql(expected: str, actual: str) -> str:
-    """The factor between two numbers as a person would write it, 1.12 or 100; null where it is not that exactly."""
+    """The factor between two numbers as a person would write it; null where none is exact.
+
+    1.12 or 100 makes the larger of the smaller, 0.9 the smaller of the larger.
+    """
     big, small = (f"{pick}(abs({expected}), abs({actual}))" for pick in ("greatest", "least"))
-    quotient = f"({big} / nullif({small}, 0))"
-    written = f"CASE WHEN {quotient} < 2 THEN round({quotient}, 3) ELSE round({quotient}) END"
-    exact = f"abs({quotient} / ({written}) - 1) <= {EXACTLY} AND ({written}) >= {SMALLEST_FACTOR}"
-    return f"CASE WHEN sign({expected}) = sign({actual}) AND {exact} THEN {written} END"
+    up, down = f"({big} / nullif({small}, 0))", f"({small} / nullif({big}, 0))"
+    ways = [(up, f"round({up}, 2)"), (down, f"round({down}, 2)"), (up, f"round({up}, 3)")]
+    tried = " ".join(f"WHEN {up} < 2 AND abs({q} / {way} - 1) <= {EXACTLY} THEN {way}" for q, way in ways)
+    whole = f"WHEN {up} >= 2 AND abs({up} / round({up}) - 1) <= {EXACTLY} THEN round({up})"
+    known = f"sign({expected}) = sign({actual}) AND {up} >= {SMALLEST_FACTOR}"
+    return f"CASE WHEN {known} THEN CASE {tried} {whole} END END"
 
 
 def _again() -> str:
