@@ -91,6 +91,7 @@ def test_the_next_moment_of_an_expression(text: str, after: str, first: str) -> 
         (["0 2 * * *", "--param", "ceilin=1"], "Unknown parameter 'ceilin'"),
         (["0 2 * * *", "--param", "ceiling=2"], "The parameter ceiling came as 2"),
         (["0 2 * * *", "--set", "prod"], "Unknown connection set 'prod'"),
+        (["0 2 * * *", "--company", "USMF/7"], "The parameter company came as 'USMF/7'"),
         (["0 2 * * *", "--grace", "0"], "A grace of 0 minutes"),
     ],
 )
@@ -113,13 +114,15 @@ def test_a_wrong_expression_ends_with_2_and_a_hint(place: Workspace) -> None:
 def test_schedules_are_added_listed_and_removed(place: Workspace) -> None:
     run = CliRunner()
     words = ["nightly", "30 2 * * *", "accounts", "--zone", "UTC", "--apply", "--incremental", "--param", "ceiling=0.1"]
+    words += ["--company", "USMF", "--company", "DEMF"]
     assert run.invoke(app, ["schedule", "add", *words]).exit_code == 0
     assert isinstance(run.invoke(app, ["schedule", "add", *words]).exception, ConfigError)
     assert isinstance(run.invoke(app, ["schedule", "add", "Two words", "@daily"]).exception, ConfigError)
     (one,) = json.loads(run.invoke(app, ["schedule", "list", "--json"]).stdout)["schedules"]
     assert one["parameters"] == {"connection_set": "sandbox", "apply": True, "full": False, "ceiling": 0.1}
     assert Schedules(place).get("nightly").words == [
-        "accounts", "--set", "sandbox", "--apply", "--param", "full=false", "--param", "ceiling=0.1"
+        "accounts", "--set", "sandbox", "--company", "USMF", "--company", "DEMF",
+        "--apply", "--incremental", "--param", "ceiling=0.1",
     ]  # fmt: skip
     assert "next" in run.invoke(app, ["schedule", "list"]).stdout
     assert run.invoke(app, ["schedule", "remove", "nightly"]).exit_code == 0
@@ -207,7 +210,7 @@ def test_a_run_that_cannot_begin_is_told_and_its_code_is_kept(place: Workspace, 
     told: list[str] = []
     assert run_now(here, "nightly", told.append) == 2
     assert told == [
-        "nightly: p2c run --set gone --apply --param full=false",
+        "nightly: p2c run --set gone --apply --incremental",
         "nightly: ended error",
     ]
     notice = json.loads(out.read_text())
@@ -344,7 +347,7 @@ def test_github_is_handed_a_workflow_in_utc_with_the_secrets_by_name(place: Work
     assert job["env"] == {
         "P2C_FINOPS_SECRET": "${{ secrets.P2C_FINOPS_SECRET }}", "P2C_SALES_SECRET": "${{ secrets.P2C_SALES_SECRET }}"
     }  # fmt: skip
-    assert job["steps"][-1]["run"] == "p2c run --set sandbox --apply --param full=false || test $? -eq 1"
+    assert job["steps"][-1]["run"] == "p2c run --set sandbox --apply --incremental || test $? -eq 1"
     with pytest.raises(ConfigError, match="has no one cron expression in UTC"):
         export(replace(kept_again(place), cron="30 2 * * mon", zone="Asia/Tokyo"), "github", place)
 

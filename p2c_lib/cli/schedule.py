@@ -29,6 +29,7 @@ def add(
     connection_set: SetOption = SANDBOX,
     apply: Annotated[bool, typer.Option("--apply/--plan-only", help="Write, or only say what would be.")] = False,
     full: Annotated[bool, typer.Option("--full/--incremental", help="Read all, or only what changed.")] = True,
+    company: Annotated[list[str] | None, typer.Option(help="An F&O company, for several several times.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="A notebook parameter, name=value.")] = None,
     grace: Annotated[int, typer.Option(help="Minutes a missed run may start late.")] = 60,
 ) -> None:
@@ -46,9 +47,10 @@ def add(
     given: dict[str, Any] = {"connection_set": connection_set}
     given |= ({"apply": True} if apply else {}) | ({} if full else {"full": False})
     given |= parse_parameters(param or [])
-    checked_by(RunParameters, given)
+    for one in company or [""]:
+        checked_by(RunParameters, {"company": one, **given})
     here.connection_set(str(given["connection_set"]))
-    made = Schedules(here).add(Schedule(name, cron, zone, tuple(tasks or ()), given, grace))
+    made = Schedules(here).add(Schedule(name, cron, zone, tuple(tasks or ()), given, tuple(company or ()), grace))
     typer.echo(_line(made))
     say("It starts by p2c schedule run, left running, or by what p2c schedule export prints for another scheduler.")
 

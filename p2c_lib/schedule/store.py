@@ -33,6 +33,7 @@ class Schedule:
     zone: str
     tasks: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    companies: tuple[str, ...] = ()
     grace: int = 60
     since: str = ""
     last: str = ""
@@ -42,7 +43,9 @@ class Schedule:
         """What follows ``p2c run``."""
         given = dict(self.parameters)
         words = [*self.tasks, "--set", str(given.pop("connection_set", "sandbox"))]
+        words += [word for company in self.companies for word in ("--company", company)]
         words += ["--apply"] if given.pop("apply", False) else []
+        words += [] if given.pop("full", True) else ["--incremental"]
         for name, value in given.items():
             words += ["--param", f"{name}={json.dumps(value)}"]
         return words
@@ -123,6 +126,6 @@ class Schedules:
 
 
 def _read(content: Mapping[str, Any]) -> Schedule:
-    made = Schedule(**{**content, "tasks": tuple(content["tasks"])})
+    made = Schedule(**{**content, "tasks": tuple(content["tasks"]), "companies": tuple(content["companies"])})
     Cron.parsed(made.cron)
     return made
