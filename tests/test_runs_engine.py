@@ -17,8 +17,6 @@ from p2c_lib.runs.engine import Ending, Job, execute
 from p2c_lib.runs.kernels import WarmKernels
 from p2c_lib.runs.scrub import MASK, scrub, spellings
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture(scope="module")
 def warm() -> Iterator[WarmKernels]:

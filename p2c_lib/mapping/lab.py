@@ -80,13 +80,15 @@ class MappingLab:
     def save(self, path: str | Path | None = None) -> Path:
         """Write the template to the workspace, where it goes before the packaged one from now on.
 
-        Under another file name it is only kept: ``template(path)`` reads it.
+        Under another file name it is only kept, among ``templates/drafts/``: ``template(path)`` reads it.
         """
         home = (self.session.workspace.root / "templates").resolve()
         target = (home / (path or f"{self.template.task}.yml")).resolve()
         if home not in target.parents:
             raise TemplateError(f"{path} is outside of {home}.", hint="Give a file name.")
-        home.mkdir(parents=True, exist_ok=True)
+        if target.parent == home and target.stem != self.template.task:
+            target = home / "drafts" / target.name
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(to_yaml(self.template), encoding="utf-8")
         self.message, self.error = f"Saved as {target.relative_to(home.parent)}.", ""
         return target

@@ -6,6 +6,7 @@ spoken to over sockets of the file system and forked warm, and a notebook that f
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -21,6 +22,7 @@ from typing import Any, cast
 import nbformat
 import papermill
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
@@ -102,7 +104,17 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Jo
         return Ending("failed", f"{error.ename}: {error.evalue}".splitlines()[0])
     except DeadKernelError:
         return Ending("failed", "the kernel died; the machine may have run out of memory")
+    finally:
+        _close_loop()
     return Ending("done") if job.stopped is None else Ending("stopped", job.stopped)
+
+
+def _close_loop() -> None:
+    """Close the event loop that speaking to the kernel opened in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        ensure_event_loop().close()
 
 
 class WalkEngine(Engine):  # type: ignore[misc,unused-ignore]

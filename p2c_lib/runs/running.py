@@ -19,6 +19,7 @@ from p2c_lib.errors import PlanError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.run_folder import RUN, RunFolder, keep
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
+from p2c_lib.runs.declared import model_of_cell
 from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
 from p2c_lib.runs.looking import looking
@@ -99,14 +100,11 @@ class _Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not again:
             self.wanted.save(self.folder)
-        self._warm = WarmKernels() if can_fork() else None
         ledger = open_ledger(self.workspace.ledger)
         try:
-            with _alone(ledger, self.wanted.run_id), self._watching(), _stoppable():
+            with _alone(ledger, self.wanted.run_id), self._kernels(), self._watching(), _stoppable():
                 return self._parts(ledger, again=again)
         finally:
-            if self._warm is not None:
-                self._warm.close()
             ledger.close()
 
     def _parts(self, ledger: Ledger, *, again: bool) -> RunResult:
@@ -167,8 +165,9 @@ class _Run:
         given = dict(self.wanted.parameters)
         if unit.tasks:
             given |= {"tasks": list(able), "run_id": run_id, "company": unit.company}
-        job = self._job(cells)
-        ending = execute(self.workspace.notebook(unit.notebook), output, given, job)
+        job, file = self._job(cells), self.workspace.notebook(unit.notebook)
+        taken = model_of_cell(file).model_fields
+        ending = execute(file, output, {name: given[name] for name in given if name in taken}, job)
         ledger.record_cells(run_id, cells.ended)
         said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}
         self.tell(f"{self._where(unit)}: {said[ending.state]} ({perf_counter() - began:.1f} s)")
@@ -235,6 +234,15 @@ class _Run:
         result = together(self.wanted.run_id, self.folder / "report.html", parts)
         result.overview().save(result.report)
         return result
+
+    @contextmanager
+    def _kernels(self) -> Iterator[None]:
+        """The process that kernels are forked from, where there is fork."""
+        if not can_fork():
+            yield
+            return
+        with WarmKernels() as self._warm:
+            yield
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
