@@ -29,7 +29,8 @@ def test_apply_writes_the_plan_and_a_second_apply_sends_nothing(session: Session
     first = apply(made, session)
     assert (first.created, first.updated, first.failed, first.drifted) == (made.creates, made.updates, 0, 0)
     again = apply(made, session)
-    assert (again.created, again.updated) == (made.creates, made.updates)
+    assert (again.created, again.updated, again.earlier) == (made.creates, made.updates, len(made))
+    assert "were not sent again" in again.report().why
     assert len(TaskWalk("accounts", session).plan()) == 0
 
 

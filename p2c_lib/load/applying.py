@@ -53,6 +53,7 @@ ROUNDS = 5
 # What no second apply of the same plan changes.
 FINAL = {APPLIED, DRIFTED}
 REST = 0.3
+MOVED = "somebody changed the row after the plan was made; it is left as it is, and a new plan would show it"
 OUTCOME = pa.schema(
     [
         ("position", pa.int64()),
@@ -98,7 +99,7 @@ def apply(
         if ledger is None:
             own.close()
     rows = pa.Table.from_pylist(lines, schema=OUTCOME).sort_by("position")
-    return LoadOutcome(plan, rows, perf_counter() - started, read_back, followed)
+    return LoadOutcome(plan, rows, perf_counter() - started, read_back, followed, applying.earlier)
 
 
 def _scope(plan: Plan) -> dict[str, Any]:
@@ -127,6 +128,7 @@ class _Applying:
         self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
         self._following = Following(plan, self._destination, session, ledger, interruption.stop)
         self._done = 0
+        self.earlier = 0  # operations whose outcome an earlier apply left
 
     def lines(self) -> Iterator[Line]:
         """What became of every operation; stops early when an interrupt was asked for."""
@@ -167,6 +169,7 @@ class _Applying:
             for line in found:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
+        self.earlier = len(final)
         yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
 
     def _imported(self, rows: pa.Table) -> dict[int, Line]:
@@ -256,7 +259,7 @@ def _judged(at: int, result: WriteResult, company: str | None) -> Line:
         return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
     if isinstance(error, Drifted):
-        return answer(at, DRIFTED, result.status, str(error), result.request_id)
+        return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
     # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two.

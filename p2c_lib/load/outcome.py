@@ -55,7 +55,7 @@ class ReadBack:
 class LoadOutcome:
     """What became of every operation of a plan: ``rows`` has position, op, key, state, status, message.
 
-    ``followed`` says what became of the plan's consequences.
+    ``followed`` says what became of the plan's consequences, ``earlier`` how many operations an apply before had ended.
 
     planned = applied + failed + drifted, always. An operation whose answer never came and whose row could not be looked
     at is ``failed`` here and open in the ledger: the next apply of the plan looks first.
@@ -66,6 +66,7 @@ class LoadOutcome:
     seconds: float
     read_back: ReadBack = field(default_factory=ReadBack)
     followed: tuple[Followed, ...] = ()
+    earlier: int = 0
 
     def count(self, state: str, op: str | None = None) -> int:
         """How many operations ended in that state, of one kind or of all."""
@@ -110,6 +111,8 @@ class LoadOutcome:
             f"{self.created:,} created and {self.updated:,} updated{deleted} in {self.seconds:,.1f} s; "
             f"{self.failed:,} refused by the service, {self.drifted:,} drifted and left alone."
         )
+        if self.earlier:
+            why += f" {self.earlier:,} of these ended in an earlier apply and were not sent again."
         bad = self.problems()
         facts = (("plan", self.plan.id[:12]), ("planned", len(self.plan)), ("sample", str(self.read_back)))
         parts: list[Any] = [Facts(facts)]
@@ -117,6 +120,8 @@ class LoadOutcome:
             lines = bad.slice(0, SHOWN).select(["op", "key", "state", "message"]).to_pylist()
             shown = Table.of(lines, title="Not written")
             parts.append(Table(shown.columns, shown.rows, shown.title, bad.num_rows))
+        if self.plan.facts.get("cannot"):
+            parts.append(Table.of(self.plan.facts["cannot"], title="Cannot be undone", most=SHOWN))
         if self.followed:
             parts.append(Table.of([each.to_dict() for each in self.followed], title="What followed"))
         if self.read_back.differences:
@@ -127,7 +132,7 @@ class LoadOutcome:
     def to_dict(self) -> dict[str, Any]:
         counts = {n: getattr(self, n) for n in ("created", "updated", "deleted", "failed", "drifted")}
         facts = {"plan": self.plan.id, "task": self.plan.task, "planned": len(self.plan), **counts}
-        facts |= {"followed": [each.to_dict() for each in self.followed]}
+        facts |= {"earlier": self.earlier, "followed": [each.to_dict() for each in self.followed]}
         return facts | {"seconds": round(self.seconds, 3), "sample": str(self.read_back)}
 
     def _repr_html_(self) -> str:

@@ -42,17 +42,19 @@ def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
 
 
 def _check_place(planned: dict[str, Any], session: Session) -> None:
-    here = session.client(planned["app"]).identity()
-    for name, was, found in (
-        ("url", planned["url"], here.url),
-        ("organisation", planned["organisation"], here.organisation),
-        ("company", planned["company"], session.company if planned["company"] else None),
-    ):
-        if was and found and str(was).lower() != str(found).lower():
-            raise WrongEnvironment(
-                f"The plan was made for the {name} {was}; this session speaks to {found}.",
-                hint="Connect to the plan's systems, or make a new plan here.",
-            )
+    """What the settings tell comes first; who answers there is only asked where they fit."""
+    client = session.client(planned["app"])
+    _check_same("url", planned["url"], client.connection.url)
+    _check_same("company", planned["company"], session.company)
+    _check_same("organisation", planned["organisation"], client.identity().organisation)
+
+
+def _check_same(name: str, planned: str | None, here: str) -> None:
+    if planned and here and planned.lower() != here.lower():
+        raise WrongEnvironment(
+            f"The plan was made for the {name} {planned}; this session speaks to {here}.",
+            hint="Connect to the plan's systems, or make a new plan here.",
+        )
 
 
 def _beyond_limits(plan: Plan) -> Iterator[str]:

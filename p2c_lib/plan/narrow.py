@@ -31,7 +31,10 @@ def narrowed(plan: Plan, *, kept: bool, **chosen: Collection[str] | None) -> Pla
 
     given = {name: _listed(values) for name, values in chosen.items() if values is not None}
     if not given:
-        raise PlanError("Nothing was chosen to narrow the plan by.", hint=f"Give one of: {', '.join(CHOICES)}.")
+        raise PlanError(
+            "Nothing was chosen to narrow the plan by.",
+            hint="Give one of: ops, keys, fields, causes; on the command line --op, --key, --field, --cause.",
+        )
     operations = plan.operations
     _check_known(plan, given)
     row_hit = _rows_hit(operations, given)
