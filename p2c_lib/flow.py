@@ -22,7 +22,7 @@ from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
-from p2c_lib.marks import Increment, source_keys
+from p2c_lib.marks import Increment, removed, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
@@ -47,7 +47,7 @@ STANDS_ON = {
     "reconcile": ("check", "target"),
     "plan": ("reconcile",),
 }
-NO_KEY = "(no key)"
+NO_KEY, LEFT = "(no key)", "left"
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -374,10 +374,15 @@ class TaskWalk:
     def _record_changes(
         self, increment: Increment, outcome: LoadOutcome | None, waiting: Sequence[WaitingRow], ledger: Ledger
     ) -> None:
-        """Note what was deleted at the source and, when the load is done, up to where the task has read."""
-        gone = increment.delta.deleted
-        ledger.record_deletions(self.run_id, **self._scope, task=self.task, keys=gone, state="reported")
-        if outcome is not None and self.limit is None:
+        """What was deleted at the source and what came of it; when the load is done, up to where the task has read."""
+        gone = increment.gone(self.map())
+        states = dict.fromkeys(gone, LEFT)
+        done = outcome is not None and self.limit is None
+        if done and gone and self.template.deletions.apply:
+            run: dict[str, Any] = {"like": self.plan(), "folder": self.folder, "run_id": self.run_id}
+            states = removed(gone, self.template, self.session, ledger, **run)
+        ledger.record_deletions(self.run_id, **self._scope, task=self.task, states=states)
+        if done:
             failed = [row.key for row in waiting if row.kind == "failed"]
             increment.leave_mark(self.map(), self.check().passed, failed, ledger, run_id=self.run_id)
 

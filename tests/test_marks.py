@@ -21,6 +21,7 @@ from p2c_lib.errors import ConfigError
 from p2c_lib.flow import TASKS, TaskWalk
 from p2c_lib.frames import EntityQuery
 from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.load import apply, undo
 from p2c_lib.mapping import template
 from p2c_lib.marks import Mark, delta_of
 from p2c_lib.marks.mark import SEEN
@@ -217,11 +218,51 @@ def test_what_is_deleted_at_the_source_is_told_and_left_at_the_destination(full:
     assert place.load().finish().created == 1
     place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
     one = place.load(full=full)
-    assert "1 rows were deleted at the source and left at the destination" in one.finish().why
+    assert "1 rows were deleted at the source." in one.finish().why
     told = place.ledger.deletions(run_id=one.run_id)
-    assert [(d["task"], d["key"], d["state"]) for d in told] == [("accounts", number.casefold(), "reported")]
+    assert [(d["task"], d["key"], d["state"]) for d in told] == [("accounts", number.casefold(), "left")]
     assert len(place.rows("finops", "CustomersV2", ("CustomerAccount",), f"CustomerAccount eq '{number}'")) == 1
     assert place.ledger.deletions(run_id=place.load().run_id) == [], "once"
+
+
+def test_what_is_deleted_at_the_source_is_deleted_at_the_destination_where_the_template_says_so(place: Place) -> None:
+    """Only what stands as agreed: not what was changed there, never too many; and undo brings it back."""
+    rows = {number: place.account(number) for number in ("DEL-1", "DEL-2", "DEL-3", "DEL-4")}
+    own = place.session.workspace.root / "templates" / "accounts.yml"
+    own.parent.mkdir(exist_ok=True)
+    packaged = (Path(p2c_lib.__file__).parent / "mapping" / "templates" / "accounts.yml").read_text("utf-8")
+    own.write_text(packaged + "deletions: {apply: true, at_most: 3}\n", "utf-8")
+    try:
+        assert place.load().finish().created == 4
+        place.write("sales", *(Write("delete", "accounts", {"accountid": row}, {}) for row in rows.values()))
+        one = place.load()
+        assert states(place, one) == dict.fromkeys(("del-1", "del-2", "del-3", "del-4"), "too many")
+        rows = {number: place.account(number) for number in ("DEL-1", "DEL-2", "DEL-3")}
+        place.load()
+        company = {"dataAreaId": place.session.company.lower()}
+        changed = {"CustomerAccount": "DEL-2", **company}
+        place.write(
+            "finops",
+            Write("update", "CustomersV2", changed, {"SalesMemo": "somebody's own"}),
+            Write("delete", "CustomersV2", {"CustomerAccount": "DEL-3", **company}, {}),
+        )
+        place.write("sales", *(Write("delete", "accounts", {"accountid": row}, {}) for row in rows.values()))
+        one = place.load()
+        assert states(place, one) == {"del-1": "deleted", "del-2": "changed", "del-3": "missing"}
+        there = "CustomerAccount eq 'DEL-*'"
+        left = place.rows("finops", "CustomersV2", ("CustomerAccount",), there)
+        assert [row["CustomerAccount"] for row in left] == ["DEL-2", "DEL-4"]
+        for back in undo(one.run_id, place.session, ledger=place.ledger):
+            apply(back, place.session, ledger=place.ledger)
+        left = place.rows("finops", "CustomersV2", ("CustomerAccount",), there)
+        assert [row["CustomerAccount"] for row in left] == ["DEL-1", "DEL-2", "DEL-4"]
+    finally:
+        own.unlink()
+        place.load()
+
+
+def states(place: Place, one: TaskWalk) -> dict[str, str]:
+    return {row["key"]: row["state"] for row in place.ledger.deletions(run_id=one.run_id)}
 
 
 def test_a_quote_that_is_activated_brings_its_lines_which_did_not_change(place: Place) -> None:

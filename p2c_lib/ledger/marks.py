@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,15 @@ class Marks(Database):
             keep(connection, table, *_mine(table, scope))
 
     def record_deletions(
-        self, run_id: str, *, connection_set: str, company: str, task: str, keys: Iterable[str], state: str
+        self, run_id: str, *, connection_set: str, company: str, task: str, states: Mapping[str, str]
     ) -> None:
-        """Rows of a task were seen to be deleted at the source; ``state`` says what came of it at the destination."""
+        """Rows of a task were seen to be deleted at the source; by key, what came of it at the destination.
+
+        ``left`` where it was not asked for, else as ``marks.removed`` says.
+        """
         table = schema.deletions
         scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task}
-        rows = [{**scope, "key": key, "state": state, "at": now()} for key in keys]
+        rows = [{**scope, "key": key, "state": state, "at": now()} for key, state in states.items()]
         if not rows:
             return
         with self._write() as connection:

@@ -23,6 +23,7 @@ from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 __all__ = [
     "Choice",
     "CompareRules",
+    "Deletions",
     "FieldRule",
     "Limits",
     "Option",
@@ -197,6 +198,17 @@ class Limits(Strict):
     max_share_changed: float | None = Field(default=None, ge=0, le=1)
 
 
+class Deletions(Strict):
+    """What becomes at the destination of rows that were deleted at the source: nothing, unless ``apply`` says so.
+
+    With it an incremental load deletes those that still stand as both systems last agreed; more than ``at_most`` in one
+    load are left and told, for that many rarely go by intention.
+    """
+
+    apply: bool = False
+    at_most: int = Field(default=100, ge=0)
+
+
 class Choice(Strict):
     """What a choice changes: rules that replace those of the same destination column or are added, columns that are
     left out, the source's filter; and, for another destination, the entity with its key and parents."""
@@ -247,6 +259,7 @@ class Template(Strict):
     gate: GateReads = GateReads()
     compare: CompareRules = CompareRules()
     limits: Limits = Limits()
+    deletions: Deletions = Deletions()
     options: Mapping[str, Option] = {}
     chosen: Mapping[str, str] = {}
 
@@ -397,6 +410,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "sums": Sum,
     "compare": CompareRules,
     "limits": Limits,
+    "deletions": Deletions,
     "option": Option,
     "options": Option,
     "choices": Choice,

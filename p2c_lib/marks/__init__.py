@@ -3,6 +3,7 @@
 from p2c_lib.marks.delta import Delta, delta_of
 from p2c_lib.marks.increment import Increment
 from p2c_lib.marks.mark import Mark, Rules, last_mark
+from p2c_lib.marks.removal import removed
 from p2c_lib.marks.seen import source_keys
 
-__all__ = ["Delta", "Increment", "Mark", "Rules", "delta_of", "last_mark", "source_keys"]
+__all__ = ["Delta", "Increment", "Mark", "Rules", "delta_of", "last_mark", "removed", "source_keys"]

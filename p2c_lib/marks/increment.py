@@ -15,7 +15,7 @@ from p2c_lib.frames import EntityFrame, key_text
 from p2c_lib.ledger import Ledger
 from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
 from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
-from p2c_lib.marks.seen import judged_rows, mark_after
+from p2c_lib.marks.seen import judged_rows, mark_after, source_keys
 from p2c_lib.odata.among import among, among_keys
 from p2c_lib.odata.paths import query_of
 
@@ -92,10 +92,14 @@ class Increment:
 
     @property
     def note(self) -> str:
-        """Which rows were read, and which are gone at the source, in words."""
-        gone = self.delta.deleted
-        said = f"; {len(gone):,} rows were deleted at the source and left at the destination" if gone else ""
-        return f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{said}."
+        """Which rows were read, and how many are gone at the source, in words."""
+        gone = f"; {len(self.delta.deleted):,} rows were deleted at the source" if self.delta.deleted else ""
+        return f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{gone}."
+
+    def gone(self, mapped: Mapped) -> list[str]:
+        """The keys that are gone at the source: those that no row holds anew."""
+        there = set(source_keys(mapped).to_pylist())
+        return [key for key in self.delta.deleted if key not in there]
 
     def extract(self, *, snapshot: Path, limit: int | None, progress: Progress | None = None) -> EntityFrame:
         """The source rows to judge."""
