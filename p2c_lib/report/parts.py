@@ -14,6 +14,10 @@ from p2c_lib.report.style import fragment
 __all__ = ["Facts", "Figures", "Links", "Part", "Prose", "Section", "Table", "in_notebook"]
 
 
+# A table of more columns than this is drawn closer where room is short.
+MANY = 10
+
+
 @runtime_checkable
 class Part(Protocol):
     """Anything that can stand in a report."""
@@ -147,7 +151,8 @@ class Table:
         body = "".join(map(_row, self.rows))
         foot = f"<tfoot>{_row(self.sums)}</tfoot>" if self.sums else ""
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
-        table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
+        kind = ' class="wide"' if len(self.columns) > MANY else ""
+        table = f"<table{kind}>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>"
         # What scrolls can be reached by keyboard, and has a name for those who hear it.
         name = escape(self.title or f"Table of {', '.join(self.columns[:3])}", quote=True)
         more = f'<p class="more">… and {self._more:,} more</p>' if self._more else ""

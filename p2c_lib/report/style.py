@@ -93,12 +93,14 @@ figcaption { font-weight: 600; font-size: .9rem; }
 """
 
 
-# A notebook beside its list of files is narrow: words break rather than leave the page.
+# A notebook beside its list of files is narrow: names and texts break rather than leave the page, a word does not.
 CELL = """
 th, td { padding: .25rem .4rem; }
 td, tbody th { overflow-wrap: anywhere; min-width: 3.2rem; }
 td.n { min-width: 2rem; }
 td, .word, .short { white-space: normal; }
+.word { overflow-wrap: break-word; }
+.wide th, .wide td { padding: .25rem .2rem; font-size: .76rem; min-width: 0; }
 """
 
 
