@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation, reconcile
     from p2c_lib.report import Report
     from p2c_lib.session import Session, connect
+    from p2c_lib.why import why, why_cell
     from p2c_lib.widgets import (
         ConnectionPanel,
         GateView,
@@ -70,6 +71,7 @@ _HOMES = {
     "reconcile": ("Reconciliation", "reconcile"),
     "report": ("Report",),
     "session": ("Session", "connect"),
+    "why": ("why", "why_cell"),
     "widgets": (
         "ConnectionPanel",
         "GateView",
@@ -134,6 +136,8 @@ __all__ = [
     "undo",
     "validate",
     "walk",
+    "why",
+    "why_cell",
     "workspace",
 ]
 

@@ -154,7 +154,7 @@ class _Applying:
         """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
         if self._interruption.stop():
             return ReadBack(why="interrupted")
-        return look_again(self._plan, self._destination, self._applied(lines))
+        return look_again(self._plan, self._destination, self._applied(lines), self._import.versions)
 
     def _applied(self, lines: list[Line]) -> pa.Table:
         return _picked(self._plan.operations, [line["position"] for line in lines if line["state"] == APPLIED])

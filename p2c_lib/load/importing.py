@@ -44,6 +44,7 @@ class PackageImport:
     ) -> None:
         self._plan, self._writer, self._destination = plan, writer, destination
         self._ledger, self._stop = ledger, stop
+        self.versions: dict[str, str] = {}  # of the rows that were seen there after the import, by key
 
     def await_earlier(self) -> None:
         """Wait for an import that an earlier apply began and did not see the end of.
@@ -79,6 +80,7 @@ class PackageImport:
             why = f"{error.message} ({LATEST})"
             yield from (answer(at, SENT, error.status, why, execution) for at in rows.column("position").to_pylist())
             return
+        self.versions = {key: row["@etag"] for key, row in there.items()}
         refused = self._refused(table, result) if result is not None else {}
         for place, row in enumerate(rows.select(["position", "key"]).to_pylist()):
             at = row["position"]

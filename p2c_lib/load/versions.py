@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,11 @@ def versions_of(plan: Plan) -> dict[str, str]:
     return dict(zip(table.column("key").to_pylist(), table.column("etag").to_pylist(), strict=True))
 
 
-def look_again(plan: Plan, destination: Destination, applied: pa.Table) -> ReadBack:
-    """Note the versions of the rows just written and hold a sample of them to what was sent."""
+def look_again(plan: Plan, destination: Destination, applied: pa.Table, seen: Mapping[str, str]) -> ReadBack:
+    """Note the versions of the rows just written and hold a sample of them to what was sent.
+
+    ``seen`` are versions that were read after the writing already, by key.
+    """
     known = versions_of(plan)
     fresh = applied.filter(pc.invert(pc.is_in(applied.column("key"), value_set=pa.array(list(known), pa.string()))))
     fresh = fresh.filter(pc.not_equal(fresh.column("op"), "delete"))
@@ -42,11 +46,12 @@ def look_again(plan: Plan, destination: Destination, applied: pa.Table) -> ReadB
     step = max(1, fresh.num_rows // SAMPLE)
     sample = fresh.take(list(range(0, fresh.num_rows, step))[:SAMPLE])
     try:
-        versions = destination.read(fresh, ())
+        unseen = fresh.filter(pc.invert(pc.is_in(fresh.column("key"), value_set=pa.array(list(seen), pa.string()))))
+        versions = destination.read(unseen, ())
         found = destination.read(sample)
     except ServiceError as error:
         return ReadBack(why=f"nothing could be read back: {error.message}")
-    known |= {key: row["@etag"] for key, row in versions.items()}
+    known |= {**seen, **{key: row["@etag"] for key, row in versions.items()}}
     _save(known, plan.folder / FILE)
     return ReadBack(sample.num_rows, tuple(_differences(sample, found, destination)))
 
