@@ -244,6 +244,18 @@ def test_rows_that_waited_are_told_as_it_was_when_the_run_ended(here: Workspace,
     assert "No row waits." in run_report(run_of(ledger, here, "r-2"), ledger).to_text()
 
 
+def test_a_row_that_waits_for_two_reasons_is_one_row(here: Workspace, ledger: Ledger) -> None:
+    scope = {"connection_set": "sandbox", "company": "USMF"}
+    waits = [WaitingRow("q-1", "held", "quote-lines", "", parent, f"waits for {parent}") for parent in ("l-1", "l-2")]
+    waits += [WaitingRow("q-1", "quarantined", "name is given", "name", None, "The name is missing")]
+    ledger.begin_run("r-1", **scope, apply=True)
+    ledger.record_waiting("r-1", **scope, task="quotes", rows=waits)
+    at = {**scope, "tasks": ["quotes"], "at": "9999"}
+    assert [(one["kind"], one["rows"]) for one in ledger.waiting_reasons(**at)] == [("held", 1), ("quarantined", 1)]
+    rows, total = ledger.waiting_at(**at, most=10)
+    assert ([row["key"] for row in rows], total) == (["q-1"], 1)
+
+
 def test_a_page_elsewhere_leads_to_the_files_of_the_run(here: Workspace, ledger: Ledger) -> None:
     put_run(ledger, "r-1", [line("accounts")])
     folder = here.state / "runs" / "r-1"

@@ -191,14 +191,13 @@ def _waiting(run: PastRun, ledger: Ledger) -> list[Part]:
     reasons = ledger.waiting_reasons(**scope)
     if not reasons:
         return [Section("Rows that wait", (Prose("No row waits."),))]
-    total = sum(int(reason["rows"]) for reason in reasons)
     rows = [
         (r["task"], r["kind"], int(r["rows"]), r["reason"], r["key"], r["field"] or r["rule"])
         for r in reasons[:REASONS]
     ]
     columns = ("task", "state", "rows", "reason, for example", "key", "field or rule")
     by_reason = Table(columns, tuple(rows), "Rows that wait, by reason", len(reasons))
-    first = ledger.waiting_at(**scope, most=ROWS)
+    first, total = ledger.waiting_at(**scope, most=ROWS)
     shown = [(r["key"], r["task"], r["kind"], r["reason"], r["first_seen"][:10]) for r in first]
     titles = ("key", "task", "state", "reason", "since")
     longest = Table(titles, tuple(shown), "Those that wait longest", total)

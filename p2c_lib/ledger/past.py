@@ -29,23 +29,29 @@ class Past(Journal):
     def waiting_reasons(
         self, *, connection_set: str, company: str, tasks: Sequence[str], at: str
     ) -> list[dict[str, Any]]:
-        """Why rows waited at a moment: each reason of each task with how many rows and one of them, the most first."""
+        """Why rows waited at a moment: each reason of each task with how many rows and one of them, the most first.
+
+        A row that waits for several reasons counts in each.
+        """
         table = schema.waiting
         by = (table.c.task, table.c.kind, table.c.rule, table.c.field)
         waited = _waited(connection_set, company, tasks, at)
-        groups = select(func.min(table.c.id).label("id"), func.count().label("rows")).where(waited).group_by(*by)
-        counted = groups.subquery()
+        groups = select(func.min(table.c.id).label("id"), func.count(table.c.key.distinct()).label("rows"))
+        counted = groups.where(waited).group_by(*by).subquery()
         columns = [*by, counted.c.rows, table.c.key, table.c.value, table.c.reason]
         joined = select(*columns).join(counted, counted.c.id == table.c.id)
         return self._read(joined.order_by(counted.c.rows.desc(), table.c.id))
 
     def waiting_at(
         self, *, connection_set: str, company: str, tasks: Sequence[str], at: str, most: int
-    ) -> list[dict[str, Any]]:
-        """The first rows that waited at a moment, those that wait longest first."""
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The rows that waited at a moment, each once, those that wait longest first; and how many there are in all."""
         table = schema.waiting
         waited = _waited(connection_set, company, tasks, at)
-        return self._read(select(table).where(waited).order_by(table.c.first_seen, table.c.id).limit(most))
+        once = select(func.min(table.c.id).label("id")).where(waited).group_by(table.c.task, table.c.key).subquery()
+        rows = select(table).join(once, once.c.id == table.c.id).order_by(table.c.first_seen, table.c.id).limit(most)
+        (counted,) = self._read(select(func.count().label("rows")).select_from(once))
+        return self._read(rows), int(counted["rows"])
 
     def outcomes_of(self, run_id: str) -> list[dict[str, Any]]:
         """What became of the operations of a run: task, op, state, message, how many, and the key of one.
