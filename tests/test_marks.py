@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,6 +31,8 @@ from p2c_lib.marks.mark import SEEN
 from p2c_lib.marks.watched import watched
 from p2c_lib.notices import notice_of
 from p2c_lib.odata import Client, Query, Write
+from p2c_lib.schedule import Schedule, Schedules
+from p2c_lib.schedule.scheduler import run_now
 from p2c_lib.session import Session, connect
 
 REQUESTS: list[tuple[str, str]] = []
@@ -417,6 +422,21 @@ def test_the_tables_behind_a_template_are_watched_for_the_columns_in_use(place: 
     assert [one.path for one in deep if "currency" in one.path] == ["parentcustomerid.account.transactioncurrencyid"]
 
 
+def test_a_ledger_of_the_second_version_gets_the_new_tables(tmp_path: Path) -> None:
+    one = open_ledger(tmp_path)
+    one.begin_run("r1", connection_set="prod", company="USMF", apply=True)
+    one.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db")) as old, old:
+        for table in ("marks", "deletions", "gate_rules", "cells", "imports"):
+            old.execute(f"DROP TABLE IF EXISTS {table}")
+        old.execute("UPDATE schema_version SET version = 2")
+    again = open_ledger(tmp_path)
+    assert (again.deletions(), again.marks(connection_set="prod", company="USMF")) == ([], [])
+    assert [run["run_id"] for run in again.runs()] == ["r1"]
+    assert again.verify().findings == ()
+    again.close()
+
+
 def test_no_word_of_a_customer_is_in_a_notice(place: Place) -> None:
     """Rows with a planted name that are set aside: the notice counts them and names none."""
     word = "Xanthippe-GmbH"
@@ -431,6 +451,32 @@ def test_no_word_of_a_customer_is_in_a_notice(place: Place) -> None:
     assert notice.events == ("gate",)
     assert word.casefold() not in json.dumps(notice.to_dict()).casefold()
     assert f"{line.quarantined} quarantined" in notice.text
+
+
+def test_a_scheduled_run_with_a_closed_gate_ends_with_1_and_tells_so(place: Place) -> None:
+    """The whole way: schedule, ``p2c run`` with its kernel, the gate, the notice; and no customer in it."""
+    root = place.session.workspace.root
+    out, code = root / "notice.json", "import sys; open('notice.json', 'w').write(sys.stdin.read())"
+    (root / "p2c.toml").write_text(f'[notify.me]\nkind = "command"\ncommand = ["{sys.executable}", "-c", "{code}"]\n')
+    word = "Yggdrasil-KG"
+    row = place.account(word, name=word, address1_country=word)
+    given = {"connection_set": "sandbox", "apply": True, "full": False, "ceiling": 0.0}
+    Schedules(place.session.workspace).add(Schedule("nightly", "@daily", "UTC", ("accounts",), given))
+    told: list[str] = []
+    try:
+        assert run_now(place.session.workspace, "nightly", told.append) == 1
+    finally:
+        place.write("sales", Write("delete", "accounts", {"accountid": row}, {}))
+        place.load()
+    assert told[-1] == "nightly: ended differences"
+    notice = json.loads(out.read_text())
+    assert notice["events"] == ["gate"]
+    assert notice["headline"] == "p2c: a gate is closed (accounts) - sandbox, USMF"
+    report = next(line for line in notice["lines"] if line.startswith("Report: ")).removeprefix("Report: ")
+    assert word in Path(report).read_text("utf-8"), "the report names it"
+    assert word.casefold() not in out.read_text().casefold()
+    (last,) = [run for run in place.ledger.runs() if run["run_id"] == notice["run_id"]]
+    assert last["status"] == "differences"
 
 
 def test_the_ledger_stays_sound(place: Place) -> None:

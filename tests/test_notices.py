@@ -264,13 +264,21 @@ def test_a_notice_says_what_how_many_where_and_what_to_do(tmp_path: Path) -> Non
         ((line("accounts", read=1, passed=1, unchanged=1),), {}, ("clean",)),
         ((line("accounts", "differences", read=1, passed=1, failed=1),), {}, ("failure",)),
         ((), {"accounts": "KeyError: 'Fabrikam'"}, ("failure",)),
-        ((line("accounts", "planned", read=1, passed=1, created=1),), {}, ("clean",)),
+        ((line("accounts", "planned", read=1, passed=1, created=1),), {}, ("differences",)),
     ],
 )
 def test_what_happened_decides_the_events(tasks: Any, problems: Any, events: Any) -> None:
     notice = notice_of("r", "sandbox, USMF", tasks, problems, report=None)
     assert notice.events == events
     assert "Fabrikam" not in notice.text
+
+
+def test_what_was_only_planned_is_told_so() -> None:
+    notice = notice_of(
+        "r", "sandbox, USMF", (line("accounts", "planned", read=9, created=2, updated=1),), {}, report=None
+    )
+    assert notice.headline == "p2c: the systems differ - sandbox, USMF"
+    assert notice.lines[0] == "accounts: 9 read, 2 would be created, 1 would be updated."
 
 
 def test_notify_test_tells_which_channel_works(hook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

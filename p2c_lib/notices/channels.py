@@ -30,7 +30,7 @@ from typing import Any
 
 from p2c_lib.config import LOOPBACK, Secret, Workspace, checked_table
 from p2c_lib.errors import ConfigError, UnknownName
-from p2c_lib.notices.notice import EVENTS
+from p2c_lib.notices.notice import EVENTS, USUAL
 
 __all__ = ["Channel", "channels"]
 
@@ -71,7 +71,7 @@ def _channel(name: str, entry: Any, root: Path) -> Channel:
         raise UnknownName("kind", str(kind), KEYS, where=where)
     needed, further = KEYS[kind]
     given = checked_table(entry, ALWAYS | needed | further, needed, where)
-    on = given.get("on", list(EVENTS[:3]))
+    on = given.get("on", list(USUAL))
     for event in _texts(on, f"{where}.on"):
         if event not in EVENTS:
             raise UnknownName("event", event, EVENTS, where=f"{where}.on")

@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from p2c_lib.flow import TaskSummary
 
-__all__ = ["EVENTS", "Notice", "notice_of"]
+__all__ = ["EVENTS", "USUAL", "Notice", "notice_of"]
 
-# What a channel may be told of: a task did not end or rows were refused; a gate closed; rows moved; all went well.
-EVENTS = ("failure", "gate", "drift", "clean")
+# What a channel may be told of: a task did not end or rows were refused; a gate closed; rows moved; a run that only
+# plans found something to write; all went well. By default the first three.
+EVENTS = ("failure", "gate", "drift", "differences", "clean")
+USUAL = EVENTS[:3]
 HELD = "held"
 HEADLINE = {
     "failure": "a run failed",
     "gate": "a gate is closed",
     "drift": "rows drifted",
+    "differences": "the systems differ",
     "clean": "a run ended clean",
 }
 TO_DO = {
@@ -33,6 +36,7 @@ TO_DO = {
     "or let single rows through: p2c quarantine.",
     "drift": "Rows were changed at the destination between reading and writing, and were left alone. The next run "
     "compares them anew; if it stays, find out who else writes there.",
+    "differences": "Nothing was written. Look at the plans the report leads to; p2c run --apply writes what is right.",
     "clean": "Nothing.",
 }
 
@@ -80,6 +84,7 @@ def notice_of(
         "failure": not all(unended.values()) or any(line.failed for line in tasks),
         "gate": bool(closed),
         "drift": any(line.drifted for line in tasks),
+        "differences": any(line.status == "planned" for line in tasks),
     }
     events = tuple(name for name, there in happened.items() if there) or ("clean",)
     lines = [*_what(tasks, unended, closed), *_gone(deleted or {})]
@@ -97,7 +102,9 @@ def _what(tasks: Sequence[TaskSummary], unended: Mapping[str, bool], closed: Seq
         yield f"{name}: {'was not run, a task it needs did not end' if held else 'did not end'}."
     for line in tasks:
         names = ("read", "created", "updated", "unchanged", "quarantined", "held", "failed", "drifted")
-        counts = ", ".join(f"{getattr(line, name):,} {name}" for name in names if getattr(line, name) or name == "read")
+        there = {name: getattr(line, name) for name in names if getattr(line, name) or name == "read"}
+        would = {"created": "would be created", "updated": "would be updated"} if line.status == "planned" else {}
+        counts = ", ".join(f"{rows:,} {would.get(name, name)}" for name, rows in there.items())
         gate = "the gate is closed; " if line.task in closed else ""
         yield f"{line.task}: {gate}{counts}."
 

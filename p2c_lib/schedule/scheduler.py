@@ -48,7 +48,7 @@ def run_now(place: Workspace, name: str, tell: Tell) -> int:
         ended = ENDS.get(code, f"killed ({code})")
         schedules.ran(name, started, f"{ended} {_words(datetime.now(UTC))}")
         tell(f"{name}: ended {ended}")
-        if code not in {0, 1, 130} and not _recorded(place, started):
+        if code not in {0, 130} and not _recorded(place, started):
             announce(_silent_end(schedule, code, place), place, tell)
     return code
 
@@ -195,7 +195,7 @@ def _recorded(place: Workspace, started: datetime) -> bool:
 
 
 def _silent_end(schedule: Schedule, code: int, place: Workspace) -> Notice:
-    how = "could not begin" if code == 2 else f"was ended from outside ({code})"
+    how = "could not begin" if code in {1, 2} else f"was ended from outside ({code})"
     lines = (
         f"The run of the schedule {schedule.name} {how}.",
         f"Workspace: {place.root}",
