@@ -3,8 +3,8 @@
     python benchmarks/run.py [--data FOLDER] [--repeat 3] [--json]
 
 Every run is a process of its own on a fresh copy of the same sandbox, which is up before. ``overhead_s_per_notebook``
-is the wall time of ``p2c run --apply --kernels 1``, from its start to its exit code, less the seconds of the tasks'
-steps. ``two_kernels_speedup`` divides it by the wall time with two kernels. ``resume_s`` is the time from
+is the wall time of ``p2c run --apply --kernels 1``, from its start to its exit code, less the seconds its cells took.
+``two_kernels_speedup`` divides that wall time by the one with two kernels. ``resume_s`` is the time from
 ``p2c run --resume`` to the fifth task, in which the run before was killed. With ``--data`` the sandbox holds the CSV
 files of that folder (AdventureWorks), else the seeded company. Figures are medians.
 """
@@ -65,27 +65,27 @@ def lay_ground(folder: Path, data: Path | None) -> Path:
     return ground
 
 
-def steps(home: Path) -> list[dict[str, object]]:
-    """What the steps of the newest run told."""
+def told(home: Path, kind: str) -> list[dict[str, object]]:
+    """What the cells or steps of the newest run told."""
     files = sorted((home / ".p2c" / "runs").glob("*/events.jsonl"))
-    return [event for file in files[-1:] for event in Follower(file) if event["event"] == "step"]
+    return [event for file in files[-1:] for event in Follower(file) if event["event"] == kind]
 
 
 def whole(ground: Path, kernels: int) -> tuple[float, float, int]:
-    """Wall seconds of a run, the seconds of its steps, and the rows it read at the source."""
+    """Wall seconds of a run, the seconds of its cells, and the rows it read at the source."""
     with copy_of(ground) as home:
         began = time.perf_counter()
         if p2c(home, "run", "--apply", "--kernels", str(kernels)).wait():
             raise SystemExit("The run did not end in agreement.")
         wall = time.perf_counter() - began
-        done = [event for event in steps(home) if event["state"] == "done"]
-        rows = sum(int(str(event["rows"])) for event in done if event["step"] == "extract")
-        return wall, sum(float(str(event["seconds"])) for event in done), rows
+        steps = [event for event in told(home, "step") if event["state"] == "done"]
+        rows = sum(int(str(event["rows"])) for event in steps if event["step"] == "extract")
+        return wall, sum(float(str(event["seconds"])) for event in told(home, "cell")), rows
 
 
 def wait_for(home: Path, step: str, state: str, times: int, running: subprocess.Popen[bytes]) -> None:
     """Until a step of the fifth task was told so often."""
-    while sum((e["task"], e["step"], e["state"]) == (FIFTH, step, state) for e in steps(home)) < times:
+    while sum((e["task"], e["step"], e["state"]) == (FIFTH, step, state) for e in told(home, "step")) < times:
         if running.poll() is not None:
             raise SystemExit(f"The run ended before {step} of {FIFTH} was {state}.")
         time.sleep(0.01)

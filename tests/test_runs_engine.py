@@ -104,6 +104,11 @@ def test_a_kernel_has_the_folder_and_environment_of_its_job_and_none_of_another(
     assert os.environ.get("MINE") is None
 
 
+def test_what_a_notebook_wants_done_at_its_end_is_done(tmp_path: Path, warm: WarmKernels) -> None:
+    run(tmp_path, Job(kernels=warm, cwd=tmp_path), "import atexit\natexit.register(open, 'left', 'w')", "1 / 0")
+    assert (tmp_path / "left").is_file()
+
+
 def test_without_fork_a_kernel_starts_cold(tmp_path: Path) -> None:
     ending, cells = run(tmp_path, Job(cwd=tmp_path, env={"MINE": "1"}), "import os\nprint(os.environ['MINE'])")
     assert (ending, shown(cells[0])) == (Ending("done"), "1\n")

@@ -39,6 +39,7 @@ INTERACTIVE = "interactive"
 SKIPPED = "skipped"
 MARKER = "papermill-error-cell-tag"
 FOR_A_PERSON = "This cell is for a person at the notebook; unattended it is skipped."
+AT_THE_END = "__import__('atexit')._run_exitfuncs()"
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 # A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
 SHUTDOWN_SECONDS = 4.0
@@ -136,6 +137,7 @@ class WalkEngine(Engine):  # type: ignore[misc,unused-ignore]
                 extra_arguments=["--log-level=CRITICAL"],
                 config=config,
                 resources={"metadata": {"path": str(mine.cwd)}},
+                shutdown_kernel="graceful" if mine.kernels is None else "immediate",
             )
             client.execute(env={**os.environ, **mine.env})
 
@@ -187,8 +189,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
         return manager
 
     def papermill_execute_cells(self) -> None:
-        """Every code cell in order, until one fails or says that nothing is left to do."""
+        """Every code cell in order, until one fails or says that nothing is left to do; then what is due at its end."""
         self.job.kernel = self.km.provisioner
+        self._cells()
+        if self.job.kernels is not None:
+            self.wait_for_reply(self.kc.execute(AT_THE_END, silent=True))
+
+    def _cells(self) -> None:
         for place, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue

@@ -55,8 +55,10 @@ def _become_kernel(request: dict[str, Any]) -> None:
 
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(request["argv"])
+    # From here on only what the notebook wants to be done at its end; the run asks for that and then kills the kernel,
+    # since taking a big interpreter apart would cost it seconds.
+    atexit._clear()
     app.start()
-    # What notebooks left to be done at exit is done; taking a big interpreter apart would only cost seconds.
     atexit._run_exitfuncs()
     os._exit(0)
 

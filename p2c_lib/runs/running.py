@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from p2c_lib import events
 from p2c_lib.config import Workspace
@@ -239,9 +241,11 @@ class _Run:
     def _kernels(self) -> Iterator[None]:
         """The process that kernels are forked from, where there is fork."""
         if not can_fork():
+            _load_engine()
             yield
             return
         with WarmKernels() as self._warm:
+            _load_engine()
             yield
 
     @contextmanager
@@ -314,6 +318,18 @@ def _stoppable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _load_engine() -> None:
+    """Load papermill, meanwhile the forking process imports what kernels need.
+
+    What reads notebooks would compile a grammar of international addresses, for a second, and never use it.
+    """
+    unused = "rfc3987_syntax"
+    if unused not in sys.modules:
+        sys.modules[unused] = cast(Any, None)
+        import_module("p2c_lib.runs.engine")
+        del sys.modules[unused]
 
 
 def _problems(ledger: Ledger, run_id: str, able: Sequence[str], ending: Ending) -> dict[str, str]:
