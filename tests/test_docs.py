@@ -11,6 +11,7 @@ import pytest
 
 from p2c_lib.sandbox import process
 from tests.pages import DOCS, Reader, begins_where, blocks, comes_in_order
+from tests.test_imports import RANK
 
 PAGES = sorted(DOCS.rglob("*.md"))
 RUN_ELSEWHERE = {"history.md"}  # with a history of its own: tests/test_history.py
@@ -85,6 +86,12 @@ def test_a_guide_goes_on_where_the_tutorial_ends(
     page: Path, after: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follow(page, after(begins_where(page)), monkeypatch)
+
+
+def test_how_it_works_names_every_module_at_its_rank() -> None:
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (DOCS / "how-it-works.md").read_text("utf-8"), re.M)
+    told = {module: int(rank) for rank, modules in rows for module in re.findall(r"`(\w+)`", modules)}
+    assert told == {module: int(rank) for module, rank in RANK.items()}
 
 
 def test_no_block_hides_a_command_from_the_tests() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["connect"]
 
-connect = typer.Typer(help="Connect to the two systems of a set.", no_args_is_help=True)
+connect = typer.Typer(help="Whether the two systems of a connection set can be spoken to.", no_args_is_help=True)
 
 
 @connect.callback()
