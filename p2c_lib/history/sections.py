@@ -133,7 +133,16 @@ def outcomes(facts: Facts, lines: Sequence[Mapping[str, Any]], *, applied: bool)
     titles = ("task", *WORDS.values(), "seconds", "looked at again")
     reasons = ("task", "operation", "state", "rows", "what the service said", "for example")
     rest = _cut(reasons, bad, "Not written, by reason") if bad else Prose("Every operation was carried out.")
-    return Section("Outcomes", (Table(titles, tuple(rows), "Operations that were sent"), rest))
+    return Section("Outcomes", (Table(titles, tuple(rows), "Operations that were sent"), rest, *_asked(facts)))
+
+
+def _asked(facts: Facts) -> list[Prose]:
+    """How to ask why a value stands at a destination, for the first task that wrote."""
+    places = [task["plan"]["destination"] for task in facts if task.get("plan")]
+    if not places:
+        return []
+    asked = f"p2c why {places[0]['app']} {places[0]['entity_set']} KEY FIELD"
+    return [Prose(f"{asked} tells how a value came to stand there; so for every other entity set.")]
 
 
 def preflight(found: Mapping[str, Any]) -> Section:
