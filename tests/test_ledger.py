@@ -251,3 +251,23 @@ def test_a_url_that_leads_nowhere_says_so_without_its_password(url: str, says: s
     with pytest.raises(ConfigError, match=says) as caught:
         open_ledger(url)
     assert "hush" not in str(caught.value)
+
+
+def test_the_past_is_counted_alike_on_both_databases(ledger: Ledger, tmp_path: Path) -> None:
+    waits = [WaitingRow(f"acc-{n % 3}", "quarantined", "name is given", "name", None, "missing") for n in range(3)]
+    waits.append(WaitingRow("acc-0", "held", "products", "", "p-1", "waits for p-1"))
+    ledger.begin_run("r-1", **SCOPE, apply=True)
+    ledger.record_waiting("r-1", **SCOPE, task="accounts", rows=waits)
+    ledger.record_plan("p-1", task="accounts", folder=tmp_path, run_id="r-1", company="USMF")
+    operations = [{"position": n, "op": "create", "entity_set": "CustomersV2", "key": f"acc-{n}"} for n in range(3)]
+    ledger.sending("p-1", operations)
+    answer = {"state": "applied", "status": 201, "message": None, "request_id": "q"}
+    ledger.answered("p-1", [{"position": 1, **answer}])
+    at = {**SCOPE, "tasks": ["accounts", "quotes"], "at": "9999"}
+    told = [(one["kind"], one["rows"], one["reason"]) for one in ledger.waiting_reasons(**at)]
+    assert told == [("quarantined", 3, "missing"), ("held", 1, "waits for p-1")]
+    rows, total = ledger.waiting_at(**at, most=2)
+    assert ([row["key"] for row in rows], total) == (["acc-0", "acc-1"], 3)
+    outcomes = [(one["state"], one["rows"], one["key"]) for one in ledger.outcomes_of("r-1")]
+    assert outcomes == [("sent", 2, "acc-0"), ("applied", 1, "acc-1")]
+    assert (ledger.lines_of(["r-1"]), ledger.lines_of([])) == ([], [])
