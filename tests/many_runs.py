@@ -89,6 +89,7 @@ def keep_task(folder: Path, task: str, **changes: Any) -> None:
             "id": "c" * 64,
             "folder": str(folder / task / f"{task}-{'c' * 12}"),
             "counts": counts,
+            "destination": {"app": "finops", "entity_set": "CustomersV2"},
             "predicted": {"requests": 3, "minutes": 0.5},
             "money": [{"field": "CreditLimit", "currency": "USD", "created": "1200.500000", "from": "10", "to": "20"}],
             "follows": [],

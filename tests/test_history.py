@@ -191,6 +191,13 @@ def test_a_run_that_was_killed_is_reported_from_what_is_there(here: Workspace, l
             "The gate is closed for accounts: nothing of it was written. Not in: 4 quarantined, 96 held.",
         ),
         ([], {"status": "running", "ended": None}, "failed", "The run did not end."),
+        (
+            [line("accounts")],
+            {"status": "interrupted"},
+            "warn",
+            "The run was interrupted; p2c run --resume r-1 goes on.",
+        ),
+        ([], {}, "pass", "The notebook ended; it walked no task."),
     ],
 )
 def test_the_verdict_is_the_worst_that_is_so(
@@ -254,6 +261,14 @@ def test_a_row_that_waits_for_two_reasons_is_one_row(here: Workspace, ledger: Le
     assert [(one["kind"], one["rows"]) for one in ledger.waiting_reasons(**at)] == [("held", 1), ("quarantined", 1)]
     rows, total = ledger.waiting_at(**at, most=10)
     assert ([row["key"] for row in rows], total) == (["q-1"], 1)
+
+
+def test_rows_deleted_at_the_source_have_a_section_of_their_own(here: Workspace, ledger: Ledger) -> None:
+    put_run(ledger, "r-1", [line("accounts")])
+    assert "DELETED" not in run_report(run_of(ledger, here), ledger).to_text()
+    scope = {"connection_set": "sandbox", "company": "USMF", "task": "accounts"}
+    ledger.record_deletions("r-1", **scope, states={"acc-7": "left"})
+    assert re.search(r"DELETED\n.*\n.*\nacc-7 +accounts +left", run_report(run_of(ledger, here), ledger).to_text())
 
 
 def test_a_page_elsewhere_leads_to_the_files_of_the_run(here: Workspace, ledger: Ledger) -> None:
