@@ -1,7 +1,11 @@
 // What the widgets draw with. Text only ever becomes text nodes.
 
+const FOCUSED = ["button", "select", "input", "textarea", "summary"];
+
 function node(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
+  // JupyterLab looks for this on what has the focus first: its own shortcuts for cells would take the arrow keys.
+  if (FOCUSED.includes(tag) || attributes.tabindex) made.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value === true ? "" : value);

@@ -32,15 +32,18 @@ export default {
         node("b", {}, words), node("span", { class: "quiet" }, ` · ${id} · ${mode} · ${set} · ${company}`));
     }
 
-    // One list for good: drawn anew every second it could not be used.
-    const list = node("select", { "data-focus": "pick", onchange: (event) => ask({ do: "pick", run: event.target.value }) });
-    function pick({ runs, picked }) {
-      if (list.dataset.runs !== runs.map(({ says }) => says).join()) {
-        list.dataset.runs = runs.map(({ says }) => says).join();
-        list.replaceChildren(node("option", { value: "" }, "the latest"), ...runs.map(({ id, says }) => node("option", { value: id }, says)));
+    // The list of runs stays where it is: drawn anew every second it could not be used.
+    const picker = node("select", { "data-focus": "pick", onchange: (event) => ask({ do: "pick", run: event.target.value }) });
+    const [wrong, top, tasks] = [node("div"), node("div"), node("div")];
+    const frame = node("div", {}, wrong, node("div", { class: "title" }, top, node("label", {}, "Run ", picker)), tasks);
+
+    function offer({ runs, picked }) {
+      const known = runs.map(({ says }) => says).join();
+      if (picker.dataset.runs !== known) {
+        picker.dataset.runs = known;
+        picker.replaceChildren(node("option", { value: "" }, "the latest"), ...runs.map(({ id, says }) => node("option", { value: id }, says)));
       }
-      if (list !== document.activeElement) list.value = picked;
-      return list.parentElement ?? node("label", {}, "Run ", list);
+      if (picker !== document.activeElement) picker.value = picked;
     }
 
     // What became of the rows of a task that ended, or how far one is that goes on.
@@ -64,10 +67,14 @@ export default {
     }
 
     function paint() {
-      const { run, tasks, nothing: none } = model.get("state");
-      if (!run) return fill(el, problem(model), nothing(none));
-      const lines = tasks.length ? node("ol", { class: "tasks", "aria-label": "Tasks" }, tasks.map(task)) : nothing("No task has ended yet.");
-      return fill(el, problem(model), node("div", { class: "title" }, head(run), pick(model.get("state"))), lines);
+      const state = model.get("state");
+      if (!state.run) return fill(el, problem(model), nothing(state.nothing));
+      if (!el.contains(frame)) fill(el, frame);
+      offer(state);
+      wrong.replaceChildren(problem(model) ?? "");
+      top.replaceChildren(head(state.run));
+      tasks.replaceChildren(state.tasks.length ? node("ol", { class: "tasks", "aria-label": "Tasks" }, state.tasks.map(task)) : nothing("No task has ended yet."));
+      return undefined;
     }
 
     function again() {
@@ -76,7 +83,7 @@ export default {
       next = setTimeout(() => ask({ do: "look" }), model.get("state").run?.going ? OFTEN : SELDOM);
     }
 
-    const leave = follow(model, ["state", "problem"], () => { el.setAttribute("aria-busy", "false"); redraw(el, paint); again(); });
+    const leave = follow(model, ["state", "problem"], () => { el.setAttribute("aria-busy", "false"); paint(); again(); });
     return () => { leave(); clearTimeout(next); };
   },
 };
