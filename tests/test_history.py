@@ -263,6 +263,16 @@ def test_a_row_that_waits_for_two_reasons_is_one_row(here: Workspace, ledger: Le
     assert ([row["key"] for row in rows], total) == (["q-1"], 1)
 
 
+def test_a_run_that_looked_at_less_says_so(here: Workspace, ledger: Ledger) -> None:
+    put_run(ledger, "r-1", [line("accounts")])
+    given = {"full": False, "since": None, "limit": 1000, "without": ["name is given"]}
+    keep(here.state / "runs" / "r-1", {"parameters": given, "problems": {}}, RUN)
+    assert (
+        "apply · only what changed since the last load · at most 1,000 rows of each source · "
+        "without the rules name is given · 01 Mar 2026" in run_report(run_of(ledger, here), ledger).subtitle
+    )
+
+
 def test_rows_deleted_at_the_source_have_a_section_of_their_own(here: Workspace, ledger: Ledger) -> None:
     put_run(ledger, "r-1", [line("accounts")])
     assert "DELETED" not in run_report(run_of(ledger, here), ledger).to_text()

@@ -91,7 +91,30 @@ def _in_order(run: PastRun) -> list[Mapping[str, Any]]:
 def _subtitle(run: PastRun) -> str:
     when = f"{run.started:%d %b %Y, %H:%M} UTC"
     lasted = f"{run.seconds:,.1f} s" if run.ended else "not ended"
-    return f"Run {run.run_id} · {run.connection_set}, company {run.company} · {run.mode} · {when} · {lasted}"
+    told = (
+        f"Run {run.run_id}",
+        f"{run.connection_set}, company {run.company}",
+        run.mode,
+        *_narrowed(run),
+        when,
+        lasted,
+    )
+    return " · ".join(told)
+
+
+def _narrowed(run: PastRun) -> list[str]:
+    """What keeps a run from telling of every row by every rule."""
+    given = run.folder.run().get("parameters", {})
+    found = []
+    if given.get("since"):
+        found.append(f"only what changed since {given['since']}")
+    elif given.get("full") is False:
+        found.append("only what changed since the last load")
+    if given.get("limit") is not None:
+        found.append(f"at most {given['limit']:,} rows of each source")
+    if given.get("without"):
+        found.append(f"without the rules {', '.join(given['without'])}")
+    return found
 
 
 def verdict_of(run: PastRun) -> tuple[str, str]:
