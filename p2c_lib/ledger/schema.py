@@ -1,6 +1,11 @@
-"""The ledger's tables. Times are UTC, as ISO 8601 text, so that both databases sort them alike."""
+"""The ledger's tables. Times are UTC, as ISO 8601 text, so that both databases sort them alike.
+
+A column of one name is of one kind in every table, but for the few that are written out.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
@@ -32,17 +37,51 @@ __all__ = [
 
 METADATA = MetaData()
 
+MOMENT, RUN, HASH, WORD, COUNT = String(32), String(40), String(64), String(10), Integer
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(("at", "started", "ended", "made", "first_seen", "last_seen"), MOMENT),
+    **dict.fromkeys(("run_id", "first_run", "last_run"), RUN),
+    **dict.fromkeys(("plan_id", "undoes", "sha", "hash", "template_sha", "suite_sha"), HASH),
+    **dict.fromkeys(("op", "state", "decision", "severity"), WORD),
+    **dict.fromkeys(("connection_set", "entity", "entity_set", "by", "request_id", "execution"), String(100)),
+    **dict.fromkeys(("company", "status", "verdict", "version", "lines_of"), String(20)),
+    **dict.fromkeys(("position", "first", "last", "rows", "judged", "cell"), COUNT),
+    **dict.fromkeys(("seconds", "until"), Float),
+    "task": String(60),
+    "stage": String(12),
+    "holder": String(200),
+    "notebook": String(120),
+}
+
+
+def _columns(names: str) -> list[Column[Any]]:
+    """Columns by name, text where no kind is known; one that ends in ``?`` may be empty, one in ``*`` is of the key."""
+    found = []
+    for each in names.split():
+        name = each.rstrip("?*")
+        key, empty = each.endswith("*"), each.endswith("?")
+        found.append(Column(name, KINDS.get(name, Text), primary_key=key, nullable=empty))
+    return found
+
+
+def _line() -> Column[int]:
+    """The number of a chained line, given by the chain."""
+    return Column("id", Integer, primary_key=True, autoincrement=False)
+
+
+def _row() -> Column[int]:
+    """The number of a row, given by the database."""
+    return Column("id", Integer, primary_key=True)
+
+
+SCOPE = "connection_set company task"
+
 runs = Table(
     "runs",
     METADATA,
-    Column("run_id", String(40), primary_key=True),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
+    *_columns("run_id* connection_set company"),
     Column("apply", Boolean, nullable=False),
-    Column("status", String(20), nullable=False),
-    Column("started", String(32), nullable=False),
-    Column("ended", String(32)),
-    Column("report", Text),
+    *_columns("status started ended? report?"),
 )
 
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
@@ -50,28 +89,12 @@ COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchan
 tasks = Table(
     "tasks",
     METADATA,
-    Column("run_id", String(40), primary_key=True),
-    Column("task", String(60), primary_key=True),
-    Column("status", String(20), nullable=False),
-    Column("verdict", String(20), nullable=False),
-    Column("why", Text, nullable=False),
+    *_columns("run_id* task* status verdict why"),
     *(Column(name, Integer, nullable=False) for name in COUNTS),
-    Column("seconds", Float, nullable=False),
-    Column("ended", String(32), nullable=False),
+    *_columns("seconds ended"),
 )
 
-plans = Table(
-    "plans",
-    METADATA,
-    Column("plan_id", String(64), primary_key=True),
-    Column("run_id", String(40)),
-    Column("task", String(60), nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("made", String(32), nullable=False),
-    Column("company", String(20)),
-    Column("entity_set", String(100)),
-    Column("undoes", String(64)),
-)
+plans = Table("plans", METADATA, *_columns("plan_id* run_id? task folder made company? entity_set? undoes?"))
 
 # Chained, only ever added to: an operation is about to be sent, an operation was answered, a plan was approved, many
 # creates are about to be sent as one import or it ended.
@@ -79,14 +102,8 @@ plans = Table(
 operations = Table(
     "operations",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("plan_id", String(64), nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("op", String(10), nullable=False),
-    Column("entity_set", String(100), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("sha", String(64), nullable=False),
+    _line(),
+    *_columns("plan_id position op entity_set key at sha"),
     Index("operations_by_plan", "plan_id"),
     Index("operations_by_key", "entity_set", "key"),
 )
@@ -94,95 +111,56 @@ operations = Table(
 outcomes = Table(
     "outcomes",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("plan_id", String(64), nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("state", String(10), nullable=False),
+    _line(),
+    *_columns("plan_id position state"),
     Column("status", Integer),
-    Column("message", Text),
-    Column("request_id", String(100)),
-    Column("at", String(32), nullable=False),
-    Column("sha", String(64), nullable=False),
+    *_columns("message? request_id? at sha"),
     Index("outcomes_by_plan", "plan_id"),
 )
 
 approvals = Table(
-    "approvals",
-    METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("plan_id", String(64), nullable=False),
-    Column("by", String(100), nullable=False),
-    Column("note", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("sha", String(64), nullable=False),
-    Index("approvals_by_plan", "plan_id"),
+    "approvals", METADATA, _line(), *_columns("plan_id by note at sha"), Index("approvals_by_plan", "plan_id")
 )
 
 imports = Table(
     "imports",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("plan_id", String(64), nullable=False),
-    Column("execution", String(100), nullable=False),
+    _line(),
+    *_columns("plan_id execution"),
     Column("state", String(20), nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("sha", String(64), nullable=False),
+    *_columns("at sha"),
     Index("imports_by_plan", "plan_id"),
 )
 
 history = Table(
     "history",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=False),
+    _line(),
     Column("kind", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("content", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("sha", String(64), nullable=False),
+    *_columns("subject content at sha"),
 )
 
 chain = Table(
     "chain",
     METADATA,
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("lines_of", String(20), nullable=False),
-    Column("first", Integer, nullable=False),
-    Column("last", Integer, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("hash", String(64), nullable=False),
+    *_columns("lines_of first last at hash"),
     Index("chain_by_table", "lines_of", "last"),
 )
 
 CHAINED = (operations, outcomes, approvals, imports, history)
 
-leases = Table(
-    "leases",
-    METADATA,
-    Column("plan_id", String(64), primary_key=True),
-    Column("holder", String(200), nullable=False),
-    Column("until", Float, nullable=False),
-)
+leases = Table("leases", METADATA, *_columns("plan_id* holder until"))
 
 version = Table("schema_version", METADATA, Column("version", Integer, primary_key=True))
 
 waiting = Table(
     "waiting",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
-    Column("task", String(60), nullable=False),
-    Column("key", Text, nullable=False),
+    _row(),
+    *_columns(f"{SCOPE} key"),
     Column("kind", String(12), nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("value", Text),
-    Column("reason", Text, nullable=False),
-    Column("first_run", String(40), nullable=False),
-    Column("first_seen", String(32), nullable=False),
-    Column("last_run", String(40), nullable=False),
-    Column("last_seen", String(32), nullable=False),
-    Column("state", String(10), nullable=False),
+    *_columns("rule field value? reason first_run first_seen last_run last_seen state"),
     Index("waiting_by_task", "connection_set", "company", "task", "state"),
 )
 
@@ -191,98 +169,34 @@ CLASSES = ("equal", "changed", "missing", "extra", "duplicate", "invalid")
 reconciliations = Table(
     "reconciliations",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
-    Column("task", String(60), nullable=False),
+    _row(),
+    *_columns(f"run_id {SCOPE}"),
     *(Column(name, Integer, nullable=False) for name in CLASSES),
-    Column("at", String(32), nullable=False),
+    *_columns("at"),
 )
 
-decisions = Table(
-    "decisions",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("connection_set", String(100), nullable=False),
-    Column("entity", String(100), nullable=False),
-    Column("key_a", Text, nullable=False),
-    Column("key_b", Text, nullable=False),
-    Column("decision", String(10), nullable=False),
-    Column("by", String(100), nullable=False),
-    Column("at", String(32), nullable=False),
-)
+decisions = Table("decisions", METADATA, _row(), *_columns("connection_set entity key_a key_b decision by at"))
 
-waivers = Table(
-    "waivers",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
-    Column("task", String(60), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("by", String(100), nullable=False),
-    Column("why", Text, nullable=False),
-    Column("at", String(32), nullable=False),
-    Column("ended", String(32)),
-)
+waivers = Table("waivers", METADATA, _row(), *_columns(f"{SCOPE} key by why at ended?"))
 
-agreed = Table(
-    "agreed",
-    METADATA,
-    Column("connection_set", String(100), primary_key=True),
-    Column("company", String(20), primary_key=True),
-    Column("task", String(60), primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("file", Text, nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("at", String(32), nullable=False),
-)
+# One row a task, which moves.
+KEYED_SCOPE = "connection_set* company* task*"
+
+agreed = Table("agreed", METADATA, *_columns(f"{KEYED_SCOPE} run_id file rows at"))
 
 marks = Table(
     "marks",
     METADATA,
-    Column("connection_set", String(100), primary_key=True),
-    Column("company", String(20), primary_key=True),
-    Column("task", String(60), primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("template_sha", String(64), nullable=False),
-    Column("suite_sha", String(64), nullable=False),
-    Column("version", String(20), nullable=False),
-    Column("place", Text, nullable=False),
-    Column("positions", Text, nullable=False),
-    Column("folder", Text, nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("at", String(32), nullable=False),
+    *_columns(f"{KEYED_SCOPE} run_id template_sha suite_sha version place positions folder rows at"),
 )
 
-deletions = Table(
-    "deletions",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
-    Column("task", String(60), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("state", String(10), nullable=False),
-    Column("at", String(32), nullable=False),
-)
+deletions = Table("deletions", METADATA, _row(), *_columns(f"run_id {SCOPE} key state at"))
 
 gate_rules = Table(
     "gate_rules",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("connection_set", String(100), nullable=False),
-    Column("company", String(20), nullable=False),
-    Column("task", String(60), nullable=False),
-    Column("stage", String(12), nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("severity", String(10), nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("judged", Integer, nullable=False),
-    Column("at", String(32), nullable=False),
+    _row(),
+    *_columns(f"run_id {SCOPE} stage rule severity rows judged at"),
     Index("gate_rules_by_task", "connection_set", "company", "task"),
 )
 
@@ -290,14 +204,8 @@ gate_rules = Table(
 cells = Table(
     "cells",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("run_id", String(40), nullable=False),
-    Column("notebook", String(120), nullable=False),
-    Column("cell", Integer, nullable=False),
-    Column("state", String(10), nullable=False),
-    Column("seconds", Float, nullable=False),
-    Column("why", Text),
-    Column("at", String(32), nullable=False),
+    _row(),
+    *_columns("run_id notebook cell state seconds why? at"),
     Index("cells_by_run", "run_id"),
 )
 
