@@ -3,6 +3,18 @@
 #
 # **What ran, how long did it take, what has become better or worse since last time?**
 #
+# ```mermaid
+# %%{init: {"theme": "base", "themeVariables": {"lineColor": "#818b98", "edgeLabelBackground": "#f6f8fa", "textColor": "#1f2328"}}}%%
+# flowchart LR
+#   R["<b>runs</b><br/>p2c run, notebooks"] --> L["<b>ledger</b><br/>of the workspace"]:::waits --> H["<b>history</b><br/>durations, counts, trends"]
+#   L --> O["<b>one run</b><br/>gate, causes, plan, outcome"]
+#   L --> C["<b>two runs</b><br/>compared"]
+#   classDef default fill:#eaeef2,stroke:#818b98,color:#1f2328
+#   classDef sales fill:#ddf4ff,stroke:#0969da,color:#1f2328
+#   classDef finops fill:#fbefff,stroke:#8250df,color:#1f2328
+#   classDef waits fill:#fff8c5,stroke:#bf8700,color:#1f2328
+# ```
+#
 # Every run leaves its facts in the ledger of the workspace: when it ran, for which systems, and what became of every row.
 # Nothing here reads or writes the two systems, apart from the first runs of a fresh sandbox. `p2c history` tells the same in
 # a terminal, and `p2c history --html history.html` makes a page of it for colleagues.

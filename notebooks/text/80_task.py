@@ -3,8 +3,15 @@
 #
 # **What became of every row of one task, step by step?**
 #
-# ```
-# templates/<task>.yml ──▶ extract ─▶ map ─▶ check ─▶ reconcile ─▶ plan ─▶ apply
+# ```mermaid
+# %%{init: {"theme": "base", "themeVariables": {"lineColor": "#818b98", "edgeLabelBackground": "#f6f8fa", "textColor": "#1f2328"}}}%%
+# flowchart LR
+#   T["templates/your-task.yml"]:::waits --> E["<b>extract</b>"] --> M["<b>map</b>"] --> G["<b>check</b>"] --> R["<b>reconcile</b>"] --> P["<b>plan</b>"] --> A["<b>apply</b>"]
+#   G --> Q["quarantine"]:::waits
+#   classDef default fill:#eaeef2,stroke:#818b98,color:#1f2328
+#   classDef sales fill:#ddf4ff,stroke:#0969da,color:#1f2328
+#   classDef finops fill:#fbefff,stroke:#8250df,color:#1f2328
+#   classDef waits fill:#fff8c5,stroke:#bf8700,color:#1f2328
 # ```
 #
 # Any task can be walked here. `p2c run` takes this notebook for the tasks that a workspace has added with a template of
