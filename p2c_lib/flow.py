@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 
 from p2c_lib import events
 from p2c_lib.agreement import record_agreed
-from p2c_lib.errors import ConfigError, PlanError, UnknownName
+from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
-from p2c_lib.marks import Increment, removed, source_keys
+from p2c_lib.marks import Increment, moment, source_keys
 from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
@@ -47,7 +47,7 @@ STANDS_ON = {
     "reconcile": ("check", "target"),
     "plan": ("reconcile",),
 }
-NO_KEY, LEFT = "(no key)", "left"
+NO_KEY = "(no key)"
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -148,7 +148,7 @@ class TaskWalk:
         self.ceiling, self.limit, self.without = ceiling, limit, tuple(sorted(without))
         self.limits = {"max_creates": max_creates, "max_updates": max_updates}
         self.progress = progress or events.progress(task=task, step="apply", run=run_id)
-        self.full, self.since = full and since is None, _moment(since)
+        self.full, self.since = full and since is None, moment(since)
         self._own_run = run_id is None
         self.run_id = run_id or new_run_id()
         self.seconds: dict[str, float] = {}
@@ -346,7 +346,9 @@ class TaskWalk:
             if outcome is not None:
                 record_agreed(self.reconcile(), outcome, self.session, ledger, run_id=self.run_id)
             if self.increment is not None:
-                self._record_changes(self.increment, outcome, waiting, ledger)
+                failed = [row.key for row in waiting if row.kind == "failed"]
+                done = self.plan() if outcome is not None and self.limit is None else None
+                self.increment.record(self.map(), self.check().passed, failed, ledger, run_id=self.run_id, done=done)
         keep(self.folder, self._facts(outcome))
         self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
         if self._own_run:
@@ -370,21 +372,6 @@ class TaskWalk:
         if None in keys:  # rows without a key are named by their place, which is another one in every run
             keys |= {row["key"] for row in ledger.waiting(**self._scope, task=self.task) if row["key"].endswith(NO_KEY)}
         return keys
-
-    def _record_changes(
-        self, increment: Increment, outcome: LoadOutcome | None, waiting: Sequence[WaitingRow], ledger: Ledger
-    ) -> None:
-        """What was deleted at the source and what came of it; when the load is done, up to where the task has read."""
-        gone = increment.gone(self.map())
-        states = dict.fromkeys(gone, LEFT)
-        done = outcome is not None and self.limit is None
-        if done and gone and self.template.deletions.apply:
-            run: dict[str, Any] = {"like": self.plan(), "folder": self.folder, "run_id": self.run_id}
-            states = removed(gone, self.template, self.session, ledger, **run)
-        ledger.record_deletions(self.run_id, **self._scope, task=self.task, states=states)
-        if done:
-            failed = [row.key for row in waiting if row.kind == "failed"]
-            increment.leave_mark(self.map(), self.check().passed, failed, ledger, run_id=self.run_id)
 
     def _facts(self, outcome: LoadOutcome | None) -> dict[str, Any]:
         """What the ledger does not keep, for the report of the run."""
@@ -429,7 +416,7 @@ class TaskWalk:
     def _status(self, outcome: LoadOutcome | None, failed: int) -> str:
         if self.check().verdict == "blocked":
             return "blocked"
-        if failed or (outcome and outcome.drifted):
+        if failed or (outcome and not outcome.complete):
             return "differences"
         return "planned" if outcome is None and len(self.plan()) else "clean"
 
@@ -486,19 +473,6 @@ def walk(task: str, session: Session, *, tasks: Collection[str] = (), **options:
     """
     made = TaskWalk(task, session, **options)
     return NotAsked(task) if tasks and task not in tasks else made
-
-
-def _moment(since: datetime | str | None) -> str | None:
-    """A moment as the services read it. Raises ConfigError for text that is none."""
-    if since is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(since) if isinstance(since, str) else since
-    except ValueError:
-        hint = "Write it as 2026-01-31T22:00:00+00:00; without an offset it is UTC."
-        raise ConfigError(f"since is '{since}', which is no moment.", hint=hint) from None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_run_id() -> str:

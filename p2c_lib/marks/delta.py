@@ -91,20 +91,13 @@ def delta_of(
     found = asking.rows(watched(client, asked))
     again = _again(mark, waiting)
     rows = _distinct([again, found])
-    seen = mark.seen.num_rows if mark is not None else 0
-    whole = "" if mark is not None or since else why
-    if not whole and rows.num_rows > max(WORTH_WHOLE, seen // SHARE):
+    whole = asking.whole or ("" if mark is not None or since else why)
+    if not whole and rows.num_rows > max(WORTH_WHOLE, (mark.seen.num_rows if mark is not None else 0) // SHARE):
         whole = f"{rows.num_rows:,} changed, and reading all is quicker"
-    return Delta(
-        asked,
-        since or (mark.at if mark else ""),
-        asking.whole or whole,
-        rows,
-        again.num_rows,
-        gone or _keys_of(mark, asking.deleted),
-        None if since else asking.positions,
-        asking.behind,
-    )
+    positions = None if since else asking.positions
+    deleted = gone or _keys_of(mark, asking.deleted)
+    at = since or (mark.at if mark is not None else "")
+    return Delta(asked, at, whole, rows, again.num_rows, deleted, positions, asking.behind)
 
 
 class _Asking:

@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
+from p2c_lib.errors import ConfigError
 from p2c_lib.frames import EntityFrame, key_text
 from p2c_lib.ledger import Ledger
 from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
 from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
+from p2c_lib.marks.removal import removed
 from p2c_lib.marks.seen import judged_rows, mark_after, source_keys
 from p2c_lib.odata.among import among, among_keys
 from p2c_lib.odata.paths import query_of
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Mapped, Template
+    from p2c_lib.plan import Plan
     from p2c_lib.session import Progress, Session
 
-__all__ = ["Increment"]
+__all__ = ["Increment", "moment"]
+
+LEFT = "left"
 
 
 class Increment:
@@ -149,12 +154,42 @@ class Increment:
         filters = among(schema, lookup, whole.table.column("@id").to_pylist())
         return self._session.extract_parts(query, filters, note="only parts of the rows read", snapshot=snapshot)
 
-    def leave_mark(
-        self, mapped: Mapped, passed: EntityFrame, failed: Collection[str], ledger: Ledger, *, run_id: str
+    def record(
+        self,
+        mapped: Mapped,
+        passed: EntityFrame,
+        failed: Collection[str],
+        ledger: Ledger,
+        *,
+        run_id: str,
+        done: Plan | None,
     ) -> None:
-        """A load is done: the next one goes on from here; rows that did not pass or ``failed`` are read again."""
+        """What was deleted at the source and what came of it; and where a plan was ``done``, how far the task has read.
+
+        Rows that did not pass or ``failed`` are read again by the next load.
+        """
+        gone, task = self.gone(mapped), self._template.task
+        states = dict.fromkeys(gone, LEFT)
+        if done is not None and gone and self._template.deletions.apply:
+            states = removed(gone, self._template, self._session, ledger, like=done, run_id=run_id)
+        ledger.record_deletions(run_id, **self._scope, task=task, states=states)
+        if done is None:
+            return
         if (mark := mark_after(self._mark, self.delta, judged_rows(mapped, passed, failed), self._began)) is not None:
-            save_mark(mark, self._session, ledger, task=self._template.task, rules=self._rules, run_id=run_id)
+            save_mark(mark, self._session, ledger, task=task, rules=self._rules, run_id=run_id)
+
+
+def moment(since: datetime | str | None) -> str | None:
+    """A moment as the services read it. Raises ConfigError for text that is none."""
+    if since is None:
+        return None
+    try:
+        given = datetime.fromisoformat(since) if isinstance(since, str) else since
+    except ValueError:
+        hint = "Write it as 2026-01-31T22:00:00+00:00; without an offset it is UTC."
+        raise ConfigError(f"since is '{since}', which is no moment.", hint=hint) from None
+    aware = given if given.tzinfo else given.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _sha(files: Sequence[Path]) -> str:

@@ -7,7 +7,6 @@ as they were, so that it can be taken back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -40,7 +39,7 @@ NOTHING = ("unchanged", "extra", "duplicate", "invalid")
 
 
 def removed(
-    keys: Sequence[str], template: Template, session: Session, ledger: Ledger, *, like: Plan, folder: Path, run_id: str
+    keys: Sequence[str], template: Template, session: Session, ledger: Ledger, *, like: Plan, run_id: str
 ) -> dict[str, str]:
     """What became of each key at the destination; ``like`` is the plan of the load these deletions go with.
 
@@ -60,7 +59,7 @@ def removed(
     states = dict.fromkeys(keys, NOT_OURS)
     for kind, state in (("equal", REFUSED), ("changed", CHANGED), ("missing", MISSING)):
         states |= dict.fromkeys(recon.rows(kind).column("key").to_pylist(), state)
-    return states | _delete(recon, found, session, ledger, like=like, folder=folder, run_id=run_id)
+    return states | _delete(recon, found, session, ledger, like=like, run_id=run_id)
 
 
 def _agreed(keys: Sequence[str], template: Template, session: Session, ledger: Ledger) -> pa.Table:
@@ -81,14 +80,13 @@ def _delete(
     ledger: Ledger,
     *,
     like: Plan,
-    folder: Path,
     run_id: str,
 ) -> dict[str, str]:
     """Delete the rows that are as agreed; the keys that went."""
     rows = recon.rows("equal").sort_by("key")
     if not rows.num_rows:
         return {}
-    made = _plan(_operations(rows, found), like, folder)
+    made = _plan(_operations(rows, found), like)
     try:
         outcome = apply(made, session, ledger=ledger, run_id=run_id)
     except P2CError:
@@ -118,7 +116,7 @@ def _operations(rows: pa.Table, found: EntityFrame) -> pa.Table:
     )
 
 
-def _plan(operations: pa.Table, like: Plan, folder: Path) -> Plan:
+def _plan(operations: pa.Table, like: Plan) -> Plan:
     """A plan beside the load's own, for the same two systems."""
     kept: Mapping[str, object] = {n: v for n, v in like.facts.items() if n not in {"operations_sha256"}}
     counts = {**counts_of(operations), **dict.fromkeys(NOTHING, 0)}
@@ -130,4 +128,6 @@ def _plan(operations: pa.Table, like: Plan, folder: Path) -> Plan:
         "left_alone": [],
         "limits": dict.fromkeys(like.facts["limits"]),
     }
-    return saved(operations, {**kept, **facts, **foretold(like.facts["destination"], operations, None)}, folder)
+    return saved(
+        operations, {**kept, **facts, **foretold(like.facts["destination"], operations, None)}, like.folder.parent
+    )
