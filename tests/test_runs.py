@@ -13,13 +13,15 @@ from rich.console import Console
 
 from p2c_lib.cli.progress import RunDisplay
 from p2c_lib.config import Workspace
-from p2c_lib.errors import RunError
+from p2c_lib.errors import PlanError, RunError
 from p2c_lib.events import Follower, append
+from p2c_lib.flow import TaskWalk
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load.lease import leased
 from p2c_lib.runs import RunResult, resume, run
 from p2c_lib.runs.asked import asked
 from p2c_lib.sandbox import process
+from p2c_lib.session import connect
 
 SECRET = "tell-nobody-0042"
 
@@ -116,6 +118,17 @@ def test_a_secret_that_a_notebook_prints_is_replaced_and_the_run_fails(here: Wor
     assert json.loads((folder / "log.json").read_text("utf-8")) == {"header": "Bearer ***"}
     executed = nbformat.read(folder / "leaky.ipynb", as_version=4)
     assert "".join(output.text for output in executed.cells[-1].outputs) == "42\n***\n"
+
+
+def test_rules_can_be_switched_off_and_plans_capped(here: Workspace) -> None:
+    off = "CustomerGroupId exists in F&O"
+    with connect("sandbox", workspace=here) as session:
+        judged = TaskWalk("accounts", session, limit=20, without=[off]).check()
+        assert judged.why.endswith(f"Rules switched off: {off}.")
+        assert off not in judged.rules.column("rule").to_pylist()
+        assert off in TaskWalk("accounts", session, limit=20).check().rules.column("rule").to_pylist()
+        with pytest.raises(PlanError, match="max_updates"):
+            TaskWalk("products", session, apply=True, max_updates=0).apply()
 
 
 def test_a_run_that_is_under_way_is_not_begun_again(here: Workspace) -> None:

@@ -114,11 +114,12 @@ def test_without_fork_a_kernel_starts_cold(tmp_path: Path) -> None:
     assert (ending, shown(cells[0])) == (Ending("done"), "1\n")
 
 
-def test_a_kernel_that_dies_is_a_failure(tmp_path: Path, warm: WarmKernels) -> None:
-    path = notebook(tmp_path, "import os\nos._exit(1)")
-    ending = execute(path, tmp_path / "done.ipynb", {}, Job(kernels=warm, cwd=tmp_path))
+def test_a_kernel_that_dies_is_a_failure_whose_notebook_is_kept(tmp_path: Path, warm: WarmKernels) -> None:
+    ending, cells = run(tmp_path, Job(kernels=warm, cwd=tmp_path), "print('here')", "import os\nos._exit(1)", "x = 1")
     assert ending.state == "failed"
-    assert "kernel died" in ending.why
+    assert "the kernel died" in ending.why
+    assert "the kernel died" in cells[0].source
+    assert shown(next(cell for cell in cells if cell.source == "print('here')")) == "here\n"
 
 
 def test_no_such_notebook_is_said(tmp_path: Path) -> None:

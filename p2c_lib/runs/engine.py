@@ -26,7 +26,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
+from papermill.exceptions import PapermillException, PapermillExecutionError
 from traitlets.config import Config
 
 from p2c_lib.errors import RunError, StopRun
@@ -40,6 +40,7 @@ SKIPPED = "skipped"
 MARKER = "papermill-error-cell-tag"
 FOR_A_PERSON = "This cell is for a person at the notebook; unattended it is skipped."
 AT_THE_END = "__import__('atexit')._run_exitfuncs()"
+DIED = "the kernel died; the machine may have run out of memory"
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 # A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
 SHUTDOWN_SECONDS = 4.0
@@ -103,8 +104,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Jo
     except PapermillExecutionError as error:
         _traceback_on_top(output, error)
         return Ending("failed", f"{error.ename}: {error.evalue}".splitlines()[0])
-    except DeadKernelError:
-        return Ending("failed", "the kernel died; the machine may have run out of memory")
+    except (PapermillException, RuntimeError, OSError) as error:
+        return Ending("failed", f"the notebook could not be executed: {error}".splitlines()[0])
     finally:
         _close_loop()
     return Ending("done") if job.stopped is None else Ending("stopped", job.stopped)
@@ -188,14 +189,20 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
             manager.provisioner.warm = self.job.kernels
         return manager
 
-    def papermill_execute_cells(self) -> None:
-        """Every code cell in order, until one fails or says that nothing is left to do; then what is due at its end."""
-        self.job.kernel = self.km.provisioner
-        self._cells()
-        if self.job.kernels is not None:
-            self.wait_for_reply(self.kc.execute(AT_THE_END, silent=True))
+    def execute(self, **options: Any) -> Any:
+        """Run the notebook in a kernel of its own, and in it what is due at its end."""
+        self.reset_execution_trackers()
+        with self.setup_kernel(**options):
+            self.job.kernel = self.km.provisioner
+            with suppress(DeadKernelError):
+                self.papermill_execute_cells()
+                if self.job.kernels is not None:
+                    self.wait_for_reply(self.kc.execute(AT_THE_END, silent=True))
+            self.set_widgets_metadata()
+        return self.nb
 
-    def _cells(self) -> None:
+    def papermill_execute_cells(self) -> None:
+        """Every code cell in order, until one fails or says that nothing is left to do."""
         for place, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue
@@ -221,6 +228,10 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
             else:
                 state, why = "failed", f"{error.ename}: {error.evalue}".splitlines()[0]
                 self.nb_man.cell_exception(cell, place, exception=error)
+        except DeadKernelError:
+            state, why = "failed", f"{DeadKernelError.__name__}: {DIED}"
+            cell.outputs.append(nbformat.v4.new_output("error", ename=DeadKernelError.__name__, evalue=DIED))
+            self.nb_man.cell_exception(cell, place)
         self.nb_man.cell_complete(cell, place)
         self.job.told(place, state, perf_counter() - started, why)
         return state == "done"

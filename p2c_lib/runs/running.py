@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ from p2c_lib.runs.declared import model_of_cell
 from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
 from p2c_lib.runs.looking import looking
-from p2c_lib.runs.scrub import scrub
+from p2c_lib.runs.scrub import masked, scrub
 
 if TYPE_CHECKING:
     from p2c_lib.runs.engine import Ending, Job
@@ -170,7 +171,8 @@ class _Run:
         job, file = self._job(cells), self.workspace.notebook(unit.notebook)
         taken = model_of_cell(file).model_fields
         ending = execute(file, output, {name: given[name] for name in given if name in taken}, job)
-        ledger.record_cells(run_id, cells.ended)
+        ledger.record_cells(run_id, [{**cell, "why": self._masked(cell["why"])} for cell in cells.ended])
+        ending = replace(ending, why=self._masked(ending.why) or "")
         said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}
         self.tell(f"{self._where(unit)}: {said[ending.state]} ({perf_counter() - began:.1f} s)")
         if not unit.tasks:
@@ -190,6 +192,10 @@ class _Run:
         self._jobs.append(job)
         return job
 
+    def _masked(self, text: str | None) -> str | None:
+        """A text that goes to the ledger and to people, without secrets."""
+        return masked(text, secrets_of(self.workspace, self.wanted.connection_set)) if text else text
+
     def _interrupt(self) -> None:
         for job in self._jobs:
             job.interrupt()
@@ -206,8 +212,7 @@ class _Run:
 
         run_id = self.wanted.part(company)
         folder = folder_of(self.workspace, run_id)
-        found = scrub(folder, secrets_of(self.workspace, self.wanted.connection_set))
-        problems = {**problems, **found}
+        problems = {**problems, **self._scrub(folder)}
         rows = {row["task"]: row for row in ledger.tasks(run_id)}
         lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
         status = "interrupted" if interrupted else status_of(lines, problems)
@@ -216,9 +221,13 @@ class _Run:
         keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
         ledger.end_run(run_id, status=status, report=str(report))
         run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
+        result = RunResult(run_id, status, report, lines, problems, perf_counter() - self.started, company)
         if not interrupted:
-            self._tell_others(ledger, RunResult(run_id, status, report, lines, problems, company=company))
-        return RunResult(run_id, status, report, lines, problems, perf_counter() - self.started, company)
+            self._tell_others(ledger, result)
+        return result
+
+    def _scrub(self, folder: Path) -> dict[str, str]:
+        return scrub(folder, secrets_of(self.workspace, self.wanted.connection_set))
 
     def _tell_others(self, ledger: Ledger, result: RunResult) -> None:
         """Send word of failure, closed gates or drift to whom p2c.toml names."""
@@ -233,6 +242,7 @@ class _Run:
         """The result of a run over several companies, with a page that leads to each one's."""
         from p2c_lib.runs.result import together
 
+        self._scrub(self.folder)
         result = together(self.wanted.run_id, self.folder / "report.html", parts)
         result.overview().save(result.report)
         return result

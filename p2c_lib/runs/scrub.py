@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 from p2c_lib.config import Secret
 from p2c_lib.errors import ConfigError
 
-__all__ = ["MASK", "scrub", "spellings"]
+__all__ = ["MASK", "masked", "scrub", "spellings"]
 
 MASK = "***"
 # Shorter values stand in half of all files by chance.
@@ -27,8 +27,7 @@ def scrub(folder: Path, secrets: Iterable[Secret]) -> dict[str, str]:
 
     Parquet and Arrow files are searched by their text columns, all others by their bytes.
     """
-    values = {value for secret in secrets if (value := _value(secret)) and len(value) >= SHORTEST}
-    wanted = sorted({way for value in values for way in spellings(value)}, key=len, reverse=True)
+    wanted = _wanted(secrets)
     if not wanted:
         return {}
     found = [file for file in sorted(folder.rglob("*")) if file.is_file() and _clean(file, wanted)]
@@ -38,6 +37,19 @@ def scrub(folder: Path, secrets: Iterable[Secret]) -> dict[str, str]:
     more = f" and {len(found) - 10} more" if len(found) > 10 else ""
     why = f"a secret stood in {names}{more}; it was replaced by {MASK}. Change the secret, and what printed it"
     return {PROBLEM: why}
+
+
+def masked(text: str, secrets: Iterable[Secret]) -> str:
+    """A text without the value of any secret."""
+    for way in _wanted(secrets):
+        text = text.replace(way, MASK)
+    return text
+
+
+def _wanted(secrets: Iterable[Secret]) -> list[str]:
+    """Every spelling of every value, the longest first."""
+    values = {value for secret in secrets if (value := _value(secret)) and len(value) >= SHORTEST}
+    return sorted({way for value in values for way in spellings(value)}, key=len, reverse=True)
 
 
 def spellings(value: str) -> set[str]:
