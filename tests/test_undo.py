@@ -1,6 +1,7 @@
 """Taking back what a plan wrote: as it was before, but for rows others touched, which are listed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,32 +98,43 @@ VALUES = st.fixed_dictionaries(
 )
 ROWS = st.dictionaries(st.integers(0, 12), VALUES, max_size=9)
 RUNS = iter(range(10_000))
+TOUCHED: dict[str, Any] = {"OrganizationName": "touched by another"}
 
 
 def rows_of(prefix: str, drawn: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"CustomerAccount": f"{prefix}{n}", **row} for n, row in sorted(drawn.items())]
 
 
+def cut_off(_done: int, _planned: int) -> None:
+    raise KeyboardInterrupt
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=ROWS, after=ROWS, touched=st.sets(st.integers(0, 12), max_size=2))
+@given(before=ROWS, after=ROWS, touched=st.sets(st.integers(0, 12), max_size=2), cut=st.booleans())
 def test_apply_then_undo_leaves_what_was_there(
-    session: Session, before: dict[int, Any], after: dict[int, Any], touched: set[int]
+    session: Session, before: dict[int, Any], after: dict[int, Any], touched: set[int], cut: bool
 ) -> None:
     prefix = f"ZP{next(RUNS)}-"
     apply(planned(session, prefix, rows_of(prefix, before)), session)
     were = {row["CustomerAccount"]: row for row in values(there(session, prefix))}
     plan = planned(session, prefix, rows_of(prefix, {n: after.get(n, before.get(n)) for n in {*before, *after}}))
-    outcome = apply(plan, session)
-    applied = {row["key"] for row in outcome.rows.to_pylist() if row["state"] == "applied"}
+    with suppress(KeyboardInterrupt):
+        apply(plan, session, progress=cut_off if cut else None)
+    ledger = open_ledger(session.workspace.ledger)
+    applied = {row["key"]: row["op"] for row in ledger.operations(plan.id) if row["state"] == "applied"}
+    ledger.close()
     theirs = {f"{prefix}{n}" for n in touched} & {row["CustomerAccount"] for row in values(there(session, prefix))}
     for account in theirs:
-        changed(session, account, OrganizationName="touched by another")
+        changed(session, account, **TOUCHED)
     (back,) = undo(plan, session)
-    apply(back, session)
+    assert apply(back, session).complete
     listed = {line["key"] for line in back.facts["cannot"]}
-    assert listed == {account.lower() for account in theirs} & applied
+    assert listed <= {account.lower() for account in theirs} & applied.keys()
+    assert {key for key, op in applied.items() if op == "create"} & {a.lower() for a in theirs} <= listed
     now = {row["CustomerAccount"]: row for row in values(there(session, prefix))}
-    assert {a: r for a, r in now.items() if a not in theirs} == {a: r for a, r in were.items() if a not in theirs}
+    wanted = {a: row | (TOUCHED if a in theirs else {}) for a, row in were.items()}
+    left, as_before = ({a: r for a, r in rows.items() if a.lower() not in listed} for rows in (now, wanted))
+    assert left == as_before
 
 
 def test_a_whole_run_is_taken_back(tmp_path: Path) -> None:
