@@ -1,5 +1,6 @@
 """The whole company side by side, before and after both systems were brought into agreement."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +49,16 @@ def test_every_task_is_compared_and_the_report_names_causes_orphans_and_trend(be
 def test_orphans_are_found_where_they_were_planted(before: CompanyView) -> None:
     assert before.orphans["Sales contacts that neither buy nor work for an account"].num_rows > 0
     assert before.orphans["F&O quotation lines without their header"].num_rows == 0
+
+
+def test_accounts_that_were_given_the_name_of_another_are_found_twice(before: CompanyView, session: Session) -> None:
+    truth = json.loads((session.workspace.state / "sandbox" / "truth.json").read_text())
+    planted = {t["key"].casefold() for t in truth if t["kind"] == "duplicate-name" and t["entity"] == "accounts"}
+    found = before.duplicates["accounts"]
+    assert planted
+    assert planted <= {key for pair in found.open.select(["key_a", "key_b"]).to_pylist() for key in pair.values()}
+    assert found.recall is None or found.recall > 0.9
+    assert str(found) in before.report().to_text()
 
 
 def test_after_an_apply_only_what_moved_differs_and_is_known_as_the_destinations_doing(after: CompanyView) -> None:

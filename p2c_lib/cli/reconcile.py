@@ -40,6 +40,7 @@ def reconcile(
         json_line(view.to_dict() | {"report": str(page)})
     else:
         typer.echo(view.table().to_text())
+        typer.echo(view.causes().to_text())
         typer.echo(f"report: {page}")
     raise typer.Exit(0 if view.clean else 1)
 

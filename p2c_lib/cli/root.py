@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from p2c_lib.cli.reconcile import duplicates, reconcile
 from p2c_lib.cli.run import params, run
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.schedule import schedule
+from p2c_lib.cli.settle import settle
 from p2c_lib.cli.show import sandbox_when_named, say
 from p2c_lib.cli.template import template
 from p2c_lib.config import SANDBOX, workspace
@@ -61,7 +63,7 @@ def _root(
         raise typer.Exit
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(rich_help_panel="Begin", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context) -> None:
     """Open JupyterLab on the workspace's notebooks, with the sandbox up; further words go to JupyterLab."""
     import subprocess
@@ -73,21 +75,36 @@ def lab(context: typer.Context) -> None:
         raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
 
 
-app.command()(run)
-app.command()(params)
-app.command()(init)
-app.command()(reconcile)
-app.command()(preflight)
-for verb in (approve, apply, undo, why):
-    app.command()(verb)
-app.add_typer(connect, name="connect")
-app.add_typer(duplicates, name="duplicates")
-app.add_typer(gate, name="gate")
-app.add_typer(history, name="history")
-app.add_typer(ledger, name="ledger")
-app.add_typer(notify, name="notify")
-app.add_typer(plan, name="plan")
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(sandbox, name="sandbox")
-app.add_typer(schedule, name="schedule")
-app.add_typer(template, name="template")
+WORDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
+    "Begin": {"init": init, "connect": connect, "sandbox": sandbox},
+    "The walk": {
+        "preflight": preflight,
+        "run": run,
+        "reconcile": reconcile,
+        "plan": plan,
+        "approve": approve,
+        "apply": apply,
+        "undo": undo,
+        "why": why,
+    },
+    "Rules and rows": {
+        "template": template,
+        "settle": settle,
+        "gate": gate,
+        "quarantine": quarantine,
+        "duplicates": duplicates,
+    },
+    "Night after night": {
+        "params": params,
+        "schedule": schedule,
+        "notify": notify,
+        "history": history,
+        "ledger": ledger,
+    },
+}
+for panel, words in WORDS.items():
+    for word, verb in words.items():
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=word, rich_help_panel=panel)
+        else:
+            app.command(word, rich_help_panel=panel)(verb)

@@ -65,7 +65,7 @@ class CompanyView:
             f"{total['extra']:,} stand only at the destination; {lost:,} rows refer to none, and {open_pairs:,} pairs "
             f"may be one party."
         )
-        parts: list[Part] = [self.table(), self._chart(), self._causes(), self._moved(), self._extras()]
+        parts: list[Part] = [self.table(), self._chart(), self.causes(), self._moved(), self._extras()]
         parts += [self._orphans(), *self._duplicates(), *self._trend()]
         title = f"{self.company}: Sales and F&O side by side"
         return Report(title, "pass" if self.clean else "warn", why, tuple(parts))
@@ -74,7 +74,8 @@ class CompanyView:
         bars = [(task, name, recon.summary[name]) for task, recon in self.tasks.items() for name in CLASSES]
         return stacked_bars("How the rows compare", bars, COLOURS)
 
-    def _causes(self) -> Table:
+    def causes(self) -> Table:
+        """The commonest causes of all tasks, each in one field, with an example and the money at stake."""
         found = [
             (task, line["cause"], line["field"], line["count"], line["expected"], line["actual"], line["money"])
             for task, recon in self.tasks.items()

@@ -77,8 +77,9 @@ def find_duplicates(
     """Rows of a frame that are probably one party; ``decided`` pairs of keys (smaller first) are not asked again.
 
     Only rows that share a block are compared: the same e-mail, the last seven digits of the phone, the beginning, end
-    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have. Names
-    under SURE_NAME only resemble: they make no pair without another field that is the same (Ross is not Rogers).
+    or sound of the name, or its words in any order. A score of 100 means alike in every field both rows have. The same
+    name is a pair whatever the score; names under SURE_NAME only resemble and are none unless another field is the same
+    (Ross is not Rogers).
     """
     table = _normal(frame, likeness)
     database = duckdb.connect(":memory:")
@@ -88,8 +89,8 @@ def find_duplicates(
         candidates = database.sql(_block_sql()).to_arrow_table()
     finally:
         database.close()
-    scores, sure = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy())
-    alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(sure & (scores >= threshold)))
+    scores, likely = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy(), threshold)
+    alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(likely))
     recall = _recall(table, candidates, threshold)
     return DuplicateSearch(_pairs(table, alike), dict(decided or {}), candidates.num_rows, recall, threshold)
 
@@ -139,11 +140,14 @@ def _block_sql() -> str:
     """
 
 
-def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArray[np.int64]) -> tuple[Any, Any]:
-    """0 to 100 for each pair, the weighted likeness of the fields both have; and whether more than likeness speaks."""
+def _scores(
+    table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArray[np.int64], threshold: float
+) -> tuple[Any, Any]:
+    """0 to 100 for each pair, the weighted likeness of the fields both have; and whether the two may be one party."""
     from rapidfuzz import fuzz, process
 
-    total, weight, sure = np.zeros(len(a)), np.zeros(len(a)), np.zeros(len(a), np.bool_)
+    total, weight = np.zeros(len(a)), np.zeros(len(a))
+    sure, same = np.zeros(len(a), np.bool_), np.zeros(len(a), np.bool_)
     for role in ROLES:
         values = table.column(role)
         left, right = (values.take(pa.array(side)).to_pylist() for side in (a, b))
@@ -154,7 +158,9 @@ def _scores(table: pa.Table, a: np.typing.NDArray[np.int64], b: np.typing.NDArra
         total += np.where(both, likeness * WEIGHTS[role], 0)
         weight += np.where(both, WEIGHTS[role], 0)
         sure |= both & (likeness >= (SURE_NAME if role == "name" else 100))
-    return np.divide(total, weight, out=np.zeros(len(a)), where=weight > 0), sure
+        same |= both & (likeness == 100) & (role == "name")
+    scores = np.divide(total, weight, out=np.zeros(len(a)), where=weight > 0)
+    return scores, same | (sure & (scores >= threshold))
 
 
 def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | None:
@@ -164,8 +170,7 @@ def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | 
     a, b = np.triu_indices(len(chosen), 1)
     near = _near_names(table, chosen)[a, b]
     a, b = chosen[a[near]], chosen[b[near]]
-    scores, sure = _scores(table, a, b)
-    alike = sure & (scores >= threshold)
+    _, alike = _scores(table, a, b, threshold)
     if not alike.any():
         return None
     found = set(zip(candidates.column("a").to_pylist(), candidates.column("b").to_pylist(), strict=True))

@@ -35,6 +35,10 @@ class Preview:
     made: int
     examples: tuple[tuple[str, str | None, str | None], ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The preview as plain values."""
+        return {**vars(self), "fix": self.fix.to_dict(), "examples": [list(example) for example in self.examples]}
+
     def __str__(self) -> str:
         harm = f", {self.made:,} new ones" if self.made else ""
         return f"{self.fix.words}: {self.before:,} differences become {self.after:,} ({self.resolved:,} gone{harm})"
