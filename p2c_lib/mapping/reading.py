@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def packaged_template(task: str) -> Template:
     """The template of a task that comes with the package. Raises ``UnknownName``."""
     if task not in packaged_tasks():
         raise UnknownName("task", task, {*packaged_tasks(), *(f.stem for f in _own_templates().glob(f"*{SUFFIX}"))})
+    return _packaged(task)
+
+
+@cache
+def _packaged(task: str) -> Template:
     packaged = resources.files("p2c_lib.mapping") / "templates" / f"{task}{SUFFIX}"
     return parse(packaged.read_text(encoding="utf-8"), name=f"{task}{SUFFIX}")
 
