@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from p2c_lib.errors import SuiteError
 from p2c_lib.gates.compiled import COMPILERS
+from p2c_lib.gates.editing import gx_suite, save_suite
 from p2c_lib.gates.explain import readme
 from p2c_lib.gates.judge import DISTINCT_RULES, TABLE_RULES
 from p2c_lib.gates.sentence import placeholders
@@ -102,6 +105,21 @@ def test_great_expectations_reads_the_suite_and_writes_it_back(suite: Suite) -> 
     content = json.loads(suite.path.read_text("utf-8"))
     written = ExpectationSuite(**content).to_json_dict()
     assert written["expectations"] == content["expectations"]
+
+
+def test_a_suite_edited_with_great_expectations_is_saved_as_the_gate_reads_it(tmp_path: Path) -> None:
+    given = read_suite(find_suite("accounts.source"))
+    suite = gx_suite("accounts.source")
+    path = save_suite(suite, tmp_path / "expectations")
+    assert (path.name, read_suite(path).expectations, read_suite(path).meta["title"]) == (
+        "accounts.source.json",
+        given.expectations,
+        given.meta["title"],
+    )
+    next(rule for rule in suite.expectations if hasattr(rule, "regex")).regex = "("
+    with pytest.raises(SuiteError, match="wrong regex"):
+        save_suite(suite, tmp_path / "expectations")
+    assert read_suite(path).expectations == given.expectations
 
 
 def _parameters(value: Any) -> set[str]:

@@ -45,7 +45,7 @@ def preflight(
     raise typer.Exit(1 if found.verdict == "blocked" else 0)
 
 
-gate = typer.Typer(help="The gate and its documents.", no_args_is_help=True)
+gate = typer.Typer(help="The gate over time, and its documents.", no_args_is_help=True)
 
 
 @gate.command()
@@ -64,6 +64,31 @@ def docs(
         for task in tasks or known_tasks(session.workspace):
             for page in write_docs(TaskWalk(task, session).check(), folder):
                 typer.echo(page)
+
+
+@gate.command()
+def trend(
+    task: Annotated[str, typer.Argument(help="A task.")],
+    *,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many runs to look back.")] = 30,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it to this file, with its picture.")] = None,
+    connection_set: SetOption = SANDBOX,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the gate judged a task run after run."""
+    from p2c_lib.gates import trend as over_time
+    from p2c_lib.mapping import known_tasks
+
+    if task not in (known := known_tasks(workspace())):
+        raise UnknownName("task", task, known)
+    with _ledger(connection_set) as (ledger, scope):
+        found = over_time(ledger, task, **scope, last=last)
+    if as_json:
+        json_line(found.to_dict())
+    elif html is not None:
+        typer.echo(found.report().save(html))
+    else:
+        typer.echo(found.report().to_text())
 
 
 quarantine = typer.Typer(

@@ -21,16 +21,16 @@ from p2c_lib.gates.judge import Outcome
 from p2c_lib.gates.scan import POSITION
 from p2c_lib.gates.suite import Expectation, Suite
 
-__all__ = ["gx_outcomes"]
+__all__ = ["gx_outcomes", "memory_context"]
 
 NUMBERS = count()
 
 
 def gx_outcomes(table: pa.Table, rules: Sequence[Expectation], suite: Suite) -> list[Outcome]:
     """The outcome of each rule as Great Expectations judges it. Raises SuiteError for what it refuses."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        memory_context()
         results = _validated(_frame(table, rules), [_implementation(rule, suite) for rule in rules])
     return [_outcome(rule, result, suite) for rule, result in zip(rules, results, strict=True)]
 
@@ -66,8 +66,9 @@ def _implementation(rule: Expectation, suite: Suite) -> Any:
 
 
 @cache
-def _context() -> Any:
-    """One context a process, in memory: without its default docs site it makes no folder."""
+def memory_context() -> Any:
+    """One context a process, in memory: without its default docs site it makes no folder, and it tells nobody."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types import base
 
@@ -82,7 +83,7 @@ def _validated(frame: Any, made: Sequence[Any]) -> list[Mapping[str, Any]]:
     import great_expectations as gx
 
     name = f"rows-{next(NUMBERS)}"
-    definition = _context().data_sources.add_pandas(name).add_dataframe_asset("rows")
+    definition = memory_context().data_sources.add_pandas(name).add_dataframe_asset("rows")
     batch = definition.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
     wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [POSITION]}
     for number, expectation in enumerate(made):
@@ -91,7 +92,7 @@ def _validated(frame: Any, made: Sequence[Any]) -> list[Mapping[str, Any]]:
     try:
         answered = batch.validate(expectations, result_format=wanted).results
     finally:
-        _context().data_sources.delete(name)
+        memory_context().data_sources.delete(name)
     by_number = {r.expectation_config.meta["at"]: r.to_json_dict() for r in answered if r.expectation_config}
     return [by_number[number] for number in range(len(made))]
 
