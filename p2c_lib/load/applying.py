@@ -176,6 +176,7 @@ class _Applying:
         """What became of the rows that go by package, by position, without those it leaves to batches."""
         if not rows.num_rows:
             return {}
+        self._lease.check()
         for start in range(0, rows.num_rows, CHUNK):
             self._note_sending(rows.slice(start, CHUNK))
         ended = list(self._import.send(rows))

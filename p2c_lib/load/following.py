@@ -6,7 +6,7 @@ product is a draft is asked every time, so nothing is published twice and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class Following:
         there = self._destination.read(created, ("statecode",))
         rows = {row["position"]: row["key"] for row in created.to_pylist() if row["key"] in there}
         drafts = {at: there[key] for at, key in rows.items() if there[key]["statecode"] == DRAFT}
-        self._settle_doubts(rows, drafts)
+        self._settle_doubts(rows.keys() - drafts.keys())
         if not drafts:
             return 0, 0, []
         places = {at: len(self._plan) + at for at in drafts}
@@ -97,18 +97,17 @@ class Following:
         self._ledger.answered(self._plan.id, [line for line in ended if line["state"] != SENT])
         return len(drafts), len(drafts) - len(why), why[:NAMED]
 
-    def _settle_doubts(self, rows: dict[int, str], drafts: dict[int, Any]) -> None:
-        """Publishings an earlier apply saw no answer of: the product's state tells."""
+    def _settle_doubts(self, live: Collection[int]) -> None:
+        """Publishings an earlier apply saw no answer of were carried out where the product is live now."""
         first = len(self._plan)
         sent = [row["position"] for row in self._ledger.operations(self._plan.id) if row["state"] == SENT]
-        doubts = [at for at in sent if at >= first and at - first in rows]
-        states = (OPEN if at - first in drafts else APPLIED for at in doubts)
-        self._ledger.answered(
-            self._plan.id, [answer(at, state, None, None) for at, state in zip(doubts, states, strict=True)]
-        )
+        doubts = [at for at in sent if at >= first]
+        found = [answer(at, APPLIED if at - first in live else OPEN, None, None) for at in doubts]
+        self._ledger.answered(self._plan.id, found)
 
     def _look_at_items(self, paid: pa.Table) -> tuple[int, int, list[str]]:
-        there = self._destination.read(paid, ("price",))
+        read = self._destination.read(paid, ("price",))
+        there = {key: row for key, row in read.items() if row["price"] is not None}
         items: dict[str, list[Any]] = {}
         for where in _filters([str(row["@id"]) for row in there.values()]):
             frame = self._session.extract(EntityQuery("sales", ITEMS, (PRODUCT, "amount"), (PRODUCT,), where))
