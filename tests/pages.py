@@ -18,6 +18,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,9 +182,10 @@ def _writes(plan: Path) -> int:
 
 @contextlib.contextmanager
 def listening() -> Iterator[tuple[io.StringIO, io.StringIO]]:
-    """What is said on both channels meanwhile."""
+    """What is said on both channels meanwhile; as for a user, a library's warning is no error."""
     out, talk = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(talk):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(talk), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield out, talk
 
 

@@ -33,7 +33,7 @@ def run(
     ] = None,
     *,
     company: Annotated[
-        list[str] | None, typer.Option(help="An F&O company; give it again for each further one.", show_default="the set's")
+        list[str] | None, typer.Option(help="An F&O company; repeat it for several.", show_default="the set's")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(help="A notebook parameter, name=value.")] = None,
     kernels: Annotated[str, typer.Option(metavar="NUMBER", help="Notebooks that run side by side.")] = "2",

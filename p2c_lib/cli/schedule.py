@@ -29,7 +29,7 @@ def add(
     connection_set: SetOption = SANDBOX,
     apply: Annotated[bool, typer.Option("--apply/--plan-only", help="Write, or only say what would be.")] = False,
     full: Annotated[bool, typer.Option("--full/--incremental", help="Read all, or only what changed.")] = True,
-    company: Annotated[list[str] | None, typer.Option(help="An F&O company; give it again for each further one.")] = None,
+    company: Annotated[list[str] | None, typer.Option(help="An F&O company; repeat it for several.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="A notebook parameter, name=value.")] = None,
     grace: Annotated[int, typer.Option(help="Minutes a missed run may start late.")] = 60,
 ) -> None:
