@@ -48,10 +48,12 @@ def bring_in_step(folder: Path) -> None:
 def strip(notebook: Path) -> None:
     """Take the outputs and counts of a run away, except what checked cells print."""
     found = nbformat.read(notebook, as_version=4)
+    for cell in found.cells:
+        cell.metadata = {"tags": tags(cell)} if tags(cell) else {}
     for cell in (c for c in found.cells if c.cell_type == "code"):
-        cell.execution_count = None
         kept = [o for o in cell.outputs if CHECKED in tags(cell) and o.output_type == "stream" and o.name == "stdout"]
         cell.outputs = kept
+        cell.execution_count = 1 if kept else None  # nbval takes outputs of a cell that was never run for a mistake
     found.metadata = {"kernelspec": found.metadata["kernelspec"], "language_info": {"name": "python"}}
     _write(notebook, found)
 
@@ -66,7 +68,9 @@ def renew(notebook: Path) -> None:
         with tempfile.TemporaryDirectory() as home:
             environment = {**os.environ, "P2C_WORKSPACE": home, "PYTHONPATH": str(ROOT)}
             config = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
-            nbclient.NotebookClient(found, timeout=120, config=config).execute(env=environment, cwd=str(ROOT))
+            nbclient.NotebookClient(found, timeout=120, config=config, record_timing=False).execute(
+                env=environment, cwd=str(ROOT)
+            )
         _write(notebook, found)
     strip(notebook)
 

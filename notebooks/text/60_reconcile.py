@@ -107,7 +107,7 @@ view
 # The same in one line, as a terminal shows it:
 
 # %% tags=["interactive", "nbval-check-output"]
-print(recon, view, sep="\n")
+print(recon)
 
 # %%
 session.close()
