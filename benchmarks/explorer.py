@@ -64,7 +64,7 @@ def lap(lab: Lab) -> dict[str, float]:
         painted = perf_counter() - begun
         case = person.page.evaluate(CLICKED, ["cause case name", "case in name · 100,000"])
         phone = person.page.evaluate(CLICKED, ["cause phone-format phone", "phone-format in phone · 40,000"])
-        equal = person.page.evaluate(CLICKED, ["class equal", "Rows that agree · 880,000"])
+        equal = person.page.evaluate(CLICKED, ["kind equal", "Rows that agree · 880,000"])
     return {"first_paint_s": painted, "cause_click_s": max(case, phone) / 1000, "class_click_s": equal / 1000}
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 from playwright.sync_api import Locator, expect
 
@@ -179,6 +180,19 @@ def test_classes_causes_and_pages_are_reached_by_keyboard_alone(person: Visitor,
     keys.press("ArrowDown")
     keys.press("Enter")
     expect(reconciled.locator(".said")).to_have_text("case in OrganizationName · 3")
+    assert person.errors == []
+
+
+def test_what_is_chosen_is_saved_from_the_browser_all_of_it(
+    person: Visitor, reconciled: Locator, tmp_path: Path
+) -> None:
+    reconciled.get_by_role("button", name="missing").click()
+    expect(reconciled.locator(".said")).to_have_text("Rows the destination lacks · 116")
+    with person.page.expect_download() as coming:
+        reconciled.get_by_role("button", name="Excel").click()
+    assert coming.value.suggested_filename == "accounts-missing.xlsx"
+    coming.value.save_as(tmp_path / "rows.xlsx")
+    assert openpyxl.load_workbook(tmp_path / "rows.xlsx").active.max_row == 117
     assert person.errors == []
 
 

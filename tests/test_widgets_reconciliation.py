@@ -13,7 +13,7 @@ from pyarrow import csv, parquet
 
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile import Reconciliation, reconcile
-from p2c_lib.widgets import ReconciliationExplorer
+from p2c_lib.widgets import ReconciliationExplorer, reconciliation_explorer
 from p2c_lib.widgets.reconciliation_explorer import marked
 from tests.test_reconcile_company import RULES, frame
 
@@ -74,6 +74,17 @@ def test_a_selection_is_exported_whole_and_defused(tmp_path: Path) -> None:
     assert ["'=1+1" in row for row in rows] == [False, True]
     with pytest.raises(FrameError, match=r"\.csv, \.xlsx or \.parquet"):
         shown.export(tmp_path / "rows.doc")
+
+
+def test_what_cannot_be_saved_from_the_browser_is_said_in_the_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = ReconciliationExplorer(result())
+    shown._asked(shown, {"do": "download", "suffix": "pdf"}, [])
+    assert "Name a .csv, .xlsx or .parquet file." in shown.problem
+    shown._asked(shown, {"do": "download", "suffix": "csv"}, [])
+    assert shown.problem == ""
+    monkeypatch.setattr(reconciliation_explorer, "MOST_SENT", 40)
+    shown._asked(shown, {"do": "download", "suffix": "csv"}, [])
+    assert "41 rows are too many to send to a browser." in shown.problem
 
 
 def test_the_static_twin_escapes_and_marks() -> None:

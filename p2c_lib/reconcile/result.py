@@ -27,9 +27,9 @@ __all__ = ["COLOURS", "Reconciliation"]
 
 SHOWN = 10
 COLOURS = {
-    "equal": "#afb8c1",
-    "changed": "#0969da",
-    "missing": "#1a7f37",
+    "equal": "#8c959f",
+    "changed": "#bf8700",
+    "missing": "#0969da",
     "extra": "#8250df",
     "duplicate": "#e16f24",
     "invalid": "#cf222e",

@@ -5,6 +5,16 @@ const SAID = {
   extra: "Rows only the destination has", duplicate: "Rows whose key stands twice on a side", invalid: "Rows without a key",
 };
 
+const FORMS = { xlsx: "Excel", csv: "CSV", parquet: "Parquet" };
+
+// What the kernel hands over becomes a file among the browser's downloads.
+function keep(said, [content]) {
+  if (said.do !== "keep") return;
+  const address = URL.createObjectURL(new Blob([content]));
+  node("a", { href: address, download: said.name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
 export default {
   render({ model, el }) {
     begin(el, "reconciliation");
@@ -45,16 +55,25 @@ export default {
         wanted.cause ? proposal(wanted) : null];
     }
 
+    function saving() {
+      return node("div", { class: "saving", role: "group", "aria-label": "Save these rows" }, node("span", { class: "quiet" }, "Save as"),
+        Object.entries(FORMS).map(([suffix, name]) => node("button", {
+          type: "button", "data-focus": `save ${suffix}`, onclick: () => model.send({ do: "download", suffix }),
+        }, name)));
+    }
+
     function paint() {
       const [page, wanted] = [model.get("page"), model.get("wanted")];
       const rows = lines(page, {
         label: "Rows", without: wanted.cause ? ["cause", "field"] : [], marked: ["expected", "actual"],
         empty: wanted.search ? "No row has this text." : "No rows.",
       });
-      fill(el, problem(model), bar(), panes(causes(), title(wanted), search.field, rows, pager(page, (number) => choose({ number }))));
+      fill(el, problem(model), bar(), panes(causes(), title(wanted), node("div", { class: "finding" }, search.field, saving()),
+        rows, pager(page, (number) => choose({ number }))));
     }
 
     const leave = follow(model, ["page", "fix", "problem"], () => { answered(); redraw(el, paint); });
-    return () => { leave(); search.forget(); };
+    model.on("msg:custom", keep);
+    return () => { leave(); search.forget(); model.off("msg:custom", keep); };
   },
 };

@@ -7,11 +7,12 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from p2c_lib.errors import UnknownName
+from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
 from p2c_lib.sheets import write_sheet
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 __all__ = ["ReconciliationExplorer", "marked"]
 
 LONGEST_MARKED = 400
+MOST_SENT = 200_000
 
 
 class ReconciliationExplorer(PagedWidget):
     """Explores a Reconciliation in JupyterLab: click a class or a cause, ask what would settle it, search, turn pages.
 
-    What is shown is ``selection``; ``export(path)`` writes all of it to .csv, .xlsx or .parquet. The browser only ever
-    holds one page. ``static()`` is the same picture for a report, without a kernel.
+    What is shown is ``selection``; ``export(path)`` writes all of it to .csv, .xlsx or .parquet, and so do the buttons
+    that save it from the browser. The browser only ever holds one page. ``static()`` is the same picture for a report,
+    without a kernel.
     """
 
     _esm = family_file("reconciliation_explorer.js")
@@ -79,6 +82,21 @@ class ReconciliationExplorer(PagedWidget):
         defused."""
         return write_sheet(self._pages.table(self.selection), Path(path))
 
+    def download(self, suffix: str) -> None:
+        """Hand the rows of the selection to the browser as a file to keep: ``xlsx``, ``csv`` or ``parquet``.
+
+        Raises FrameError for another suffix and for more rows than a browser should be sent.
+        """
+        chosen = self.selection
+        rows = self._pages.table(chosen).num_rows
+        if rows > MOST_SENT:
+            hint = "In a cell, explorer.export('rows.parquet') writes all of them."
+            raise FrameError(f"{rows:,} rows are too many to send to a browser.", hint=hint)
+        words = (self.reconciliation.template.task, chosen.kind, chosen.cause, chosen.field)
+        with TemporaryDirectory() as folder:
+            file = self.export(Path(folder) / f"{'-'.join(filter(None, words))}.{suffix}")
+            self.send({"do": "keep", "name": file.name}, [file.read_bytes()])
+
     def settle(self, cause: str, field: str) -> None:
         """Show the rule that would settle a cause in a field, and what it does to all pairs."""
         self.fix = {"cause": cause, "field": field, **_proposal(self.reconciliation, cause, field)}
@@ -101,6 +119,8 @@ class ReconciliationExplorer(PagedWidget):
     def _asked(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         if content.get("do") == "fix":
             self.attempt(lambda: self.settle(str(content.get("cause")), str(content.get("field"))))
+        elif content.get("do") == "download":
+            self.attempt(lambda: self.download(str(content.get("suffix"))))
 
 
 def marked(expected: str | None, actual: str | None) -> list[list[list[Any]]]:
