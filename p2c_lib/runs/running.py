@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections import Counter
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from p2c_lib import events
@@ -27,6 +25,7 @@ from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
 from p2c_lib.runs.looking import looking
 from p2c_lib.runs.scrub import masked, scrub
+from p2c_lib.runs.stopping import stoppable
 
 if TYPE_CHECKING:
     from p2c_lib.runs.engine import Ending, Job
@@ -105,7 +104,7 @@ class _Run:
             self.wanted.save(self.folder)
         ledger = open_ledger(self.workspace.ledger)
         try:
-            with _alone(ledger, self.wanted.run_id), self._kernels(), self._watching(), _stoppable():
+            with _alone(ledger, self.wanted.run_id), self._kernels(), self._watching(), stoppable():
                 return self._parts(ledger, again=again)
         finally:
             ledger.close()
@@ -311,23 +310,6 @@ def _alone(ledger: Ledger, run_id: str) -> Iterator[None]:
             who = error.message.removeprefix("This plan is being applied by ")
             raise RunError(f"The run {run_id} is under way in {who}", hint="Wait until it has ended.") from None
         raise
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """A request to end (SIGTERM, as service managers send it) is an interruption: what is in flight ends first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _load_engine() -> None:

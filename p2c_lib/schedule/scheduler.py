@@ -7,21 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from p2c_lib.config import Workspace
 from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.notices import Notice, announce
+from p2c_lib.runs.stopping import stoppable
 from p2c_lib.schedule.alone import alone
 from p2c_lib.schedule.cron import Cron
 from p2c_lib.schedule.store import Schedule, Schedules
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 __all__ = ["run_now", "serve"]
 
@@ -59,7 +56,7 @@ def serve(place: Workspace, tell: Tell) -> None:
     A moment missed by less than the schedule's grace is made up for once; one missed by more is told and left out.
     Schedules that are added or removed meanwhile are noticed. Raises RunError while another scheduler serves here.
     """
-    with alone(place.state / SCHEDULER_LOCK, "a scheduler"), _stopped_by_term():
+    with alone(place.state / SCHEDULER_LOCK, "a scheduler"), stoppable():
         serving = _Serving(place, tell)
         try:
             serving.start()
@@ -165,20 +162,6 @@ def _carried_out(schedule: Schedule, place: Workspace, lock: int) -> int:
 def _interrupt_child() -> None:
     for child in _children:
         child.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
-
-
-@contextmanager
-def _stopped_by_term() -> Iterator[None]:
-    """SIGTERM, by which service managers stop a program, does what Ctrl-C does."""
-
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _recorded(place: Workspace, started: datetime) -> bool:

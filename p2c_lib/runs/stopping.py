@@ -1,0 +1,28 @@
+"""A request to end is an interruption."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["stoppable"]
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGTERM, as service managers send it, does what Ctrl-C does: what is in flight ends first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
