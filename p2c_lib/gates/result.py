@@ -115,7 +115,7 @@ class GateResult:
         return stacked_bars("Rules by outcome", bars, COLOURS) if bars else None
 
     def report(self, *, charts: bool = False) -> Report:
-        """Verdict, counts, rules that found something, and the first rows set aside; with ``charts`` a picture too."""
+        """Verdict, counts, rules that found something, and the first rows set aside or flagged; with ``charts`` a picture."""
         parts: list[Part] = [Figures(tuple((name, int(n)) for name, n in self.counts.items()))]
         if charts and (picture := self.chart()):
             parts.append(picture)
@@ -124,7 +124,7 @@ class GateResult:
             ("Rules that found something", found.select(["stage", "rule", "severity", "rows", "judged", "finding"])),
             ("Set aside", self.quarantined.select(["key", "rule", "value", "reason"])),
             ("Waiting", self.held),
-            ("Loaded with a warning", self.warnings.select(["key", "rule", "value", "reason"])),
+            ("Flagged", self.warnings.select(["key", "rule", "value", "reason"])),
         ):
             if table.num_rows:
                 parts.append(_shown(title, table))
