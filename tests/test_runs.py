@@ -155,11 +155,16 @@ def test_the_terminal_shows_step_rows_and_rate_while_a_task_goes_on() -> None:
         display.event({**step, "event": "progress", "done": 3_000, "of": 4_000})
         display.event({"event": "cell", "notebook": "20_accounts", "cell": 1, "state": "done"})
         display._progress.refresh()
-        shown = console.export_text(clear=False)
+        shown = console.export_text(clear=True)
+        display.event({**step, "step": "map", "state": "started"})
+        display._progress.refresh()
+        later = console.export_text(clear=True)
         display.event({**step, "step": "finish", "state": "done"})
     assert "20_accounts: accounts ..." in shown
     assert "accounts extract" in shown
     assert "3,000 of 4,000 rows, " in shown
+    assert "accounts map" in later
+    assert "rows" not in later.splitlines()[-1]
 
 
 def test_events_are_read_line_by_line_as_they_come(tmp_path: Path) -> None:

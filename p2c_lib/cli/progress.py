@@ -63,7 +63,8 @@ class RunDisplay:
     def _step(self, event: Mapping[str, Any]) -> None:
         shown = self._of(event)
         if event["state"] == "started":
-            self._progress.reset(shown, total=None, step=event["step"])
+            self._progress.reset(shown, step=event["step"])
+            next(line for line in self._progress.tasks if line.id == shown).total = None
         elif event["step"] == "finish":
             self._progress.update(shown, total=1, completed=1, step="done")
             self._progress.remove_task(self._shown.pop((str(event["run"]), str(event["task"]))))
