@@ -115,7 +115,7 @@ def _from_environment(name: str) -> str:
 def _from_file(path: str) -> str:
     try:
         return Path(path).expanduser().read_text("utf-8").splitlines()[0].strip()
-    except (OSError, IndexError) as error:
+    except (OSError, IndexError, UnicodeDecodeError) as error:
         hint = "The secret is the first line of that file; the file must be yours to read."
         raise ConfigError(f"The secret file:{path} cannot be read ({error}).", hint=hint) from None
 

@@ -144,6 +144,33 @@ def test_an_entity_set_that_is_not_there_and_the_columns_of_the_rest(made: Made)
     assert of(found, "", "company").status == "ok"
 
 
+def test_a_template_that_cannot_be_read_is_a_finding(made: Made) -> None:
+    here = made()
+    here.templates.mkdir()
+    (here.templates / "accounts.yml").write_text("task: [", encoding="utf-8")
+    found = check_connection("mine", workspace=here)
+    assert failed(found) == [("sales", "entities"), ("finops", "entities"), ("", "columns")]
+    assert "is no YAML" in of(found, "", "columns").finding
+    assert of(found, "", "company").status == "ok"
+
+
+@pytest.mark.parametrize(("content", "settings"), [(b"\x80\xff", "ok"), (None, "fail")], ids=["there", "absent"])
+def test_a_certificate_is_looked_for_and_not_read_as_text(
+    made: Made, tmp_path: Path, content: bytes | None, settings: str
+) -> None:
+    here = made()
+    file = tmp_path / "app.pfx"
+    if content is not None:
+        file.write_bytes(content)
+    settled = (
+        (here.root / "p2c.toml").read_text("utf-8").replace(f'secret = "env:{SECRET}"', f'certificate = "file:{file}"')
+    )
+    (here.root / "p2c.toml").write_text(settled, encoding="utf-8")
+    found = check_connection("mine", workspace=workspace())
+    assert of(found, "sales", "settings").status == settings
+    assert str(file) in of(found, "sales", "settings").finding
+
+
 def test_settings_that_do_not_fit_are_a_finding_and_an_unknown_set_an_error(made: Made) -> None:
     here = made(sales="http://contoso.example")
     found = check_connection("mine", workspace=here)

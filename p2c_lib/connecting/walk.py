@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from p2c_lib.config import SANDBOX, Connection, Workspace
+from p2c_lib.config import CERTIFICATES, SANDBOX, Connection, Workspace
 from p2c_lib.config import workspace as current_workspace
 from p2c_lib.connecting.remedies import about_identity, about_rights, about_token, no_entity
 from p2c_lib.connecting.result import TITLES, ConnectionCheck, Finding, Status
@@ -37,8 +38,9 @@ def check_connection(
 ) -> ConnectionCheck:
     """Walk through a connection set from its settings to the rights of its user; reads a row here and there, no more.
 
-    ``tell`` gets each finding as it is made. Nothing is raised but UnknownName for a set that does not exist: every
-    other trouble is a finding with its remedy. ``credential`` is one of azure-identity's, in the place of secrets.
+    ``tell`` gets each finding as it is made. Raises UnknownName for a set that does not exist and SandboxError for a
+    sandbox that does not start; every other trouble is a finding with its remedy. ``credential`` is one of
+    azure-identity's, in the place of secrets.
     """
     here = workspace or current_workspace()
     if name not in here.sets:
@@ -113,9 +115,20 @@ def _way(connection: Connection) -> str:
         return "a person signs in"
     if connection.secret is None:
         raise ConfigError("No way to sign in is named.", hint="Add secret, certificate or interactive = true.")
+    reference = connection.secret.reference
+    if reference.lower().endswith(CERTIFICATES):
+        return _certificate(Path(reference.partition(":")[2]).expanduser())
     connection.secret.reveal()
-    literal = connection.secret.reference == "literal"
-    return "the sandbox's own token" if literal else f"secret {connection.secret.reference}"
+    return "the sandbox's own token" if reference == "literal" else f"secret {reference}"
+
+
+def _certificate(file: Path) -> str:
+    try:
+        file.read_bytes()
+    except OSError as error:
+        hint = "Name the file with the private key and the certificate."
+        raise ConfigError(f"The certificate {file} cannot be read ({error.strerror}).", hint=hint) from None
+    return f"certificate {file}"
 
 
 def _token(connection: Connection, session: Session) -> Finding:
@@ -192,8 +205,13 @@ def _of_both(session: Session, *, held: bool) -> Iterator[Finding]:
     from p2c_lib.gates.preflight import CHECKS, preflight
     from p2c_lib.mapping import known_tasks, template_in
 
-    templates = [template_in(task, session.workspace) for task in known_tasks(session.workspace)]
-    yield _columns(templates, session)
+    try:
+        templates = [template_in(task, session.workspace) for task in known_tasks(session.workspace)]
+    except P2CError as error:
+        yield Finding("columns", "", "fail", error.message.rstrip("."), error.hint or "")
+        templates = []
+    else:
+        yield _columns(templates, session)
     looked = preflight(session, templates, off=set(CHECKS) - set(OF_BOTH))
     for step in OF_BOTH:
         if step in CHECKS:
