@@ -18,7 +18,7 @@ import traitlets
 from p2c_lib.errors import P2CError
 from p2c_lib.report import fragment
 
-__all__ = ["PAGE", "UNATTENDED", "FamilyWidget", "Found", "PagedWidget", "family_file", "said_badly"]
+__all__ = ["PAGE", "UNATTENDED", "FamilyWidget", "Found", "PagedWidget", "family_file", "in_words", "said_badly"]
 
 HERE = Path(__file__).parent
 # The lines of one page as plain values, and how many lines are chosen in all.
@@ -32,6 +32,11 @@ def family_file(own: str) -> str:
     """The family's style sheet or script, by the suffix of the name, and after it a widget's own."""
     files = HERE / f"family{Path(own).suffix}", HERE / own
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, for a person; an error that is none of ours with its kind."""
+    return str(error) if isinstance(error, P2CError) else f"This did not work: {type(error).__name__}: {error}"
 
 
 def said_badly(problem: str) -> str:
@@ -53,10 +58,8 @@ class FamilyWidget(anywidget.AnyWidget):
         try:
             deed()
             self.problem = ""
-        except P2CError as error:
-            self.problem = str(error)
         except Exception as error:  # a click has no cell beneath which a traceback could stand
-            self.problem = f"This did not work: {type(error).__name__}: {error}"
+            self.problem = in_words(error)
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """The live widget, and for places without one its static twin; in an unattended run only that."""

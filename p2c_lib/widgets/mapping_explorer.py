@@ -7,11 +7,11 @@ from typing import Any
 
 import traitlets
 
-from p2c_lib.errors import P2CError, UnknownName
+from p2c_lib.errors import UnknownName
 from p2c_lib.mapping import Template
 from p2c_lib.mapping.lab import MappingLab
 from p2c_lib.session import Session
-from p2c_lib.widgets.family import FamilyWidget, family_file
+from p2c_lib.widgets.family import FamilyWidget, family_file, in_words
 
 __all__ = ["MappingExplorer"]
 
@@ -54,8 +54,8 @@ class MappingExplorer(FamilyWidget):
             deeds[do](**given)
             if do == "pick":
                 self.columns = self.lab.columns()
-        except P2CError as error:
-            self.lab.error = str(error)
+        except Exception as error:  # whatever it is, the person shall see it
+            self.lab.error = in_words(error)
         self._turns += 1  # an answer is news to the browser even where nothing else changed
         self.state = {**self.lab.view(), "turn": self._turns}
 
