@@ -345,6 +345,15 @@ def test_classes_hold_whatever_the_frames(expected: pa.Table, actual: pa.Table, 
     swapped = reconcile(frame(actual), frame(expected), rules())
     turned = {"missing": result.summary["extra"], "extra": result.summary["missing"]}
     assert dict(swapped.summary) == dict(result.summary) | turned
+    mirrored = [
+        {(r["key"], r["field"], r[e], r[a]) for r in x.differences.to_pylist()}
+        for x, e, a in ((result, "expected", "actual"), (swapped, "actual", "expected"))
+    ]
+    assert mirrored[0] == mirrored[1]
+
+    there = actual.set_column(5, "d", actual.column("d").cast(pa.timestamp("us", "Asia/Kathmandu")))
+    elsewhere = reconcile(frame(expected), frame(there), rules())
+    assert elsewhere.differences.equals(result.differences), "a moment is a moment in every zone"
 
     order = chance.sample(range(expected.num_rows), expected.num_rows)
     shuffled = reconcile(frame(expected.take(pa.array(order, pa.int64()))), frame(actual), rules())
