@@ -115,7 +115,7 @@ class GateResult:
         return stacked_bars("Rules by outcome", bars, COLOURS) if bars else None
 
     def report(self, *, charts: bool = False) -> Report:
-        """Verdict, counts, rules that found something, the first rows set aside or flagged; ``charts`` add a picture."""
+        """Verdict, counts, rules that found something, first rows set aside or flagged; ``charts`` add a picture."""
         parts: list[Part] = [Figures(tuple((name, int(n)) for name, n in self.counts.items()))]
         if charts and (picture := self.chart()):
             parts.append(picture)
