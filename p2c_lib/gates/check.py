@@ -167,4 +167,4 @@ def _most(quarantined: pa.Table) -> str:
     ordered = groups.sort_by([("key_count", "descending"), ("reason", "ascending")]).to_pylist()
     named = "; ".join(f"{g['key_count']:,} x {g['reason'].rstrip('.')}" for g in ordered[:TOP])
     more = len(ordered) - TOP
-    return f"{named}; and {more:,} more reasons" if more > 0 else named
+    return f"{named}; and {more:,} more {'reason' if more == 1 else 'reasons'}" if more > 0 else named

@@ -120,8 +120,9 @@ class GateResult:
         if charts and (picture := self.chart()):
             parts.append(picture)
         found = self.rules.filter(pc.not_equal(self.rules.column("outcome"), "holds"))
+        told = ["finding"] if any(found.column("finding").to_pylist()) else []
         for title, table in (
-            ("Rules that found something", found.select(["stage", "rule", "severity", "rows", "judged", "finding"])),
+            ("Rules that found something", found.select(["stage", "rule", "severity", "rows", "judged", *told])),
             ("Set aside", self.quarantined.select(["key", "rule", "value", "reason"])),
             ("Waiting", self.held),
             ("Flagged", self.warnings.select(["key", "rule", "value", "reason"])),
