@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.sides import text_literal
 
-__all__ = ["CAUSES", "cause_sql"]
+__all__ = ["CAUSES", "cause_sql", "values_sql"]
 
 CAUSES = (
     "empty-vs-null",
@@ -60,13 +60,24 @@ WINDOWS = "".join(bytes([b]).decode("cp1252", "replace").replace("\ufffd", chr(b
 LATIN, DOS = HIGH.decode("latin-1"), HIGH.decode("cp850")
 
 
-def cause_sql(column: ComparedColumn, expected: str, actual: str) -> str:
-    """A CASE over two values that are known to differ."""
-    whens = [f"WHEN {when} THEN '{cause}'" for cause, when in _tests(column, expected, actual)]
+def cause_sql(column: ComparedColumn) -> str:
+    """A CASE over two values that are known to differ, ``e`` and ``a``, which ``values_sql`` names."""
+    whens = [f"WHEN {when} THEN '{cause}'" for cause, when in _tests(column)]
     return f"CASE {' '.join(whens)} ELSE 'value' END"
 
 
-def _tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
+def values_sql(column: ComparedColumn, expected: str, actual: str) -> str:
+    """Two values as ``e`` and ``a``; of texts also what is left without white space, and that in lower case."""
+    named = f"{expected} AS e, {actual} AS a"
+    if column.kind != "text":
+        return named
+    tight = [f"regexp_replace({value}, {SPACE}, '', 'g')" for value in (expected, actual)]
+    low = [f"lower({text})" for text in tight]
+    return f"{named}, {tight[0]} AS tight_e, {tight[1]} AS tight_a, {low[0]} AS low_e, {low[1]} AS low_a"
+
+
+def _tests(column: ComparedColumn) -> Iterator[tuple[str, str]]:
+    e, a = "e", "a"
     nothing_e, nothing_a = _nothing(column, e), _nothing(column, a)
     yield "empty-vs-null", f"{nothing_e} AND {nothing_a}"
     if column.default is not None:
@@ -84,19 +95,19 @@ def _tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
 def _nothing(column: ComparedColumn, value: str) -> str:
     """True where a value holds nothing in any system's spelling."""
     if column.kind == "text":
-        return f"coalesce(regexp_replace({value}, {SPACE}, '', 'g') = '', TRUE)"
+        return f"coalesce(tight_{value} = '', TRUE)"
     if column.kind == "number":
         return f"coalesce({value} = 0, TRUE)"
     return f"{value} IS NULL"
 
 
 def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
-    tight = [f"regexp_replace({v}, {SPACE}, '', 'g')" for v in (e, a)]
-    yield "whitespace", f"{tight[0]} = {tight[1]}"
-    low = [f"lower({t})" for t in tight]
-    yield "case", f"{low[0]} = {low[1]}"
+    low = ("low_e", "low_a")
+    yield "whitespace", "tight_e = tight_a"
+    yield "case", "low_e = low_a"
     base = [f"strip_accents(nfc_normalize(translate({t}, {text_literal(FANCY)}, {text_literal(PLAIN)})))" for t in low]
-    yield "unicode", f"{base[0]} = {base[1]}"
+    foreign = " OR ".join(f"strlen({v}) > length({v}) OR contains({v}, '`')" for v in (e, a))
+    yield "unicode", f"({foreign}) AND {base[0]} = {base[1]}"
     yield "encoding", f"{_misread(e, a)} OR {_misread(a, e)}"
     yield "phone-format", _same_phone(e, a)
     zeros = [f"ltrim({t}, '0')" for t in low]

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from p2c_lib.reconcile.causes import cause_sql
+from p2c_lib.reconcile.causes import cause_sql, values_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
 from p2c_lib.reconcile.patterns import find_patterns
-from p2c_lib.reconcile.sides import AT, Side, key_sql, opened, quoted, rows_at, text_literal
+from p2c_lib.reconcile.sides import AT, Side, Snapshot, key_sql, opened, quoted, rows_at, text_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,7 +80,8 @@ def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
     for (name, side), positions in zip(sides.items(), rows, strict=True):
         values = "".join(f", {c.aligned(name)} AS {quoted(c.name)}" for c in columns)
         source = rows_at(database, name, side, positions)
-        database.execute(f'CREATE TEMP TABLE f{name} AS SELECT "{AT}" AS i, {keys[name]} AS k{values} FROM {source}')
+        kept = "TABLE" if isinstance(side, Snapshot) else "VIEW"
+        database.execute(f'CREATE TEMP {kept} f{name} AS SELECT "{AT}" AS i, {keys[name]} AS k{values} FROM {source}')
     database.execute(
         "CREATE TEMP TABLE keys AS SELECT k, count(*) FILTER (s = 0) AS ne, count(*) FILTER (s = 1) AS na "
         "FROM (SELECT k, 0 AS s FROM fe UNION ALL SELECT k, 1 FROM fa) WHERE k IS NOT NULL GROUP BY k"
@@ -102,8 +103,9 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
     for n, column in _differing(database, columns):
         e, a = f"e{n}", f"a{n}"
         database.execute(
-            f"INSERT INTO differences SELECT ie, ia, k, {n}, ?, ?, {column.text(e)}, {column.text(a)}, "
-            f"{cause_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)}",
+            f"INSERT INTO differences SELECT ie, ia, k, {n}, ?, ?, {column.text('e')}, {column.text('a')}, "
+            f"{cause_sql(column)} FROM "
+            f"(SELECT ie, ia, k, {values_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)})",
             [column.name, column.kind],
         )
     ((looked_at, plain),) = database.sql(
