@@ -13,6 +13,7 @@ from p2c_lib.runs import NOTEBOOKS, parameters_of
 from tests import notebook_pairs
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
+WIDE = 105  # letters of code beside the list of files in a window of 1280 pixels
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 
@@ -101,6 +102,7 @@ def later(younger: Path, older: Path) -> None:
 def test_a_notebook_is_short_and_has_no_logic_that_wants_a_test(name: str) -> None:
     code = [c.source for c in cells(name) if c.cell_type == "code"]
     assert sum(len(source.splitlines()) for source in code) < 100
+    assert [line for source in code for line in source.splitlines() if len(line) > WIDE] == []
     kinds = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
     assert [s for s in code if any(isinstance(n, kinds) for n in ast.walk(ast.parse(s)))] == []
 

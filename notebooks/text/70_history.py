@@ -54,7 +54,8 @@ past.table()
 past.trend_table()
 
 # %%
-past.df.groupby("task")[["read", "created", "updated", "quarantined", "held", "seconds"]].agg(["median", "max"])
+counts = ["read", "created", "updated", "quarantined", "held", "seconds"]
+past.df.groupby("task")[counts].agg(["median", "max"])
 
 # %% [markdown]
 # ## One run

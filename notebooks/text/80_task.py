@@ -36,8 +36,9 @@ import p2c_lib as p2c
 
 [task] = tasks
 session = p2c.connect(connection_set, company=company)
-limits = {"limit": limit, "ceiling": ceiling, "without": without, "max_creates": max_creates, "max_updates": max_updates}
-options = {"apply": apply, "run_id": run_id or None, "full": full, "since": since, **limits}
+limits = {"limit": limit, "ceiling": ceiling, "without": without}
+caps = {"max_creates": max_creates, "max_updates": max_updates}
+options = {"apply": apply, "run_id": run_id or None, "full": full, "since": since, **limits, **caps}
 session
 
 # %% [markdown]
