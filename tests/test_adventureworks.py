@@ -32,8 +32,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     """The workspace as loaded, and what a reconciliation of it says."""
     home = tmp_path_factory.mktemp("adventureworks")
     p2c(home, "sandbox", "load", str(DATA), "--reset")
-    tasks: dict[str, Any] = json.loads(p2c(home, "reconcile", "products", "accounts", "--json", exits=1))["tasks"]
-    return home, tasks
+    view: dict[str, Any] = json.loads(p2c(home, "reconcile", "--all", "--json", exits=1))
+    return home, view
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def causes(task: dict[str, Any]) -> dict[str, dict[str, int]]:
 def test_every_difference_of_the_products_has_the_cause_a_person_would_name(
     compared: tuple[Path, dict[str, Any]],
 ) -> None:
-    products = compared[1]["products"]
+    products = compared[1]["tasks"]["products"]
     assert {name: products[name] for name in ("equal", "changed", "missing", "extra")} == {
         "equal": 0, "changed": 293, "missing": 11, "extra": 0,
     }  # fmt: skip
@@ -72,7 +72,7 @@ def test_every_difference_of_the_products_has_the_cause_a_person_would_name(
 def test_every_difference_of_the_accounts_has_the_cause_a_person_would_name(
     compared: tuple[Path, dict[str, Any]],
 ) -> None:
-    accounts = compared[1]["accounts"]
+    accounts = compared[1]["tasks"]["accounts"]
     assert {name: accounts[name] for name in ("equal", "changed", "missing", "extra")} == {
         "equal": 0, "changed": 350, "missing": 351, "extra": 0,
     }  # fmt: skip
@@ -86,6 +86,13 @@ def test_every_difference_of_the_accounts_has_the_cause_a_person_would_name(
         "OrganizationNumberOfEmployees": {"not-filled": 350},
         "PrimaryContactPhone": {"not-filled": 350},
     }
+
+
+def test_rows_that_refer_to_none_and_people_who_stand_twice_are_found(compared: tuple[Path, dict[str, Any]]) -> None:
+    lost = {title: rows for title, rows in compared[1]["orphans"].items() if rows}
+    assert lost == {"Sales contacts that neither buy nor work for an account": 4}
+    found = {name: (search["open"], search["recall"]) for name, search in compared[1]["duplicates"].items()}
+    assert found == {"accounts": (2, 1.0), "contacts": (1192, 1.0), "customers": (0, None)}
 
 
 def test_every_row_is_read_and_accounted_for(runs: tuple[Path, dict[str, Any], dict[str, Any]]) -> None:

@@ -141,6 +141,6 @@ session.close()
 # | AddressLocationRoles, DeliveryAddressCountryRegionISOCode | 350 each | `default` | The template's own *Business* and *USA*, which F&O never got. For French shops the country of a delivery address that is not there is *USA* too: worth a thought before it is sent. |
 #
 # The 11 missing products are new in F&O, the 351 missing accounts are the shops that are not customers yet: creations.
-# Beside the tasks, four contacts neither buy nor work for an account, and 407 people stand twice in Sales, with the same
-# name, e-mail and phone. All other pairs the search proposes resemble each other in the name alone, and are for a person
-# to decide.
+# Beside the tasks, four contacts neither buy nor work for an account, two pairs of shops bear one name, and 407 people
+# stand twice in Sales, with the same name, e-mail and phone. The other pairs of people the search proposes, 785 of them,
+# resemble each other in the name alone, and are for a person to decide.
