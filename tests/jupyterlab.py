@@ -92,6 +92,9 @@ class Visitor:
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
         wanted = "true" if name == "Light" else "false"
         self.page.locator(f"body[data-jp-theme-light='{wanted}']").wait_for(state="attached")
+        # Its curtain goes a moment later; another switch before that would be an error of JupyterLab's own.
+        self.page.wait_for_timeout(100)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def show(self, selector: str) -> Locator:
         """Bring a part of the notebook into view; cells out of sight are not drawn until then."""
@@ -239,7 +242,7 @@ def visitor(*, dark: bool = False) -> Iterator[Visitor]:
                 person.errors.append(f"{message.text} {message.location.get('url', '')}")
 
         person.page.on("console", said)
-        person.page.on("pageerror", lambda error: person.errors.append(str(error)))
+        person.page.on("pageerror", lambda error: person.errors.append(error.stack or str(error)))
         try:
             yield person
         finally:
