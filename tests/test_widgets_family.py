@@ -20,7 +20,7 @@ from p2c_lib.ledger import open_ledger
 from p2c_lib.run_folder import keep
 from p2c_lib.sandbox import process
 from p2c_lib.widgets import ConnectionPanel, GateView, ParameterForm, PlanReview, ReconciliationExplorer, RunMonitor
-from p2c_lib.widgets.family import FamilyWidget
+from p2c_lib.widgets.family import FamilyWidget, PagedWidget
 from tests.many_runs import line, put_run, put_runs
 from tests.test_gates import mapped, quotes
 from tests.test_plan import made as plan_of
@@ -107,10 +107,12 @@ def test_the_gates_of_earlier_runs_are_drawn(tmp_path: Path) -> None:
     assert (shown.over, shown.problem) == ([], "")
 
 
-def test_a_task_that_was_not_asked_for_has_nothing_to_show() -> None:
-    shown = GateView(None)
-    assert shown.head == {"nothing": "Nothing was checked here: the task was not asked for in this run."}
-    assert "was not asked for" in shown.static()
+@pytest.mark.parametrize("widget", [GateView, PlanReview, ReconciliationExplorer])
+def test_a_task_that_was_not_asked_for_has_nothing_to_show(widget: type[PagedWidget]) -> None:
+    shown = widget(None)
+    assert shown.nothing == "Nothing to look at: the task was not asked for in this run."
+    assert shown.nothing in shown.static()
+    assert repr(shown) == f"{widget.__name__}(None)"
 
 
 # the form

@@ -18,13 +18,24 @@ import traitlets
 from p2c_lib.errors import P2CError
 from p2c_lib.report import fragment
 
-__all__ = ["PAGE", "UNATTENDED", "FamilyWidget", "Found", "PagedWidget", "family_file", "in_words", "said_badly"]
+__all__ = [
+    "NOT_ASKED",
+    "PAGE",
+    "UNATTENDED",
+    "FamilyWidget",
+    "Found",
+    "PagedWidget",
+    "family_file",
+    "in_words",
+    "said_badly",
+]
 
 HERE = Path(__file__).parent
 # The lines of one page as plain values, and how many lines are chosen in all.
 Found: TypeAlias = tuple[list[dict[str, Any]], int]
 Lines: TypeAlias = Callable[[Mapping[str, Any], int], Found]
 PAGE = 25
+NOT_ASKED = "Nothing to look at: the task was not asked for in this run."
 UNATTENDED = "P2C_UNATTENDED"
 
 
@@ -75,12 +86,14 @@ class PagedWidget(FamilyWidget):
     """A widget over lines of any number, of which the browser only ever holds a page.
 
     ``wanted`` says what is chosen, ``number`` of it which page; ``page`` is the answer of ``lines_of(wanted, number)``.
+    ``nothing`` says why there is nothing to look at, such as a task that a run was not asked for.
     """
 
     wanted = traitlets.Dict().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
+    nothing = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, lines_of: Lines, **traits: Any) -> None:
+    def __init__(self, lines_of: Lines = lambda _wanted, _number: ([], 0), **traits: Any) -> None:
         self._lines_of = lines_of
         super().__init__(page={"rows": [], "total": 0, "number": 0, "size": PAGE, "turn": 0}, **traits)
         self.observe(lambda change: self._turn(change["new"]), "wanted")
@@ -98,3 +111,10 @@ class PagedWidget(FamilyWidget):
         rows, total = found
         turn = int(wanted.get("turn") or 0)
         self.page = {"rows": rows, "total": total, "number": number, "size": PAGE, "turn": turn}
+
+    def static(self) -> str:
+        """The same picture as HTML that needs no kernel."""
+        return fragment(f"<p>{escape(self.nothing)}</p>") if self.nothing else self._twin()
+
+    def _twin(self) -> str:
+        return super().static()

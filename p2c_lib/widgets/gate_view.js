@@ -61,7 +61,7 @@ export default {
     }
 
     function paint() {
-      const [page, wanted, { nothing: empty }] = [model.get("page"), model.get("wanted"), model.get("head")];
+      const [page, wanted, empty] = [model.get("page"), model.get("wanted"), model.get("nothing")];
       if (empty) return fill(el, nothing(empty));
       const rows = lines(page, {
         label: "Rows", without: wanted.rule ? ["rule", "column", "severity", "task"] : ["column", "severity"],

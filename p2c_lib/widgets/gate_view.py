@@ -15,9 +15,8 @@ import traitlets
 from p2c_lib.errors import UnknownName
 from p2c_lib.gates import Trend, trend
 from p2c_lib.ledger import open_ledger
-from p2c_lib.report import fragment
 from p2c_lib.sheets import write_sheet
-from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
+from p2c_lib.widgets.family import NOT_ASKED, PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import containing, first_columns
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ __all__ = ["GateView"]
 
 KINDS = ("quarantined", "held", "warnings", "passed")
 ORDER = {"critical": 0, "warning": 1, "info": 2}
-NOTHING = "Nothing was checked here: the task was not asked for in this run."
 
 
 class GateView(PagedWidget):
@@ -47,10 +45,12 @@ class GateView(PagedWidget):
 
     def __init__(self, gate: GateResult | None, session: Session | None = None) -> None:
         self.gate, self.session = gate, session
-        head = {"nothing": NOTHING} if gate is None else _head(gate)
-        first = next((kind for kind in KINDS if gate is not None and gate.counts[kind]), "quarantined")
+        if gate is None:
+            super().__init__(nothing=NOT_ASKED)
+            return
+        first = next((kind for kind in KINDS if gate.counts[kind]), "quarantined")
         wanted = {"kind": first, "rule": None, "search": "", "number": 0}
-        super().__init__(self._lines, head=head, rules=[] if gate is None else _rules(gate), wanted=wanted)
+        super().__init__(self._lines, head=_head(gate), rules=_rules(gate), wanted=wanted)
 
     @property
     def lines(self) -> pa.Table:
@@ -70,9 +70,9 @@ class GateView(PagedWidget):
         """Write the chosen lines to a .csv, .xlsx or .parquet file; text that a spreadsheet would run is defused."""
         return write_sheet(self.lines, Path(path))
 
-    def static(self) -> str:
-        """Verdict, rules and the first rows of each kind as HTML that needs no kernel."""
-        return fragment(f"<p>{NOTHING}</p>") if self.gate is None else self.gate.report(charts=True)._repr_html_()
+    def _twin(self) -> str:
+        """Verdict, rules and the first rows of each kind."""
+        return self.gate.report(charts=True)._repr_html_() if self.gate else ""
 
     def __repr__(self) -> str:
         return f"GateView({self.gate!r})"

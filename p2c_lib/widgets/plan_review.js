@@ -55,6 +55,7 @@ export default {
 
     function paint() {
       const [page, wanted, counts] = [model.get("page"), model.get("wanted"), model.get("head").counts];
+      if (model.get("nothing")) return fill(el, nothing(model.get("nothing")));
       if (!Object.values(counts).some(Boolean)) return fill(el, problem(model), head(), nothing("Nothing to write: both systems agree."));
       const rows = lines(page, {
         label: "Lines", without: ["op", "position"], marked: ["before", "after"], empty: wanted.search ? "No line has this text." : "Nothing.",

@@ -15,7 +15,7 @@ from p2c_lib.plan.forecast import OPS
 from p2c_lib.plan.operations import text_of
 from p2c_lib.plan.review import routes_of, why_command
 from p2c_lib.sheets import write_sheet
-from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
+from p2c_lib.widgets.family import NOT_ASKED, PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import containing
 from p2c_lib.widgets.reconciliation_explorer import marked
 
@@ -41,8 +41,11 @@ class PlanReview(PagedWidget):
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     opened = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan | None) -> None:
         self.plan = plan
+        if plan is None:
+            super().__init__(nothing=NOT_ASKED)
+            return
         counts = {op: int(plan.facts["counts"][op]) for op in OPS}
         first = next((op for op in ("update", "create", "delete") if counts[op]), "create")
         super().__init__(
@@ -73,7 +76,7 @@ class PlanReview(PagedWidget):
 
     def show_operation(self, key: str) -> None:
         """Show a whole operation, as a click on its key would. Raises UnknownName for a key the plan does not have."""
-        keys = self.plan.operations.column("key").to_pylist()
+        keys = self.plan.operations.column("key").to_pylist() if self.plan else []
         if key.strip().casefold() not in keys:
             raise UnknownName("key of this plan", key, keys)
         self.wanted = {**self.wanted, "open": keys.index(key.strip().casefold())}
@@ -82,14 +85,15 @@ class PlanReview(PagedWidget):
         """Write the chosen lines to a .csv, .xlsx or .parquet file; text that a spreadsheet would run is defused."""
         return write_sheet(self.lines.select(list(SHOWN)), Path(path))
 
-    def static(self) -> str:
-        """The whole review as HTML that needs no kernel."""
-        return self.plan._repr_html_()
+    def _twin(self) -> str:
+        return self.plan._repr_html_() if self.plan else ""
 
     def __repr__(self) -> str:
         return f"PlanReview({self.plan!r})"
 
     def _chosen(self, wanted: Mapping[str, Any]) -> pa.Table:
+        if self.plan is None:
+            return pa.table({})
         lines = self.plan.rows
         if not lines.num_rows:
             return lines
@@ -102,7 +106,7 @@ class PlanReview(PagedWidget):
 
     def _lines(self, wanted: Mapping[str, Any], number: int) -> Found:
         """The written fields of one page, changed ones with what differs marked."""
-        self.opened = {} if wanted.get("open") is None else _opened(self.plan, int(wanted["open"]))
+        self.opened = {} if wanted.get("open") is None or self.plan is None else _opened(self.plan, int(wanted["open"]))
         lines = self._chosen(wanted)
         rows = [{name: row.get(name) for name in ASKED} for row in lines.slice(number * PAGE, PAGE).to_pylist()]
         for row in rows:

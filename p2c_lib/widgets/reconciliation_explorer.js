@@ -64,6 +64,7 @@ export default {
 
     function paint() {
       const [page, wanted] = [model.get("page"), model.get("wanted")];
+      if (model.get("nothing")) return fill(el, nothing(model.get("nothing")));
       const rows = lines(page, {
         label: "Rows", without: wanted.cause ? ["cause", "field"] : [], marked: ["expected", "actual"],
         empty: wanted.search ? "No row has this text." : "No rows.",

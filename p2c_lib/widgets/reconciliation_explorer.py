@@ -16,7 +16,7 @@ from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
 from p2c_lib.sheets import write_sheet
-from p2c_lib.widgets.family import PAGE, Found, PagedWidget, family_file
+from p2c_lib.widgets.family import NOT_ASKED, PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import Pages, Selection
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ class ReconciliationExplorer(PagedWidget):
     causes: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     fix = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, reconciliation: Reconciliation) -> None:
+    def __init__(self, reconciliation: Reconciliation | None) -> None:
+        if reconciliation is None:
+            super().__init__(nothing=NOT_ASKED)
+            return
         self.reconciliation = reconciliation
         self._pages = Pages(reconciliation)
         first = (
@@ -101,8 +104,8 @@ class ReconciliationExplorer(PagedWidget):
         """Show the rule that would settle a cause in a field, and what it does to all pairs."""
         self.fix = {"cause": cause, "field": field, **_proposal(self.reconciliation, cause, field)}
 
-    def static(self) -> str:
-        """Classes, causes and the first page as HTML that needs no kernel."""
+    def _twin(self) -> str:
+        """Classes, causes and the first page."""
         return fragment(_static(self.reconciliation, self.page))
 
     def _lines(self, wanted: Mapping[str, Any], number: int) -> Found:
@@ -114,7 +117,7 @@ class ReconciliationExplorer(PagedWidget):
         return rows, total
 
     def __repr__(self) -> str:
-        return f"ReconciliationExplorer({self.reconciliation!r})"
+        return f"ReconciliationExplorer({None if self.nothing else self.reconciliation!r})"
 
     def _asked(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
         if content.get("do") == "fix":
