@@ -13,6 +13,7 @@ import pickle
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +30,18 @@ FILE, VALUE, TEMPLATE = "steps.json", "value", "template"
 ASIDE = {"cli", "connecting", "history", "notices", "runs", "sandbox", "schedule", "widgets"}
 # Beyond this much the disk is slower than the step.
 MOST_BYTES = 256 * 1024 * 1024
-# A kept value is made of these and of nothing that acts: what else a file asks for is refused.
-ALLOWED = ("p2c_lib.", "pyarrow.", "numpy.", "datetime", "decimal", "pathlib", "collections", "copyreg", "zoneinfo")
-BUILTINS = {"set", "frozenset", "bytearray", "complex", "slice", "range", "object"}
+# A kept value is made of the workbench's own data classes and of these; whatever else a file asks for is refused.
+VALUES = {
+    "builtins": {"set", "frozenset", "complex", "slice", "range"},
+    "datetime": {"date", "datetime", "time", "timedelta", "timezone"},
+    "decimal": {"Decimal"},
+    "numpy": {"dtype", "ndarray"},
+    "numpy._core.multiarray": {"_reconstruct", "scalar"},
+    "numpy._core.numeric": {"_frombuffer"},
+    "pathlib": {"PosixPath", "WindowsPath"},
+    "pathlib._local": {"PosixPath", "WindowsPath"},
+    "pyarrow.lib": {"decimal128", "field", "list_", "schema", "struct", "time64", "timestamp", "type_for_alias"},
+}
 
 
 @cache
@@ -150,9 +160,13 @@ class _Reader(pickle.Unpickler):
         return pa.ipc.open_file(pa.memory_map(str(self._folder / f"{int(number)}.arrow"))).read_all()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Classes of values only."""
-        if f"{module}.".startswith(ALLOWED) or (module == "builtins" and name in BUILTINS):
+        """Data classes of the workbench, and what VALUES names: nothing that acts, nor anything reached through it."""
+        if name in VALUES.get(module, ()):
             return super().find_class(module, name)
+        if module.startswith("p2c_lib.") and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and is_dataclass(found) and found.__module__ == module:
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a value")
 
 
