@@ -18,6 +18,7 @@ from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
+from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
 
 TOKEN = "test-token"
 SALES_URL = "http://sales.test/api/data/v9.2/"
@@ -30,6 +31,26 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Runnin
     running = process.start(tmp_path_factory.mktemp("sandbox"))
     yield running
     process.stop(running)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a workspace whose sandbox is up."""
+    chromium()
+    home = tmp_path_factory.mktemp("lab")
+    running = process.start(home / ".p2c" / "sandbox")
+    try:
+        with jupyterlab(home) as up:
+            yield up
+    finally:
+        process.stop(running)
+
+
+@pytest.fixture(scope="module")
+def person() -> Iterator[Visitor]:
+    """One person with one window for all of it."""
+    with visitor() as one:
+        yield one
 
 
 class AppTransport(httpx.BaseTransport):

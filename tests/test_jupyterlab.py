@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import openpyxl
 import pytest
 from playwright.sync_api import Locator, expect
 
-from p2c_lib.sandbox import process
-from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
+from tests.jupyterlab import Lab, Visitor
 
 COUNTRY = "AddressCountryRegionISOCode"
 ISO2 = "{from: address1_country, apply: [{country_code: iso2}], default: US}"
 MAPPED = "{from: address1_country, apply: [{value_map: {Australia: AU, Canada: CA}, otherwise: keep}], default: USA}"
 PICTURES = os.environ.get("P2C_PICTURES")  # a folder to keep screenshots in
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on a workspace whose sandbox is up."""
-    chromium()
-    home = tmp_path_factory.mktemp("lab")
-    running = process.start(home / ".p2c" / "sandbox")
-    try:
-        with jupyterlab(home) as up:
-            yield up
-    finally:
-        process.stop(running)
-
-
-@pytest.fixture(scope="module")
-def person() -> Iterator[Visitor]:
-    """One person with one window for all of it."""
-    with visitor() as one:
-        yield one
 
 
 def pictures(person: Visitor, part: Locator, name: str) -> None:

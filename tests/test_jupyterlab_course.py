@@ -7,37 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from p2c_lib.sandbox import process
-from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
+from tests.jupyterlab import Lab, Visitor
 from tests.test_jupyterlab import pictures
 
 THEMES = pytest.mark.parametrize("theme", ["Dark", "Light"])
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on a workspace whose sandbox is up."""
-    chromium()
-    home = tmp_path_factory.mktemp("course")
-    running = process.start(home / ".p2c" / "sandbox")
-    try:
-        with jupyterlab(home) as up:
-            yield up
-    finally:
-        process.stop(running)
-
-
-@pytest.fixture(scope="module")
-def person() -> Iterator[Visitor]:
-    """One person with one window for all of it."""
-    with visitor() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-__all__ = ["countries_with_states", "state_code_of"]
+__all__ = ["state_code_of"]
 
 
 def state_code_of(text: str, country: str) -> str | None:
@@ -23,12 +23,6 @@ def state_code_of(text: str, country: str) -> str | None:
     ('92', 'WA', None)
     """
     return _states(country).get(_folded(text))
-
-
-@cache
-def countries_with_states() -> frozenset[str]:
-    """The countries whose states are known, by alpha-2 code."""
-    return frozenset(country for country, _, _ in _rows())
 
 
 @cache
