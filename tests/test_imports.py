@@ -12,6 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "p2c_lib"
 RANK = {
     "errors": 0,
+    "display": 0.4,
+    "keys": 0.6,
     "report": 1,
     "events": 1,
     "run_folder": 1,
