@@ -67,7 +67,7 @@ class AppTransport(httpx.BaseTransport):
             return answer.status_code, answer.headers, await answer.aread()
 
         status, headers, body = self.portal.call(exchange)
-        return httpx.Response(status, headers=headers, content=body, request=request)
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body), request=request)
 
 
 @pytest.fixture(scope="session")
