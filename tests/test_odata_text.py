@@ -24,6 +24,7 @@ from p2c_lib.errors import (
 from p2c_lib.odata.batch import Part, frame, replies
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import FINOPS, SALES
+from p2c_lib.odata.encode import members_of
 from p2c_lib.odata.failures import clean_infolog, failure, is_transient
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.literals import and_filter, key_path, literal
@@ -99,10 +100,31 @@ def test_a_body_binds_lookups_by_the_table_of_the_path() -> None:
         '{"name":"a\\"b","amount":0.10,"customerid_contact@odata.bind":"/contacts(' + GUID + ')"}'
     )
     named = Write("update", "quotes", None, {"customerid.account": f"/accounts({GUID})", "customerid": None})
-    assert loads(bodies("sales").json(named)) == {
-        "customerid_account@odata.bind": f"/accounts({GUID})",
-        "customerid_account": None,
-    }
+    assert loads(bodies("sales").json(named)) == {"customerid_account@odata.bind": f"/accounts({GUID})"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"customerid": None}, {"customerid_account": None, "customerid_contact": None}),
+        ({"_customerid_value": None}, {"customerid_account": None, "customerid_contact": None}),
+        ({"customerid.contact": None}, {"customerid_contact": None}),
+        ({"customerid_contact@odata.bind": None}, {"customerid_contact": None}),
+        (
+            {"customerid_account@odata.bind": None, "customerid.contact": f"/contacts({GUID})"},
+            {"customerid_contact@odata.bind": f"/contacts({GUID})"},
+        ),
+    ],
+)
+def test_a_lookup_is_emptied_by_its_navigations_and_never_by_a_null_bind(
+    body: dict[str, object], said: dict[str, object]
+) -> None:
+    assert loads(bodies("sales").json(Write("update", "quotes", None, body))) == said
+    columns = pa.table({name: pa.array([value], pa.string()) for name, value in body.items()})
+    (members,) = members_of(columns, SALES, bodies("sales"), creating=False).to_pylist()
+    assert loads("{" + members[1:] + "}") == said
+    emptied = {name: value for name, value in body.items() if value is None}
+    assert bodies("sales").json(Write("create", "quotes", None, emptied)) == "{}"
 
 
 def test_nothing_is_written_in_each_systems_way() -> None:

@@ -87,7 +87,7 @@ def test_a_customer_lookup_holds_one_of_two_targets(sales: Sales) -> None:
         row["_parentcustomerid_value@Microsoft.Dynamics.CRM.associatednavigationproperty"] == "parentcustomerid_account"
     )
     assert row["parentcustomerid_account"]["name"] == "A"
-    sales.client.patch(f"contacts({contact})", json={"parentcustomerid_account@odata.bind": None})
+    sales.client.patch(f"contacts({contact})", json={"parentcustomerid_account": None})
     assert sales.client.get(f"contacts({contact})").json()["_parentcustomerid_value"] is None
 
 

@@ -74,7 +74,7 @@ def test_a_quote_makes_its_contact_an_active_customer(sales: Sales) -> None:
     after = row(sales, f"contacts({contact})?$select={flags}")
     assert [before[name] for name in flags.split(",")] == [False, True]
     assert [after[name] for name in flags.split(",")] == [True, True]
-    sales.client.patch(f"contacts({contact})", json={"parentcustomerid_account@odata.bind": None})
+    sales.client.patch(f"contacts({contact})", json={"parentcustomerid_account": None})
     assert row(sales, f"contacts({contact})")["msdynce_iscompanyanaccount"] is False
 
 

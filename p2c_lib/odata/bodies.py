@@ -43,18 +43,18 @@ class Bodies:
     def json(self, write: Write) -> str:
         """The body of a write as JSON. Raises UnknownName for no column, FrameError for a value out of type.
 
-        In F&O, None is left out of a create and is the empty value of its type in an update; in Sales it is null.
+        In F&O, None is left out of a create and is the empty value of its type in an update; in Sales it is null. A
+        lookup is emptied through every navigation it has, unless another of them is bound in the same body.
         """
         names = tuple(write.body)
         plan = self._plans.get(names)
         if plan is None:
             plan = self._plans[names] = [self.place(name) for name in names]
-        drop_nulls = write.op == "create" and self._dialect.empty_is_null
-        parts = []
-        for (property_name, column), value in zip(plan, write.body.values(), strict=True):
+        parts: list[str] = []
+        for name, (property_name, column), value in zip(names, plan, write.body.values(), strict=True):
             if value is None:
-                if not drop_nulls:
-                    parts.append(property_name + self.nothing(column))
+                if not self._spoken_for(name, write.body):
+                    parts += self.emptied(name, creating=write.op == "create")
             elif column is None:
                 parts.append(property_name + quoted(str(value)))
             elif column.targets and isinstance(value, str) and value.startswith("/"):
@@ -82,6 +82,45 @@ class Bodies:
             way = next(way for way in self._schema.lookups if way.column == column.name)
             return f"{quoted(way.navigation)}:", column
         return f"{quoted(column.wire)}:", column
+
+    def emptied(self, name: str, *, creating: bool) -> list[str]:
+        """What is said of a column that holds nothing: nothing at all where a new row has that anyway.
+
+        A lookup is emptied by a null navigation, never by a null bind, which services ignore or refuse. Of several
+        navigations only the one that holds the value empties it and the others change nothing, so all are named.
+        """
+        if self.family(name) is not None:
+            return [] if creating else [f"{quoted(navigation)}:null" for navigation in self._navigations(name)]
+        if creating and self._dialect.empty_is_null:
+            return []
+        property_name, column = self.place(name)
+        return [property_name + self.nothing(column)]
+
+    def family(self, name: str) -> str | None:
+        """The lookup that a column of a body sets, by whatever navigation; None for a column that is no lookup."""
+        if name.endswith(BIND):
+            navigation = name.removesuffix(BIND)
+            return next((way.column for way in self._schema.lookups if way.navigation == navigation), navigation)
+        if "." in name:
+            return name.partition(".")[0]
+        column = self._schema.column(name)
+        return column.name if column.wire != column.name else None
+
+    def _navigations(self, name: str) -> list[str]:
+        if name.endswith(BIND):
+            return [name.removesuffix(BIND)]
+        lookup, _, target = name.partition(".")
+        if target:
+            return [self._schema.lookup(lookup, target).navigation]
+        ways = (way.navigation for way in self._schema.lookups if way.column == self._schema.column(name).name)
+        return list(dict.fromkeys(ways))
+
+    def _spoken_for(self, name: str, body: Mapping[str, object]) -> bool:
+        """Whether the body binds the same lookup through another navigation, which empties this one by itself."""
+        family = self.family(name)
+        if family is None:
+            return False
+        return any(value is not None and self.family(other) == family for other, value in body.items())
 
     def nothing(self, column: Column | None) -> str:
         """What a column holds when it holds nothing, as JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 from urllib.parse import quote
@@ -36,8 +37,8 @@ def members_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: b
         piece = table.slice(start, ROWS_AT_ONCE)
         columns = [piece.column(name).combine_chunks() for name in names]
         fragments = [
-            _fragment(values, key, column, dialect, bodies, creating=creating)
-            for values, (key, column) in zip(columns, places, strict=True)
+            _fragment(values, key, column, dialect, bodies, _nothing_of(name, piece, bodies, creating=creating))
+            for name, values, (key, column) in zip(names, columns, places, strict=True)
         ]
         nothing = pa.array([""] * piece.num_rows, pa.string())
         chunks.append(pc.binary_join_element_wise(*fragments, "") if fragments else nothing)
@@ -65,28 +66,31 @@ def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.Chu
     return pc.binary_join_element_wise(*pieces, ")", "")
 
 
-def _fragment(
-    values: pa.Array, key: str, column: Column | None, dialect: Dialect, bodies: Bodies, *, creating: bool
-) -> Any:
-    """One column as ``,"name":value`` in every row, with what stands there for null."""
+def _fragment(values: pa.Array, key: str, column: Column | None, dialect: Dialect, bodies: Bodies, nothing: Any) -> Any:
+    """One column as ``,"name":value`` in every row, and ``nothing`` in the place of null."""
     if column is not None and column.targets:
-        return _lookup(values, column, bodies)
-    text = _json(values, column, dialect)
-    made = pc.binary_join_element_wise(f",{key}", text, "")
-    if values.null_count == 0:
-        return made
-    if creating and dialect.empty_is_null:
-        return pc.fill_null(made, "")
-    return pc.fill_null(made, f",{key}{bodies.nothing(column)}")
+        return pc.coalesce(_lookup(values, column, bodies), nothing)
+    made = pc.binary_join_element_wise(f",{key}", _json(values, column, dialect), "")
+    return made if values.null_count == 0 else pc.coalesce(made, nothing)
+
+
+def _nothing_of(name: str, piece: pa.Table, bodies: Bodies, *, creating: bool) -> Any:
+    """What is said of a column where it is null; not a word of a lookup that the row binds in another column."""
+    text = pa.scalar("".join(f",{each}" for each in bodies.emptied(name, creating=creating)))
+    family = bodies.family(name)
+    others = [n for n in piece.column_names if n != name and not n.startswith("@") and bodies.family(n) == family]
+    if family is None or not others:
+        return text
+    bound = [pc.is_valid(piece.column(other).combine_chunks()) for other in others]
+    return pc.if_else(reduce(pc.or_, bound), "", text)
 
 
 def _lookup(values: pa.Array, column: Column, bodies: Bodies) -> pa.Array:
     """A column of bind paths; each path's set says which navigation it takes."""
     made = {path: f",{bodies.bound(column, path)}" for path in pc.unique(values).to_pylist() if path is not None}
-    nothing = f",{bodies.place(column.name)[0]}null"
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     words = pa.array([made[path] for path in encoded.dictionary.to_pylist()], pa.string())
-    return pc.fill_null(pc.take(words, encoded.indices), nothing)
+    return pc.take(words, encoded.indices)
 
 
 def _json(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array:

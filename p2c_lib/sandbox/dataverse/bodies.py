@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from p2c_lib.sandbox.dataverse.keys import Contents, bound
 from p2c_lib.sandbox.dataverse.model import Collection, Navigation, by_name, collections, navigations, properties
@@ -13,6 +13,18 @@ from p2c_lib.sandbox.dataverse.refusals import bad_payload, bad_query, invalid_p
 from p2c_lib.sandbox.dataverse.values import stored
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, Value
+
+BindNull: TypeAlias = Literal["clears", "ignores", "refuses"]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a body is read against: the row as it is (None: it is being made), Content-IDs, what a null bind does."""
+
+    store: Store
+    contents: Contents
+    row: Mapping[str, Value] | None
+    bind_null: BindNull
 
 
 @dataclass(slots=True)
@@ -29,11 +41,11 @@ def _columns(name: str) -> Mapping[str, Column]:
     return {c.name: c for c in by_name(name).columns.values() if c.kind != "lookup"}
 
 
-def read_change(store: Store, entity: Entity, body: object, *, create: bool, contents: Contents) -> Change:
+def read_change(entity: Entity, body: object, around: Around) -> Change:
     """The change a body asks for; columns that cannot be written so are left out, as Dataverse does."""
     if not isinstance(body, dict):
         raise bad_payload(f"A JSON object is expected; {type(body).__name__} came.")
-    change = Change()
+    change, create = Change(), around.row is None
     columns = _columns(entity.name)
     for name, value in body.items():
         column = columns.get(name)
@@ -42,11 +54,11 @@ def read_change(store: Store, entity: Entity, body: object, *, create: bool, con
                 change.values[name] = stored(value, column, entity)
         elif "@" in name:
             if name.endswith("@odata.bind"):
-                _bind(store, entity, name, value, change, contents, create=create)
+                _bind(entity, name, value, change, around)
             else:
                 _annotated(entity, name, body)
         else:
-            _navigated(entity, name, value, change, create=create)
+            _navigated(entity, name, value, change, around)
     return change
 
 
@@ -56,25 +68,47 @@ def _annotated(entity: Entity, name: str, body: Mapping[str, Any]) -> None:
         raise undeclared_bind(target)
 
 
-def _bind(
-    store: Store, entity: Entity, name: str, value: object, change: Change, contents: Contents, *, create: bool
-) -> None:
+def _bind(entity: Entity, name: str, value: object, change: Change, around: Around) -> None:
     target = name.partition("@")[0]
     navigation = navigations(entity).get(target)
     if navigation is None:
         if target in collections(entity):
             raise bad_query(f"'{name}' binds a collection; make the rows, or add them with POST .../{target}/$ref.")
         raise undeclared_bind(target)
-    if not (navigation.column.create if create else navigation.column.update):
+    if not (navigation.column.create if around.row is None else navigation.column.update):
         return
     if value is None:
-        change.values.update(lookup_values(navigation.column, None, None))
+        _bound_to_nothing(name, navigation, change, around)
         return
-    row_entity, key = bound(store, value, contents)
+    row_entity, key = bound(around.store, value, around.contents)
     if row_entity.name not in {one.name for one in navigation.targets}:
         allowed = " or ".join(one.set_name for one in navigation.targets)
         raise bad_query(f"'{target}' leads to {allowed}; '{row_entity.set_name}' was bound.")
     change.values.update(lookup_values(navigation.column, key, row_entity))
+
+
+def _bound_to_nothing(name: str, navigation: Navigation, change: Change, around: Around) -> None:
+    if around.bind_null == "refuses":
+        raise bad_payload(
+            f"The 'odata.bind' instance or property annotation has a null value ({name}). In OData, the 'odata.bind' "
+            "instance or property annotation must have a non-null string value."
+        )
+    if around.bind_null == "clears":
+        _emptied(navigation, change, around.row)
+
+
+def _emptied(navigation: Navigation, change: Change, row: Mapping[str, Value] | None) -> None:
+    """Nothing for a lookup: through a navigation that does not hold its value, or beside a bind, nothing happens."""
+    for name, value in emptied(navigation, row).items():
+        change.values.setdefault(name, value)
+
+
+def emptied(navigation: Navigation, row: Mapping[str, Value] | None) -> dict[str, Value]:
+    """The stored values that empty the lookup of a row through one of its navigations."""
+    kind = (row or {}).get(f"{navigation.column.name}!type")
+    if navigation.shared and kind not in {None, *(one.name for one in navigation.targets)}:
+        return {}
+    return lookup_values(navigation.column, None, None)
 
 
 def lookup_values(column: Column, key: str | None, target: Entity | None) -> dict[str, Value]:
@@ -85,11 +119,12 @@ def lookup_values(column: Column, key: str | None, target: Entity | None) -> dic
     return values
 
 
-def _navigated(entity: Entity, name: str, value: object, change: Change, *, create: bool) -> None:
-    navigation = navigations(entity).get(name)
+def _navigated(entity: Entity, name: str, value: object, change: Change, around: Around) -> None:
+    navigation, create = navigations(entity).get(name), around.row is None
     if navigation is not None:
         if value is None:
-            change.values.update(lookup_values(navigation.column, None, None))
+            if navigation.column.create if create else navigation.column.update:
+                _emptied(navigation, change, around.row)
         elif isinstance(value, dict) and create:
             change.parents.append((navigation, value))
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from p2c_lib.sandbox.dataverse import actions
-from p2c_lib.sandbox.dataverse.bodies import lookup_values
+from p2c_lib.sandbox.dataverse.bodies import emptied, lookup_values
 from p2c_lib.sandbox.dataverse.keys import Key, bound, find, read_key, record_of
 from p2c_lib.sandbox.dataverse.model import collections, navigations, properties
 from p2c_lib.sandbox.dataverse.options import Options
@@ -136,8 +136,8 @@ def _single(request: Request, key: Key, rest: list[Segment]) -> Answer:
             request.records.update(key.entity, _found(request, key), {f"{navigation.name}@odata.bind": url})
     else:
         with request.store.write():
-            values = lookup_values(navigation.column, None, None)
-            request.records.set(key.entity, _found(request, key), values)
+            row = _found(request, key)
+            request.records.set(key.entity, row, emptied(navigation, row))
     return Answer(204, [VERSION])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from p2c_lib.sandbox import solution
 from p2c_lib.sandbox.dataverse import business
-from p2c_lib.sandbox.dataverse.bodies import Change, lookup_values, read_change
+from p2c_lib.sandbox.dataverse.bodies import Around, Change, lookup_values, read_change
 from p2c_lib.sandbox.dataverse.deletion import delete_row
 from p2c_lib.sandbox.dataverse.keys import Contents, Key, find
 from p2c_lib.sandbox.dataverse.organisation import Organisation
@@ -69,7 +69,7 @@ class Records:
 
     def create(self, entity: Entity, body: object, seed: Mapping[str, Value] | None = None) -> Written:
         """Create a row; ``seed`` are values that come from the URL and yield to the body's."""
-        change = read_change(self.store, entity, body, create=True, contents=self.contents)
+        change = read_change(entity, body, self._around(None))
         for column in change.values:
             _not_emptied(entity, column, change.values[column])
         for name, value in (seed or {}).items():
@@ -107,7 +107,7 @@ class Records:
         """Change a found row; the columns ``without`` are left out of the body."""
         if without and isinstance(body, dict):
             body = {name: value for name, value in body.items() if name not in without}
-        change = read_change(self.store, entity, body, create=False, contents=self.contents)
+        change = read_change(entity, body, self._around(row))
         for column, value in change.values.items():
             _not_emptied(entity, column, value)
         self.set(entity, row, change.values)
@@ -141,6 +141,9 @@ class Records:
         business.after_delete(self.organisation, key.entity, row)
         if self.custom_logic:
             solution.after_delete(self.store, key.entity, row)
+
+    def _around(self, row: Mapping[str, Value] | None) -> Around:
+        return Around(self.store, self.contents, row, self.organisation.switches.bind_null)
 
     def _kept(self, entity: Entity, record: int | None, values: Mapping[str, Value]) -> int:
         try:

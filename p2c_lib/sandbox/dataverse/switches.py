@@ -28,6 +28,8 @@ class SalesSwitches:
     ``repeated_targets``: whether one UpsertMultiple may name a row twice; the second then changes what the first made.
     ``failed_change_set``: a failed change set is answered as a ``change set`` that holds the failing part alone, or by
     that part in its place (``plain``); both are seen of OData services.
+    ``bind_null``: what ``"nav@odata.bind": null`` does; documented as clearing the lookup, reported as ignored and as
+    refused. ``"nav": null`` always clears.
     """
 
     products_active: bool = True
@@ -50,3 +52,4 @@ class SalesSwitches:
     business_status: int = 400
     repeated_targets: bool = True
     failed_change_set: Literal["change set", "plain"] = "change set"
+    bind_null: Literal["clears", "ignores", "refuses"] = "ignores"

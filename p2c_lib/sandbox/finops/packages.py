@@ -16,7 +16,7 @@ from p2c_lib.sandbox.finops.blobs import Blobs
 from p2c_lib.sandbox.finops.package_files import PackagePart, csv_unicode, entity_labelled, read_package, write_package
 from p2c_lib.sandbox.finops.refusals import action_refused, bad_body
 from p2c_lib.sandbox.finops.rules import Row, Rules
-from p2c_lib.sandbox.finops.values import NAMESPACE, empty, stored
+from p2c_lib.sandbox.finops.values import NAMESPACE, empty, keyed, stored
 from p2c_lib.sandbox.finops.write import body_of, insert, written_over
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.store import Store, Value, quoted, table
@@ -164,8 +164,10 @@ class Packages:
     def _upsert(self, entity: Entity, company: str, row: Row) -> None:
         if entity.companied:
             row["dataAreaId"] = company
-        there = all(row.get(name) not in (None, "") for name in entity.key)
-        found = self.store.find(entity, {name: row[name] for name in entity.key}) if there else None
+        must = [name for name in entity.key if entity.columns[name].required == "application"]
+        there = all(row.get(name) not in (None, "") for name in must)
+        whole = keyed(entity, row)
+        found = self.store.find(entity, {name: whole[name] for name in entity.key}) if there else None
         if found is None:
             insert(entity, row, self.store, self.rules)
         else:

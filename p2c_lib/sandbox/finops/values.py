@@ -1,6 +1,7 @@
 """F&O values: what a stored value looks like on the wire, what an empty one is, and how a sent one is stored.
 
-A stored NULL is an empty value: F&O has no null. ``""``, 0, the enum's first member and 1900-01-01 stand for it.
+A stored NULL is an empty value: F&O has no null. ``""``, 0, the enum's first member and 1900-01-01 stand for it. A
+column of the key is never NULL: an empty part of a key is kept as the empty value itself, so that it can be told apart.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring_ascii
@@ -60,6 +61,11 @@ def empty(column: Column) -> str | int:
     if column.kind == "guid":
         return "00000000-0000-0000-0000-000000000000"
     return "" if column.kind == "string" else 0
+
+
+def keyed(entity: Entity, row: Mapping[str, Value]) -> dict[str, Value]:
+    """The row, with the empty value in every part of its key that holds nothing."""
+    return {**row, **{name: empty(entity.columns[name]) for name in entity.key if row.get(name) is None}}
 
 
 def etag(version: int, record: int) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from p2c_lib.sandbox.finops.read import Options, row_answer, selected, shown_key, visible
 from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
 from p2c_lib.sandbox.finops.rules import Row, Rules
-from p2c_lib.sandbox.finops.values import NAMESPACE, etag, stored
+from p2c_lib.sandbox.finops.values import NAMESPACE, etag, keyed, stored
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import KeyTaken, Store, Value
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -68,12 +68,13 @@ def insert(entity: Entity, sent: Row, store: Store, rules: Rules) -> Row:
         row["dataAreaId"] = _company(entity, row.get("dataAreaId"), rules)
     row = rules.complete(entity, row)
     for name in entity.key:
-        if row.get(name) in (None, ""):
+        if row.get(name) in (None, "") and entity.columns[name].required == "application":
             raise write_refused(
                 entity,
                 f"Warning: Field '{name}' must be filled in.",
                 f"Warning: validateWrite failed on data source '{entity.aot} ({entity.aot})'.",
             )
+    row = keyed(entity, row)
     rules.check(entity, row, row)
     try:
         store.insert(entity, {k: v for k, v in row.items() if v is not None})

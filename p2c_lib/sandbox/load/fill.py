@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from p2c_lib.sandbox.finops.related import RULES, Related
+from p2c_lib.sandbox.finops.values import empty
 from p2c_lib.sandbox.load.table import CsvTable, Reference
 from p2c_lib.sandbox.references import (
     FOUNDED,
@@ -17,7 +18,7 @@ from p2c_lib.sandbox.references import (
     fixed_guid,
     price_list_guid,
 )
-from p2c_lib.sandbox.schema import entities
+from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store, Value, quoted, sortable_guid, table
 
 _BY_CODE = {"isocurrencycode", "name"}
@@ -41,6 +42,8 @@ def put_rows(store: Store, csv: CsvTable, tables: Sequence[CsvTable]) -> int:
     count = len(csv.lines)
     for title, reference, keys in csv.references:
         _resolve(store, csv, columns, title, reference, keys, tables)
+    if csv.entity.system == "finops":
+        _fill_keys(csv.entity, columns)
     _keys_once(store, csv, columns)
     if csv.entity.system == "finops":
         _related(store, csv, columns)
@@ -137,6 +140,14 @@ def _keys_once(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> 
                 hint = "Keys are unique whatever their case; load with reset to replace what is there."
                 raise csv.fault(row, ", ".join(key), f"'{shown}' is there already.", hint)
             seen.add(_folded(values))
+
+
+def _fill_keys(entity: Entity, columns: dict[str, list[Value]]) -> None:
+    """F&O has no null: a part of a key that may be empty holds the empty value."""
+    for name in entity.key:
+        column = entity.columns[name]
+        if name in columns and column.required != "application":
+            columns[name] = [empty(column) if value is None else value for value in columns[name]]
 
 
 def _folded(values: tuple[Value, ...]) -> tuple[Value, ...]:
