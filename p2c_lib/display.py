@@ -1,22 +1,40 @@
 """The one text form of a value: plain digits, no exponent, no filling zeros, a day without a zone.
 
 A value reads the same whatever its Arrow type, its scale or its neighbours on a page: 1, 1.0 and decimal 1.0000 are
-``1``; 1e-7 is ``0.0000001``; a moment is ``2026-01-31T12:00:00Z``, with a fraction only where it has one.
+``1``; 1e-7 is ``0.0000001``; a moment is ``2026-01-31T12:00:00Z``, with a fraction only where it has one. A float is
+the shortest number that reads back as the same float of its width. ``text_of`` makes the text of one value, ``texts``
+that of a column, ``text_sql`` that of a DuckDB expression; all three give the same text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["text_of", "texts"]
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["add_texts", "one_array", "text_of", "text_sql", "texts"]
 
 Values = TypeVar("Values", pa.Array, pa.ChunkedArray)
+
+# By width in bits; the same bytes read with scale 0 are the digits without a point.
+DECIMALS = {32: pa.decimal32, 64: pa.decimal64, 128: pa.decimal128, 256: pa.decimal256}
+# Arrow writes a decimal with an exponent only below 0.000001, that is with more places than these.
+PLAIN_PLACES = 6
+OUT_OF_RANGE = "<value out of range"
+ODD_FLOAT = r"[en]|^-0(\.0*)?$"
+MISSING = {"NAType", "NaTType"}  # what pandas says for no value
+SQL_DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
+SQL_FLOATS = {"DOUBLE", "FLOAT", "REAL"}
+# DuckDB's own text of a day outside these is another than Arrow's (0044-03-15 (BC)).
+FIRST_DAY, DAY_AFTER = "0001-01-01", "10000-01-01"
 
 
 def text_of(value: object) -> str | None:
@@ -25,21 +43,16 @@ def text_of(value: object) -> str | None:
     >>> text_of(Decimal("1E-7")), text_of(100.0), text_of(True), text_of(date(2026, 1, 31))
     ('0.0000001', '100', 'true', '2026-01-31')
     """
-    if value is None:
+    if value is None or type(value).__name__ in MISSING:
         return None
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return _plain(repr(value))
-    if isinstance(value, Decimal):
-        return _plain(str(value))
-    if isinstance(value, datetime):
-        return _moment(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if hasattr(value, "item"):
-        return text_of(value.item())
-    return str(value)
+    for kind, write in _BY_TYPE:
+        if isinstance(value, kind):
+            return write(value)
+    return _of_numpy(value) if hasattr(value, "dtype") and hasattr(value, "item") else str(value)
 
 
 def texts(values: Values) -> Values:
@@ -48,18 +61,89 @@ def texts(values: Values) -> Values:
     >>> texts(pa.array(["-2.0000", "10.5000", "0.0000"]).cast(pa.decimal128(9, 4))).to_pylist()
     ['-2', '10.5', '0']
     """
-    kind = values.type
-    if pa.types.is_string(kind):
+    if pa.types.is_string(values.type):
         return values
+    return _each_chunk(values, _writer(values.type))
+
+
+def one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """A column in one piece."""
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def add_texts(database: duckdb.DuckDBPyConnection) -> None:
+    """Teach a connection what ``text_sql`` asks for; its moments are in UTC from then on."""
+    database.execute("SET TimeZone = 'UTC'")
+    add: Any = database.create_function  # its stubs want enums that move between versions
+    add("p2c_plain_number", _plain_numbers, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
+    for kind in ("DATE", "TIMESTAMP"):
+        name = f"p2c_{kind.lower()}_text"
+        add(name, lambda values: texts(one_array(values)), [kind], "VARCHAR", type="arrow", null_handling="special")
+
+
+def text_sql(expression: str, kind: pa.DataType | str) -> str:
+    """A DuckDB expression as text, in the one form; the connection has seen ``add_texts``.
+
+    ``kind`` is the Arrow type of a column as it was registered, or the type DuckDB has for it (``DECIMAL(38, 4)``).
+
+    >>> text_sql("price", "BOOLEAN")
+    'CAST(price AS VARCHAR)'
+    """
+    named = kind.upper() if isinstance(kind, str) else _sql_type(kind)
+    words = f"CAST({expression} AS VARCHAR)"
+    if named == "VARCHAR":
+        return expression
+    if found := SQL_DECIMAL.fullmatch(named):
+        return _decimal_sql(words, int(found[1]), int(found[2]))
+    if named in SQL_FLOATS:
+        whole, broken = r"(0|-?[1-9][0-9]*)\.0+", r"-?[0-9]+\.[0-9]*[1-9]"
+        plain = f"WHEN regexp_full_match({words}, '{broken}') THEN {words}"
+        cut = f"WHEN regexp_full_match({words}, '{whole}') THEN split_part({words}, '.', 1)"
+        return f"CASE {plain} {cut} ELSE p2c_plain_number({words}) END"
+    if named == "DATE":
+        return f"CASE WHEN {_usual(expression, named)} THEN {words} ELSE p2c_date_text({expression}) END"
+    return _moment_sql(expression, named) if named.startswith("TIMESTAMP") else words
+
+
+def _decimal_sql(words: str, precision: int, scale: int) -> str:
+    """Without filling zeros; DuckDB leaves the 0 before the point out where the type has no room for it."""
+    if scale == 0:
+        return words
+    text = f"rtrim(rtrim({words}, '0'), '.')"
+    return rf"regexp_replace({text}, '^(-?)(\.|$)', '\10\2')" if precision == scale else text
+
+
+def _moment_sql(expression: str, named: str) -> str:
+    zoned = named in {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}
+    text = f"replace(CAST({expression} AS VARCHAR), ' ', 'T')"
+    odd = f"p2c_timestamp_text(CAST({expression} AS TIMESTAMP))"
+    text, odd = (f"replace({text}, '+00', 'Z')", f"{odd} || 'Z'") if zoned else (text, odd)
+    return text if named.endswith("_NS") else f"CASE WHEN {_usual(expression, named)} THEN {text} ELSE {odd} END"
+
+
+def _usual(expression: str, named: str) -> str:
+    """True where DuckDB writes the year as everybody does."""
+    return f"{expression} >= CAST('{FIRST_DAY}' AS {named}) AND {expression} < CAST('{DAY_AFTER}' AS {named})"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    """What DuckDB makes of an Arrow type, as far as its text is concerned."""
     if pa.types.is_dictionary(kind):
-        return texts(values.cast(kind.value_type))
+        return _sql_type(kind.value_type)
     if pa.types.is_decimal(kind):
-        return _each_chunk(values, _decimals)
-    if pa.types.is_floating(kind):
-        return _each_chunk(values, _floats)
+        return f"DECIMAL({kind.precision}, {kind.scale})"
     if pa.types.is_timestamp(kind):
-        return _each_chunk(values, _moments)
-    return values.cast(pa.string())
+        return f"TIMESTAMP{'' if kind.tz is None else 'TZ'}{'_NS' if kind.unit == 'ns' else ''}"
+    names = (
+        (_is_text, "VARCHAR"),
+        (pa.types.is_floating, "DOUBLE"),
+        (pa.types.is_date, "DATE"),
+    )
+    return next((name for test, name in names if test(kind)), "OTHER")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _plain(text: str) -> str:
@@ -75,9 +159,37 @@ def _plain(text: str) -> str:
 
 def _moment(value: datetime) -> str:
     zoned = value.tzinfo is not None
-    wall = value.astimezone(UTC).replace(tzinfo=None) if zoned else value
-    text = wall.isoformat(timespec="microseconds").rstrip("0").rstrip(".")
+    wall = value.astimezone(UTC).replace(tzinfo=None) if zoned else value.replace(tzinfo=None)
+    text = _without_zeros(wall.isoformat(timespec="nanoseconds" if hasattr(wall, "nanosecond") else "microseconds"))
     return f"{text}Z" if zoned else text
+
+
+def _without_zeros(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _of_numpy(value: Any) -> str | None:
+    """A NumPy scalar: a float of its own width, a moment of its own unit."""
+    if value.dtype.kind == "f":
+        import numpy as np
+
+        return _plain(np.format_float_positional(value, trim="-")) if np.isfinite(value) else str(value)
+    if value.dtype.kind == "M":
+        found: str | None = texts(pa.array([value]))[0].as_py()
+        return found
+    return text_of(value.item())
+
+
+_BY_TYPE: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (int, str),
+    (float, lambda value: _plain(float.__repr__(value))),
+    (Decimal, lambda value: _plain(str(value))),
+    (datetime, _moment),
+    (date, date.isoformat),
+    (time, lambda value: _without_zeros(value.isoformat(timespec="microseconds"))),
+    (bytes, lambda value: value.decode("utf-8", "replace")),
+    (list, lambda value: ",".join(text_of(each) or "" for each in value)),
+)
 
 
 def _each_chunk(values: Values, convert: Callable[[pa.Array], pa.Array]) -> Values:
@@ -86,16 +198,38 @@ def _each_chunk(values: Values, convert: Callable[[pa.Array], pa.Array]) -> Valu
     return convert(values)
 
 
+def _writer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    for test, write in _WRITERS:
+        if test(kind):
+            return write
+    return _each
+
+
+def _cast(values: pa.Array) -> pa.Array:
+    return values.cast(pa.string())
+
+
+def _each(values: pa.Array) -> pa.Array:
+    """What Arrow has no text for, or another one."""
+    return pa.array([text_of(value) for value in values.to_pylist()], pa.string())
+
+
+def _words(values: pa.Array) -> pa.Array:
+    """Once for each entry of a dictionary."""
+    return texts(values.dictionary).take(values.indices)
+
+
 def _decimals(values: pa.Array) -> pa.Array:
-    """Digits cut at the point: Arrow's own text of a small decimal has an exponent."""
+    """Beyond a few places Arrow's own text has an exponent: there the digits are cut at the point."""
     kind = values.type
-    if kind.scale <= 0:
-        whole = values if kind.scale == 0 else values.cast(pa.decimal256(76, 0))
-        return whole.cast(pa.string())
-    unscaled = pa.decimal128(kind.precision, 0) if kind.bit_width == 128 else pa.decimal256(kind.precision, 0)
-    if kind.bit_width not in {128, 256}:
-        values, unscaled = values.cast(pa.decimal128(38, kind.scale)), pa.decimal128(38, 0)
-    digits = pa.Array.from_buffers(unscaled, len(values), values.buffers(), offset=values.offset).cast(pa.string())
+    if kind.scale == 0:
+        return _cast(values)
+    if 0 < kind.scale <= PLAIN_PLACES:
+        return pc.utf8_rtrim(pc.utf8_rtrim(_cast(values), "0"), ".")
+    unscaled = DECIMALS[kind.bit_width](kind.precision, 0)
+    digits = _cast(pa.Array.from_buffers(unscaled, len(values), values.buffers(), offset=values.offset))
+    if kind.scale < 0:
+        return pc.if_else(pc.equal(digits, "0"), digits, pc.binary_join_element_wise(digits, "0" * -kind.scale, ""))
     body = pc.utf8_lpad(pc.utf8_ltrim(digits, "-"), kind.scale + 1, "0")
     whole = pc.utf8_slice_codeunits(body, 0, -kind.scale)
     rest = pc.utf8_rtrim(pc.utf8_slice_codeunits(body, -kind.scale), "0")
@@ -104,17 +238,59 @@ def _decimals(values: pa.Array) -> pa.Array:
 
 
 def _floats(values: pa.Array) -> pa.Array:
-    text = values.cast(pa.string())
-    odd = pc.fill_null(pc.match_substring_regex(text, r"[en]|^-0(\.0*)?$"), fill_value=False)
+    return _plain_numbers(_cast(values))
+
+
+def _plain_numbers(numbers: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Numbers as text without exponent and filling zeros; those that need reading are read one by one."""
+    text = one_array(numbers)
+    odd = pc.fill_null(pc.match_substring_regex(text, ODD_FLOAT), fill_value=False)
     plain = pc.utf8_rtrim(pc.if_else(pc.match_substring(text, "."), pc.utf8_rtrim(text, "0"), text), ".")
     if not pc.any(odd).as_py():
         return plain
     return pc.replace_with_mask(plain, odd, pa.array([_plain(each) for each in text.filter(odd).to_pylist()]))
 
 
+def _dates(values: pa.Array) -> pa.Array:
+    return _in_range(values.cast(pa.date32()), "datetime64[D]")
+
+
 def _moments(values: pa.Array) -> pa.Array:
-    zoned = values.type.tz is not None
-    wall = values.cast(pa.timestamp(values.type.unit)) if zoned else values
-    text = pc.replace_substring(wall.cast(pa.string()), " ", "T")
+    unit, zoned = values.type.unit, values.type.tz is not None
+    wall = values.cast(pa.timestamp(unit)) if zoned else values
+    text = pc.replace_substring(_in_range(wall, f"datetime64[{unit}]"), " ", "T")
     text = pc.if_else(pc.match_substring(text, "."), pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text)
     return pc.binary_join_element_wise(text, "Z", "") if zoned else text
+
+
+def _in_range(values: pa.Array, kind: str) -> pa.Array:
+    """Days and moments as Arrow writes them; those whose year it refuses as NumPy does."""
+    text = _cast(values)
+    odd = pc.fill_null(pc.starts_with(text, OUT_OF_RANGE), fill_value=False)
+    if not pc.any(odd).as_py():
+        return text
+    import numpy as np
+
+    counts = values.filter(odd).cast(pa.int32() if pa.types.is_date(values.type) else pa.int64())
+    written = np.datetime_as_string(counts.to_numpy().astype("int64").view(kind))
+    return pc.replace_with_mask(text, odd, pa.array(written.tolist(), pa.string()))
+
+
+def _halves(values: pa.Array) -> pa.Array:
+    """Arrow writes a float of 16 bits with all digits of the double it is."""
+    written = [_of_numpy(value) for value in values.fill_null(0).to_numpy()]
+    return pc.if_else(values.is_valid(), pa.array(written, pa.string()), pa.scalar(None, pa.string()))
+
+
+_WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
+    (_is_text, _cast),
+    (pa.types.is_null, _cast),
+    (pa.types.is_boolean, _cast),
+    (pa.types.is_integer, _cast),
+    (pa.types.is_dictionary, _words),
+    (pa.types.is_decimal, _decimals),
+    (pa.types.is_float16, _halves),
+    (pa.types.is_floating, _floats),
+    (pa.types.is_timestamp, _moments),
+    (pa.types.is_date, _dates),
+)
