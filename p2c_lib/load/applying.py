@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, NotSent, ServiceError
+from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.following import Followed, Following
@@ -53,6 +53,8 @@ ROUNDS = 5
 # What no second apply of the same plan changes.
 FINAL = {APPLIED, DRIFTED}
 REST = 0.3
+# Dataverse: a row with this primary id exists. A plan gives its new rows ids that nobody else has.
+OWN_ID_TAKEN = "0x80040237"
 MOVED = "somebody changed the row after the plan was made; it is left as it is, and a new plan would show it"
 OUTCOME = pa.schema(
     [
@@ -128,6 +130,7 @@ class _Applying:
         self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
         self._following = Following(plan, self._destination, session, ledger, interruption.stop)
         self._done = 0
+        self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
         self.earlier = 0  # operations whose outcome an earlier apply left
 
     def lines(self) -> Iterator[Line]:
@@ -166,6 +169,7 @@ class _Applying:
             standing = self._destination.standing(_picked(self._plan.operations, unanswered))
             found = [answer(at, state, None, why) for at, (state, why) in standing.items()]
             self._ledger.answered(self._plan.id, found)
+            self._again |= {at for at, (state, _) in standing.items() if state == OPEN}
             for line in found:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
@@ -223,6 +227,7 @@ class _Applying:
                 if state != OPEN:
                     line = doubtful.pop(at)
                     ended.append(answer(at, state, line["status"], why, line["request_id"]))
+            self._again |= doubtful.keys()
             again = _picked(part, doubtful)
             settled, doubtful = self._judged(again, self._writer.send(again) if again.num_rows else [])
             ended += settled
@@ -240,7 +245,7 @@ class _Applying:
     def _judged(self, part: pa.Table, results: list[WriteResult]) -> tuple[list[Line], dict[int, Line]]:
         """The outcomes that are known, and the operations in doubt by position."""
         lines = [
-            _judged(at, result, self._writer.company)
+            _judged(at, result, self._writer.company, again=at in self._again)
             for at, result in zip(part.column("position").to_pylist(), results, strict=True)
         ]
         doubtful = {line["position"]: line for line in lines if line["state"] == SENT}
@@ -254,17 +259,21 @@ class _Applying:
         return iter(listed)
 
 
-def _judged(at: int, result: WriteResult, company: str | None) -> Line:
-    """An answer as an outcome: ``sent`` where the service may or may not have done it, ``open`` where it did not."""
+def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -> Line:
+    """An answer as an outcome: ``sent`` where the service may or may not have done it, ``open`` where it did not.
+
+    What is sent ``again`` may be refused because the earlier request was carried out after all: the row is looked at.
+    """
     if result.error is None:
         return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
-    if isinstance(error, Drifted):
+    done_before = isinstance(error, (Drifted, Duplicate)) and (again or error.code.lower() == OWN_ID_TAKEN)
+    if isinstance(error, Drifted) and not done_before:
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
     # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two.
-    in_doubt = error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
+    in_doubt = done_before or error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
 

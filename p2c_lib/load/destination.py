@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,11 +11,13 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityQuery, key_text
-from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN
+from p2c_lib.keys import fold
+from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, taken_by_another
 from p2c_lib.odata.literals import literal
-from p2c_lib.odata.settle import as_written
+from p2c_lib.odata.stored import keeps
 
 if TYPE_CHECKING:
+    from p2c_lib.odata.schema import Column
     from p2c_lib.plan import Plan
     from p2c_lib.session import Session
 
@@ -22,8 +25,6 @@ __all__ = ["Destination", "values_of"]
 
 KEYS_AT_ONCE = 40
 BY_KEY = 600
-
-Found = Mapping[str, Mapping[str, Any]]
 
 
 class Destination:
@@ -36,6 +37,7 @@ class Destination:
         self._size = int(facts["rows"])
         self._ignored = frozenset(plan.facts["ignored"])
         self._schema = session.client(self.app).schema(self.entity_set)
+        self._leaves: dict[str, Column] = {}
         self.columns = tuple(field.name for field in plan.operations.schema.field("after").type)
 
     def read(self, rows: pa.Table, columns: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -43,49 +45,148 @@ class Destination:
 
         A row that is not there is left out. Few are asked for by key, many by reading the whole set.
         """
-        if not rows.num_rows:
-            return {}
-        wanted = set(rows.column("key").to_pylist())
-        asked = tuple(dict.fromkeys((*self.key, *(self.columns if columns is None else columns))))
         found: dict[str, dict[str, Any]] = {}
-        for where in self._filters(rows):
-            frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
-            keys = key_text(frame.table, self.key)
-            hit = pc.is_in(keys, value_set=pa.array(list(wanted), pa.string()))
-            found.update(zip(keys.filter(hit).to_pylist(), frame.table.filter(hit).to_pylist(), strict=True))
+        for table in self._tables(rows, self.columns if columns is None else columns):
+            keys = table.column("@key").to_pylist()
+            found.update(zip(keys, table.drop_columns(["@key"]).to_pylist(), strict=True))
         return found
 
     def standing(self, rows: pa.Table) -> dict[int, tuple[str, str | None]]:
         """For operations of unknown outcome, by position, whether each was carried out, and why not in words.
 
-        ``applied``: the row is as the operation makes it. ``open``: it is as it was before. ``drifted``: neither, so
-        somebody else was there.
+        ``applied``: the row is exactly as the operation makes it. ``open``: it is as it was before, so nothing was
+        written. ``drifted``: neither, so somebody else was there.
         """
-        there = self.read(rows)
-        return {row["position"]: self._stands(row, there.get(row["key"])) for row in rows.to_pylist()}
+        listed, there = rows.to_pylist(), self.read(rows)
+        by_id = self._by_id([row for row in listed if self._is_another(row, there.get(row["key"]))])
+        return {row["position"]: self._stands(row, by_id.get(row["id"]), there.get(row["key"])) for row in listed}
 
-    def differing(self, row: Mapping[str, Any], found: Mapping[str, Any], *, exactly: bool = False) -> list[str]:
-        """The fields an operation writes that are not as it writes them; but for case and white space, or exactly."""
+    def differing(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+        """The fields an operation writes that do not hold exactly what the service keeps of what it writes."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
-        if exactly:
-            return [name for name, value in written.items() if found[name] != value]
-        return [name for name, value in written.items() if not as_written({name: value}, found)]
+        return [name for name, value in written.items() if not self._keeps(name, value, found[name])]
 
-    def _stands(self, row: Mapping[str, Any], found: Mapping[str, Any] | None) -> tuple[str, str | None]:
+    def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """The rows of some creates that are there: each one's version, and the fields that are not as they are written.
+
+        Both by key. Columns are compared whole; only values that are not the same at sight are looked at one by one.
+        """
+        versions: dict[str, str] = {}
+        fields: dict[str, list[str]] = {}
+        for found in self._tables(creates, self.columns):
+            versions |= zip(found.column("@key").to_pylist(), found.column("@etag").to_pylist(), strict=True)
+            at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
+            rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
+            for name in self.columns:
+                for key in self._unlike(name, rows, there) if name not in self._ignored else ():
+                    fields.setdefault(key, []).append(name)
+        return versions, fields
+
+    def _unlike(self, name: str, rows: pa.Table, there: pa.Table) -> Iterator[str]:
+        """The keys of the creates whose value of a column is not the one the found row holds."""
+        wanted = pc.struct_field(rows.column("after").combine_chunks(), name)
+        held = there.column(name).combine_chunks()
+        odd = pc.is_valid(wanted)
+        if wanted.type == held.type:
+            odd = pc.and_(odd, pc.invert(pc.fill_null(pc.equal(wanted, held), fill_value=False)))
+        same = cache(lambda wanted, held: self._keeps(name, wanted, held))
+        sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
+        yield from (key for key, *pair in zip(*sides, strict=True) if not same(*pair))
+
+    def _keeps(self, name: str, wanted: Any, found: Any) -> bool:
+        """Whether a field holds what was written; a column of the row a lookup points to names that row as a key does.
+
+        Where a lookup is set by ``defaultuomid.name``, two spellings that the service takes for one name one row.
+        """
+        column = self._column(name)
+        if "." in name and isinstance(wanted, str) and isinstance(found, str) and column.edm == "Edm.String":
+            return fold(wanted, self.app) == fold(found, self.app)
+        return keeps(wanted, found, column, self.app)
+
+    def _column(self, path: str) -> Column:
+        """The column at the end of a path through lookups."""
+        known = self._leaves.get(path)
+        if known is None:
+            schema, rest, client = self._schema, path, self._session.client(self.app)
+            while "." in rest:
+                lookup, _, rest = rest.partition(".")
+                several = len(schema.targets(lookup)) > 1
+                target, _, rest = rest.partition(".") if several else ("", "", rest)
+                schema = client.schema(client.metadata.set_of(schema.lookup(lookup, target or None).target))
+            known = self._leaves[path] = schema.column(rest)
+        return known
+
+    def _tables(self, rows: pa.Table, columns: Iterable[str]) -> Iterator[pa.Table]:
+        """The rows of some operations as tables, with their normalised key as ``@key``."""
+        if not rows.num_rows:
+            return
+        wanted = pa.array(set(rows.column("key").to_pylist()), pa.string())
+        asked = tuple(dict.fromkeys((*self.key, *columns)))
+        for where in self._filters(rows):
+            frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
+            keys = key_text(frame.table, self.key)
+            yield frame.table.append_column("@key", keys).filter(pc.is_in(keys, value_set=wanted))
+
+    def _is_another(self, row: Mapping[str, Any], found: Mapping[str, Any] | None) -> bool:
+        """Whether the row an operation names by its id is not the one that stands at its key."""
+        return row["id"] is not None and (found is None or found.get("@id") != row["id"])
+
+    def _by_id(self, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Rows of Sales by their id: those an operation names that way stand perhaps at another key by now."""
+        ids = [row["id"] for row in rows]
+        found: dict[str, dict[str, Any]] = {}
+        asked = tuple(dict.fromkeys((*self.key, *self.columns)))
+        name = self._schema.key[0]
+        for start in range(0, len(ids), KEYS_AT_ONCE):
+            where = " or ".join(f"{name} eq {one}" for one in ids[start : start + KEYS_AT_ONCE])
+            frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
+            found |= {row["@id"]: row for row in frame.table.to_pylist()}
+        return found
+
+    def _stands(
+        self, row: Mapping[str, Any], by_id: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None
+    ) -> tuple[str, str | None]:
+        other = by_id is None and self._is_another(row, at_key)
+        found = by_id if by_id is not None else None if other else at_key
+        if row["op"] == "create":
+            return self._created(row, found, at_key)
         if row["op"] == "delete":
             if found is None:
                 return APPLIED, None
-            return (OPEN, None) if found["@etag"] == row["etag"] else (DRIFTED, "The row was changed since.")
+            return (OPEN, None) if self._as_before(row, found) else (DRIFTED, "The row was changed since.")
         if found is None:
-            return (OPEN, None) if row["op"] == "create" else (DRIFTED, "The row is not there any more.")
-        if row["op"] == "create" and row["id"] is not None and found.get("@id") == row["id"]:
-            return APPLIED, None
+            return DRIFTED, "The row is not there any more."
+        if row["etag"] is not None and found["@etag"] == row["etag"]:
+            return OPEN, None
         differing = self.differing(row, found)
         if not differing:
             return APPLIED, None
-        if row["op"] == "update" and found["@etag"] == row["etag"]:
+        if self._as_before(row, found):
             return OPEN, None
-        return DRIFTED, f"A row with this key is there, and differs in {', '.join(differing[:5])}."
+        return DRIFTED, taken_by_another(differing)
+
+    def _created(
+        self, row: Mapping[str, Any], found: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None
+    ) -> tuple[str, str | None]:
+        """A row of Sales has the id that the plan gave it; another at its key is somebody else's, however alike."""
+        if found is not None and row["id"] is not None:
+            return APPLIED, None
+        if at_key is None:
+            return OPEN, None
+        if found is None:
+            return DRIFTED, "A row with this key is there, which somebody else made."
+        differing = self.differing(row, found)
+        if not differing:
+            return APPLIED, None
+        return DRIFTED, taken_by_another(differing)
+
+    def _as_before(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+        """Whether a row is what the plan read: by its version, where that was read, else by the fields that go."""
+        if row["etag"] is not None:
+            return bool(found["@etag"] == row["etag"])
+        before = row["before"] or {}
+        fields = row["changed"] if row["op"] == "update" else before
+        return all(name in before and found.get(name) == before[name] for name in fields)
 
     def _filters(self, rows: pa.Table) -> Iterator[str | None]:
         if rows.num_rows > max(BY_KEY, self._size // 200):

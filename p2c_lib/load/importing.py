@@ -1,7 +1,8 @@
-"""First loads into F&O: the creates of a plan as one package import, each row's outcome told from the keys there.
+"""First loads into F&O: the creates of a plan as one package import, each row's outcome told from the rows there.
 
 A package takes no etag and tells of refused rows only. So rows whose key is there already are not for it, and what it
-wrote is seen by looking again. What it leaves undone without naming the row is for batches, which answer row by row.
+wrote is seen by looking again: a row counts as written when it holds exactly what was sent. What the package leaves
+undone without naming the row is for batches, which answer row by row.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError
 from p2c_lib.frames import key_text
-from p2c_lib.load.outcome import APPLIED, FAILED, LATEST, OPEN, SENT, answer
+from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, LATEST, OPEN, SENT, answer, taken_by_another
 from p2c_lib.load.words import in_words
 from p2c_lib.odata.failures import clean_infolog
 from p2c_lib.plan.forecast import PACKAGE
@@ -75,18 +76,19 @@ class PackageImport:
         table = _columns(rows)
         try:
             result = self._imported(table, execution)
-            there = self._destination.read(rows, ()) if result is not None else {}
+            self.versions, unlike = self._destination.unlike(rows) if result is not None else ({}, {})
         except ServiceError as error:
             why = f"{error.message} ({LATEST})"
             yield from (answer(at, SENT, error.status, why, execution) for at in rows.column("position").to_pylist())
             return
-        self.versions = {key: row["@etag"] for key, row in there.items()}
         refused = self._refused(table, result) if result is not None else {}
         for place, row in enumerate(rows.select(["position", "key"]).to_pylist()):
-            at = row["position"]
+            at, key = row["position"], row["key"]
             if place in refused:
                 yield answer(at, FAILED, REFUSED, refused[place], execution)
-            elif row["key"] in there:
+            elif key in unlike:
+                yield answer(at, DRIFTED, TAKEN, taken_by_another(unlike[key]), execution)
+            elif key in self.versions:
                 yield answer(at, APPLIED, TAKEN, None, execution)
             else:
                 yield answer(at, OPEN, None, "left out by the import", execution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,26 @@ if TYPE_CHECKING:
     from p2c_lib.load.following import Followed
     from p2c_lib.plan import Plan
 
-__all__ = ["APPLIED", "DRIFTED", "FAILED", "LATEST", "OPEN", "SENT", "LoadOutcome", "Progress", "ReadBack", "answer"]
+__all__ = [
+    "APPLIED",
+    "DRIFTED",
+    "FAILED",
+    "LATEST",
+    "OPEN",
+    "SENT",
+    "LoadOutcome",
+    "Progress",
+    "ReadBack",
+    "answer",
+    "taken_by_another",
+]
 
 APPLIED, FAILED, DRIFTED = "applied", "failed", "drifted"
 # An operation whose answer never came, and one that the destination shows was not carried out.
 SENT, OPEN = "sent", "open"
 LATEST = "the answer never came and the row could not be looked at; apply the plan again, which looks first"
 SHOWN = 20
+NAMED = 5
 
 Progress = Callable[[int, int], None]
 
@@ -31,6 +44,11 @@ def answer(
 ) -> dict[str, Any]:
     """What became of one operation, as the ledger notes it."""
     return {"position": at, "state": state, "status": status, "message": message, "request_id": request_id or None}
+
+
+def taken_by_another(differing: Sequence[str]) -> str:
+    """Why a row that is there is not the one an operation writes."""
+    return f"A row with this key is there, and differs in {', '.join(differing[:NAMED])}."
 
 
 @dataclass(frozen=True)

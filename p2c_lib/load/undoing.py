@@ -94,8 +94,7 @@ def _reason_not_to(
         return "the row is not there any more"
     if found["@etag"] == version:
         return None
-    # Where the version after the write is known, any other spelling is somebody's change; else the service's own.
-    differing = destination.differing(row, found, exactly=version is not None)
+    differing = destination.differing(row, found)
     if differing:
         return f"changed since in {', '.join(differing[:5])}"
     if row["op"] == "create" and version is not None:

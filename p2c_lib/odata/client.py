@@ -242,4 +242,4 @@ class Client:
         return str(self.get(entity_set, key, self.schema(entity_set).key)["@id"])
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
-        return settled(schema, doubts, self.read)
+        return settled(schema, doubts, self.read, lambda table: self.schema(self.metadata.set_of(table)))

@@ -90,4 +90,5 @@ def _column(row: Mapping[str, Any], enums: Mapping[str, Mapping[int, str]]) -> C
         creatable=bool(row.get("AllowEditOnCreate", True)),
         updatable=bool(row.get("AllowEdit", True)),
         choices=enums.get(short) if is_enum else None,
+        day=row.get("DataType") == "Date",
     )

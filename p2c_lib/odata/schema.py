@@ -21,7 +21,8 @@ class Column:
 
     ``wire`` is the property name in JSON where it differs from ``name`` (a Sales lookup ``x`` travels as
     ``_x_value``). ``choices`` maps a choice's value to its label (Sales) or a member's number to its name (F&O).
-    ``targets`` are the logical names of the tables a lookup may point to.
+    ``targets`` are the logical names of the tables a lookup may point to. ``day`` marks an F&O date, which travels as a
+    moment and is kept at noon.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     updatable: bool = True
     choices: Mapping[int, str] | None = None
     targets: tuple[str, ...] = ()
+    day: bool = False
 
     def __post_init__(self) -> None:
         if not self.wire:

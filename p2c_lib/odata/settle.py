@@ -1,98 +1,184 @@
-"""After a lost answer: are the rows as the writes wanted them?"""
+"""After a lost answer: do the rows hold exactly what the writes put there?"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 
-from p2c_lib.errors import NotFound, Rejected
+from p2c_lib.display import text_of
+from p2c_lib.errors import NotFound, Rejected, UnknownName
+from p2c_lib.keys import fold
 from p2c_lib.odata.literals import and_filter, literal
-from p2c_lib.odata.query import Page, Query
-from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.query import Expand, Page, Query
+from p2c_lib.odata.schema import EntitySchema, Lookup
+from p2c_lib.odata.stored import keeps
 from p2c_lib.odata.writes import Write
 
-__all__ = ["as_written", "settled"]
+__all__ = ["Doubt", "settled"]
 
 KEYS_AT_ONCE = 50
 QUERIES_AT_ONCE = 4
+BIND = "@odata.bind"
+_GUID_IN_PATH = re.compile(r"\((?:\w+=)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)$")
 
 Doubt = tuple[Write, str | None]
 Key = tuple[tuple[str, str], ...]
+Row = Mapping[str, object]
 
 
-def settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:
-    """Whether each write, with its row's id where that is known, is already what its row holds.
+@dataclass(frozen=True)
+class _Binding:
+    """A lookup as a write sets it: the row it is to point to, None where it is emptied.
 
-    All rows are read in a few queries side by side, not one by one.
+    ``through`` is the navigation, where the column has several: the row must be reached that way. ``known`` is false
+    for a row that is named in another way than by its id: what the lookup holds cannot be held against that.
     """
+
+    column: str
+    row_id: str | None
+    through: Lookup | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a write puts into its row: plain values by column, and lookups."""
+
+    values: Mapping[str, object]
+    bindings: tuple[_Binding, ...]
+
+
+class _Judge:
+    """Reads rows of one entity set and holds writes to them. ``target`` describes a table that lookups point to."""
+
+    def __init__(
+        self,
+        schema: EntitySchema,
+        read: Callable[[Query], Iterator[Page]],
+        target: Callable[[str], EntitySchema],
+    ) -> None:
+        self._schema, self._read, self._target = schema, read, target
+
+    def settled(self, doubts: Sequence[Doubt]) -> list[bool]:
+        """Whether each write is in its row; one that names nothing to look for never is."""
+        keys = [self._key(write, row_id) for write, row_id in doubts]
+        wanted = [self._wanted(write) for write, _ in doubts]
+        try:
+            rows = [row for page in self._read(self._query(keys, wanted)) for row in page.table.to_pylist()]
+        except (NotFound, Rejected):
+            return [False] * len(doubts)
+        found = {
+            names: {self._mark({n: row[n] for n in names}): row for row in rows} for names in set(map(tuple, keys))
+        }
+        there = [found[tuple(key)].get(self._mark(key)) for key in keys]
+        return [row is not None and self._holds(row, each) for each, row in zip(wanted, there, strict=True)]
+
+    def _query(self, keys: Sequence[Row], wanted: Sequence[_Wanted]) -> Query:
+        names = [name for part in (*keys, *(each.values for each in wanted)) for name in part]
+        bindings = [binding for each in wanted for binding in each.bindings if binding.known]
+        ways = dict.fromkeys(binding.through for binding in bindings if binding.through is not None)
+        expand = tuple(Expand(way.navigation, way.navigation, *self._ends(way)) for way in ways)
+        select = tuple(dict.fromkeys([*names, *(binding.column for binding in bindings)]))
+        terms = [and_filter(*(self._equals(name, value) for name, value in key.items())) for key in keys]
+        return Query(self._schema.entity_set, select, filter=" or ".join(f"({term})" for term in terms), expand=expand)
+
+    def _ends(self, way: Lookup) -> tuple[EntitySchema, tuple[str, ...]]:
+        schema = self._target(way.target)
+        return schema, schema.key
+
+    def _equals(self, name: str, value: object) -> str:
+        column = self._schema.column(name)
+        return f"{column.wire} eq {literal(value, column)}"
+
+    def _mark(self, key: Row) -> Key:
+        return tuple((name, fold(text_of(value) or "", self._schema.app)) for name, value in key.items())
+
+    def _key(self, write: Write, row_id: str | None) -> dict[str, object]:
+        if row_id is not None:
+            return {self._schema.key[0]: row_id}
+        whole = {**write.body, **(write.key or {})}
+        return dict(write.key) if write.key else {name: whole.get(name) for name in self._schema.key}
+
+    def _wanted(self, write: Write) -> _Wanted:
+        """A create names its key among its values, and leaves what it has no value for to the service."""
+        whole = {**(write.key or {}), **write.body} if write.op == "create" else dict(write.body)
+        if write.op == "create":
+            whole = {name: value for name, value in whole.items() if value is not None}
+        values: dict[str, object] = {}
+        bindings: list[_Binding] = []
+        for name, value in whole.items():
+            ways = self._ways(name)
+            if ways:
+                bindings.append(self._binding(ways, value))
+            else:
+                values[name] = value
+        return _Wanted(values, tuple(bindings))
+
+    def _ways(self, name: str) -> list[Lookup]:
+        """The navigations a member of a body may set; none for a plain column."""
+        if self._schema.app != "sales":
+            return []
+        bare = name.removesuffix(BIND)
+        column, dot, target = bare.partition(".")
+        if dot:
+            return [self._schema.lookup(column, target)]
+        by_name = [way for way in self._schema.lookups if way.navigation == bare]
+        if name.endswith(BIND) or bare not in self._schema.columns:
+            return by_name
+        return [way for way in self._schema.lookups if way.column == bare]
+
+    def _binding(self, ways: Sequence[Lookup], value: object) -> _Binding:
+        """What a lookup is set to; of several navigations the one whose entity set the path names."""
+        column = ways[0].column
+        if value is None:
+            return _Binding(column, None)
+        path = str(value)
+        named = _GUID_IN_PATH.search(path)
+        if named is None:
+            return _Binding(column, None, known=False)
+        if len({way.navigation for way in self._schema.lookups if way.column == column}) < 2:
+            return _Binding(column, named.group(1))
+        entity_set = path.rpartition("(")[0].rpartition("/")[2]
+        fitting = [way for way in ways if len(ways) == 1 or self._set_of(way) == entity_set]
+        return _Binding(column, named.group(1), fitting[0] if fitting else None, known=bool(fitting))
+
+    def _set_of(self, way: Lookup) -> str | None:
+        try:
+            return self._target(way.target).entity_set
+        except UnknownName:
+            return None
+
+    def _holds(self, row: Row, wanted: _Wanted) -> bool:
+        app = self._schema.app
+        there = [keeps(value, row[name], self._schema.column(name), app) for name, value in wanted.values.items()]
+        there += [binding.known and self._points(row, binding) for binding in wanted.bindings]
+        return bool(there) and all(there)
+
+    def _points(self, row: Row, binding: _Binding) -> bool:
+        column = self._schema.column(binding.column)
+        if not keeps(binding.row_id, row[binding.column], column, self._schema.app):
+            return False
+        if binding.through is None:
+            return True
+        target = self._target(binding.through.target)
+        reached = row[f"{binding.through.navigation}.{target.key[0]}"]
+        return keeps(binding.row_id, reached, target.column(target.key[0]), self._schema.app)
+
+
+def settled(
+    schema: EntitySchema,
+    doubts: Sequence[Doubt],
+    read: Callable[[Query], Iterator[Page]],
+    target: Callable[[str], EntitySchema],
+) -> list[bool]:
+    """Whether each write, with its row's id where that is known, is exactly what its row holds.
+
+    All rows are read in a few queries side by side, not one by one. ``target`` describes a table by its logical name. A
+    lookup set by an alternate key cannot be told from its row, so such a write is never held for done.
+    """
+    judge = _Judge(schema, read, target)
     parts = [doubts[start : start + KEYS_AT_ONCE] for start in range(0, len(doubts), KEYS_AT_ONCE)]
     with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
-        return [done for part in pool.map(lambda some: _settled(schema, some, read), parts) for done in part]
-
-
-def _settled(schema: EntitySchema, doubts: Sequence[Doubt], read: Callable[[Query], Iterator[Page]]) -> list[bool]:
-    keys = [_key(schema, write, row_id) for write, row_id in doubts]
-    bodies = [_plain(schema, write) for write, _ in doubts]
-    names = tuple(dict.fromkeys(name for body in (*bodies, *keys) for name in body))
-    terms = [
-        and_filter(*(f"{schema.column(n).wire} eq {literal(v, schema.column(n))}" for n, v in k.items())) for k in keys
-    ]
-    query = Query(schema.entity_set, names, filter=" or ".join(f"({term})" for term in terms))
-    try:
-        rows = [row for page in read(query) for row in page.table.to_pylist()]
-    except (NotFound, Rejected):
-        return [False] * len(doubts)
-    found = {mark: {_mark({n: row[n] for n in mark}): row for row in rows} for mark in {tuple(key) for key in keys}}
-    matched = [found[tuple(key)].get(_mark(key)) for key in keys]
-    return [row is not None and as_written(body, row) for body, row in zip(bodies, matched, strict=True)]
-
-
-def _key(schema: EntitySchema, write: Write, row_id: str | None) -> dict[str, object]:
-    if row_id is not None:
-        return {schema.key[0]: row_id}
-    whole = {**write.body, **(write.key or {})}
-    return dict(write.key) if write.key else {name: whole.get(name) for name in schema.key}
-
-
-def _plain(schema: EntitySchema, write: Write) -> dict[str, object]:
-    """The values of a write that can be compared with a row: no bindings."""
-    whole = {**(write.key or {}), **write.body}
-    return {name: value for name, value in whole.items() if name in schema.columns and not schema.columns[name].targets}
-
-
-def _mark(key: Mapping[str, object]) -> Key:
-    return tuple((name, str(value).strip().casefold()) for name, value in key.items())
-
-
-def as_written(body: Mapping[str, object], row: Mapping[str, object]) -> bool:
-    """Whether every value of a body is what the row holds; columns the row does not show are left out."""
-    return all(_same(value, row[name]) for name, value in body.items() if name in row)
-
-
-def _same(wanted: object, found: object) -> bool:
-    if _empty(wanted) and _empty(found):
-        return True
-    if isinstance(wanted, bool) or isinstance(found, bool):
-        return wanted == found or (found in {"Yes", "No"} and (found == "Yes") == wanted)
-    if isinstance(wanted, (int, float, Decimal)) and isinstance(found, (int, float, Decimal)):
-        return _number(wanted) == _number(found)
-    if isinstance(wanted, (datetime, date)) and isinstance(found, (datetime, date)):
-        return _day(wanted) == _day(found)
-    return str(wanted).strip().casefold() == str(found).strip().casefold()
-
-
-def _empty(value: object) -> bool:
-    return value is None or value == "" or value == 0
-
-
-def _number(value: float | Decimal) -> Decimal:
-    try:
-        return Decimal(str(value)).normalize()
-    except InvalidOperation:
-        return Decimal("NaN")
-
-
-def _day(value: date) -> str:
-    return value.isoformat()[:10]
+        return [done for part in pool.map(judge.settled, parts) for done in part]

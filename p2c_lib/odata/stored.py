@@ -1,0 +1,158 @@
+"""What a service keeps of a value that is written to a column, so that a write can be told in what its row holds.
+
+Nothing is taken for equal here but what the service itself makes equal: F&O trims texts on the right and has empty
+values in the place of null, a day is kept at noon or without a time, Sales keeps no empty text, decimals are kept to
+the column's scale and moments to the second. Case, accents, outer blanks, 0 and the time of day count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from uuid import UUID
+
+import pyarrow as pa
+
+from p2c_lib.display import text_of
+from p2c_lib.odata.dialect import DIALECTS, Dialect
+from p2c_lib.odata.schema import Column
+
+__all__ = ["keeps"]
+
+NO_GUID = str(UUID(int=0))
+EPOCH_OF_NOTHING = date(1900, 1, 1)
+COMPANY = "dataAreaId"
+NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "Edm.Decimal"}
+
+
+def keeps(wanted: object, found: object, column: Column, app: str) -> bool:
+    """Whether ``found``, as a read shows it, is what the service ``app`` keeps once ``wanted`` is written to a column.
+
+    >>> name = Column("name", "Edm.String", pa.string())
+    >>> keeps("Ann ", "Ann", name, "finops"), keeps("Ann ", "Ann", name, "sales"), keeps("Ann", "ANN", name, "finops")
+    (True, False, False)
+    """
+    kept = _Kept(column, DIALECTS[app])
+    nothing = kept.nothing()
+    held = nothing if found is None else kept.held(found)
+    forms = (None,) if wanted is None else kept.forms(wanted)
+    return any(held == (nothing if form is None else form) for form in forms)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """How one column keeps values; a None here stands for the column's own way of holding nothing."""
+
+    column: Column
+    dialect: Dialect
+
+    def nothing(self) -> object:
+        """What an empty column reads as: null, but where F&O has a number or a first member in its place."""
+        if not self.dialect.empty_is_null:
+            return None
+        if self.column.edm in NUMBERS:
+            return Decimal(0)
+        if self.column.edm == "Edm.Double":
+            return 0.0
+        if self.column.edm == "Edm.Boolean":
+            return False
+        if self._is_enum and self.column.choices:
+            return self.column.choices[min(self.column.choices)].casefold()
+        return None
+
+    def held(self, value: object) -> object:
+        """A value as it is read, in the form that is compared."""
+        edm = self.column.edm
+        if self._is_enum:
+            return self._member(value)
+        if edm in NUMBERS:
+            return _number(value)
+        if edm == "Edm.Double":
+            return _float(value)
+        if edm == "Edm.Boolean":
+            return value if isinstance(value, bool) else str(value)
+        if edm == "Edm.Guid":
+            return self._guid(value)
+        if edm in {"Edm.Date", "Edm.DateTimeOffset"}:
+            return self._moment(value)
+        return self._text(value)
+
+    def forms(self, value: object) -> tuple[object, ...]:
+        """What the service may keep of a value that is written."""
+        held = self.held(value)
+        if isinstance(held, Decimal) and pa.types.is_decimal(self.column.type):
+            scale = self.column.type.scale
+            return (held, *(_rounded(held, scale, rule) for rule in (ROUND_HALF_UP, ROUND_HALF_EVEN)))
+        if isinstance(held, datetime):
+            return (held, held.replace(microsecond=0))
+        if isinstance(held, str) and self.column.edm == "Edm.String" and self.dialect.empty_is_null:
+            return tuple(form or None for form in (held, held.rstrip(" "), held.rstrip()))
+        return (held,)
+
+    @property
+    def _is_enum(self) -> bool:
+        return self.column.edm.startswith("Microsoft.")
+
+    def _text(self, value: object) -> object:
+        """A text as it stands; several choices are a set, a company reads the same in either case."""
+        text = text_of(value) or ""
+        if self.column.choices is not None and text and set(text) <= set("0123456789,- "):
+            return frozenset(text.replace(" ", "").split(","))
+        return (text.lower() if self.column.name == COMPANY else text) or None
+
+    def _member(self, value: object) -> object:
+        """A member of an enumeration by its name, which F&O reads without regard to case, or by its number."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, int) and self.column.choices and value in self.column.choices:
+            return self.column.choices[value].casefold()
+        return str(value).casefold() or None
+
+    def _guid(self, value: object) -> object:
+        try:
+            text = str(UUID(str(value)))
+        except ValueError:
+            return str(value)
+        return None if self.dialect.empty_is_null and text == NO_GUID else text
+
+    def _moment(self, value: object) -> object:
+        """A moment in UTC, or the day alone; a day stands for its noon in F&O, for its first second in Sales."""
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                return value
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time(12) if self.dialect.days_at_noon else time())
+        if not isinstance(value, datetime):
+            return str(value)
+        moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        if self.dialect.empty_is_null and moment.date() == EPOCH_OF_NOTHING:
+            return None
+        return moment.date() if self.column.day or self.column.edm == "Edm.Date" else moment
+
+
+def _number(value: object) -> object:
+    """A number by its value, digit by digit as it travels; a text of digits is one too, a yes or no is none."""
+    if isinstance(value, bool):
+        return str(value)
+    try:
+        number = Decimal(repr(value) if isinstance(value, float) else str(value))
+    except InvalidOperation:
+        return str(value)
+    return number if number.is_finite() else str(value)
+
+
+def _float(value: object) -> object:
+    try:
+        return float(str(value))
+    except ValueError:
+        return str(value)
+
+
+def _rounded(number: Decimal, places: int, rule: str) -> Decimal:
+    try:
+        return number.quantize(Decimal(1).scaleb(-places), rule)
+    except InvalidOperation:  # more digits than any column has
+        return number
