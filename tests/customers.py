@@ -1,4 +1,4 @@
-"""Plans of any number of customers for an F&O of the sandbox: made from values, without the rest of the walk."""
+"""Plans of any number of rows for a sandbox, customers of F&O first: made from values, without the rest of the walk."""
 
 from __future__ import annotations
 
@@ -63,45 +63,50 @@ def customers(prefix: str, count: int, version: int = 1) -> list[dict[str, Any]]
     ]
 
 
-def expected_of(session: Session, rows: Sequence[Customer]) -> EntityFrame:
-    """Customers as a mapped frame."""
-    schema = session.finops.schema("CustomersV2")
-    names = (*FIELDS, *FIXED)
-    kind = pa.schema([(name, schema.columns[name].type) for name in names])
-    whole = {name: [row[name] for row in rows] for name in FIELDS} | {
-        n: [r.get(n, v) for r in rows] for n, v in FIXED.items()
-    }
-    here = session.sales.identity()
+def expected_of(session: Session, rows: Sequence[Customer], template: Template = TEMPLATE) -> EntityFrame:
+    """Rows as a mapped frame, in the types a read has; the template's defaults stand for what a row leaves out."""
+    query = template.destination
+    defaults = {field.to: field.default for field in template.fields if field.default is not None}
+    whole = [defaults | dict(row) for row in rows]
+    kind = session.extract(query, limit=1).table.select(list(query.columns)).schema
+    arrays = [pa.array([row[field.name] for row in whole], field.type) for field in kind]
+    here = session.client(template.source.app).identity()
     origin = Origin(
-        app="sales",
+        app=here.app,
         url=here.url,
         organisation=here.organisation,
         company=None,
-        entity_set="accounts",
+        entity_set=template.source.entity,
         query="",
-        key=("CustomerAccount",),
+        key=query.key,
         read_at=datetime.now(UTC),
         server_count=None,
         complete=True,
         note="",
     )
-    arrays = [pa.array(whole[field.name], field.type) for field in kind]
     return EntityFrame(pa.Table.from_arrays(arrays, schema=kind), origin)
 
 
-def there(session: Session, prefix: str) -> EntityFrame:
-    """The customers of a prefix as F&O has them."""
-    frame = session.extract(TEMPLATE.destination)
-    mine = pc.starts_with(pc.utf8_lower(frame.table.column("CustomerAccount")), prefix.lower())
-    return frame.with_table(frame.table.filter(mine))
+def there(session: Session, prefix: str, template: Template = TEMPLATE) -> EntityFrame:
+    """The rows at the destination whose key begins with a prefix."""
+    frame = session.extract(template.destination)
+    mine = pc.starts_with(pc.utf8_lower(frame.table.column(frame.key[0])), prefix.lower())
+    return frame.with_table(frame.table.filter(pc.fill_null(mine, fill_value=False)))
 
 
-def plan_of(session: Session, rows: Sequence[Customer], folder: Path, prefix: str, **limits: Any) -> Plan:
-    """The plan that makes the customers of a prefix these."""
-    expected = expected_of(session, rows)
+def plan_of(
+    session: Session,
+    rows: Sequence[Customer],
+    folder: Path,
+    prefix: str,
+    template: Template = TEMPLATE,
+    **limits: Any,
+) -> Plan:
+    """The plan that makes the rows of a prefix these."""
+    expected = expected_of(session, rows, template)
     counts = {"read": len(expected), "passed": len(expected), "quarantined": 0, "held": 0}
     gate: Any = SimpleNamespace(passed=expected, verdict="pass", why="all pass", counts=counts, suite_sha="s")
-    return plan(reconcile(expected, there(session, prefix), TEMPLATE), gate, folder=folder, **limits)
+    return plan(reconcile(expected, there(session, prefix, template), template), gate, folder=folder, **limits)
 
 
 def values(frame: EntityFrame) -> list[dict[str, Any]]:
