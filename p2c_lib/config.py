@@ -36,6 +36,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.service_url import spelled
 
 __all__ = [
     "LOOPBACK",
@@ -420,8 +421,20 @@ def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]
 
 
 def safe_url(url: str, place: str) -> str:
-    """The URL without its trailing slash. Raises ConfigError but for TLS, or plain http to this machine."""
-    parts = urlsplit(url)
+    """The URL in its one spelling, without its trailing slash.
+
+    Raises ConfigError but for TLS, or plain http to this machine, and for what is no address.
+    """
+    try:
+        here = spelled(url.strip())
+    except ValueError as error:
+        raise ConfigError(
+            f"{place} has a url that is none: {error}.", hint="Write it as https://contoso.crm4.dynamics.com."
+        ) from None
+    parts = urlsplit(here)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        return url.rstrip("/")
-    raise ConfigError(f"{place} has the url '{url}'.", hint="Use https://; plain http is only for 127.0.0.1.")
+        return here.rstrip("/")
+    raise ConfigError(
+        f"{place} has the url '{parts.scheme}://{parts.netloc}'.",
+        hint="Use https://; plain http is only for 127.0.0.1.",
+    )

@@ -16,6 +16,7 @@
     └── ServiceError           Sales or F&O answered with an error, or not at all
         ├── Unreachable        no answer
         ├── NotAuthorised      no token, or a refused one
+        ├── NotTheService      a sign-in page, a proxy or another system answered
         ├── NotFound           no such set or row
         ├── Duplicate          a row with that key is there already
         ├── Drifted            the row moved since it was read (etag)
@@ -45,6 +46,7 @@ __all__ = [
     "NotAuthorised",
     "NotFound",
     "NotSent",
+    "NotTheService",
     "NoticeError",
     "P2CError",
     "PlanAltered",
@@ -185,6 +187,10 @@ class Unreachable(ServiceError):
 
 class NotAuthorised(ServiceError):
     """No token could be had, or the service refused it (401, 403)."""
+
+
+class NotTheService(ServiceError):
+    """What answered is not the service: a web page, a redirect to sign in, a proxy, or another system."""
 
 
 class NotFound(ServiceError):

@@ -14,6 +14,7 @@ RANK = {
     "errors": 0,
     "display": 0.4,
     "keys": 0.6,
+    "service_url": 0.6,
     "report": 1,
     "events": 1,
     "run_folder": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from p2c_lib.errors import P2CError
+from p2c_lib.errors import NotTheService, P2CError
 
 if TYPE_CHECKING:
     from p2c_lib.config import Connection
@@ -54,6 +54,8 @@ def about_token(error: P2CError) -> str:
 
 def about_identity(connection: Connection, status: int, error: P2CError) -> str:
     """What to do when the system does not answer who the application is."""
+    if isinstance(error, NotTheService):
+        return error.hint or ""
     if status in {401, 403}:
         return _UNKNOWN_APPLICATION[connection.app].format(client=connection.client_id)
     if status in {400, 404}:

@@ -14,6 +14,8 @@ from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.connecting.remedies import SYSTEMS
 from p2c_lib.connecting.result import Status
 from p2c_lib.odata.dialect import DIALECTS
+from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service
+from p2c_lib.service_url import host_of
 
 __all__ = ["Looked", "look"]
 
@@ -92,16 +94,37 @@ def _said(causes: list[BaseException]) -> str:
 
 
 def _service(connection: Connection, answer: httpx.Response) -> Looked:
-    system = SYSTEMS[connection.app]
     if answer.status_code not in ASKS_FOR_A_TOKEN:
-        remedy = f"Write only the host of {system}, such as {_EXAMPLES[connection.app]}."
-        return Looked("service", "fail", f"answered {answer.status_code} where a token should be asked for", remedy)
+        return _another(connection, answer)
+    if answer.is_redirect and not _to_sign_in(answer):
+        said = f"sends to {_sent_to(answer)} where a token should be asked for"
+        return Looked("service", "warn", said, NOT_THE_SERVICE)
     found = _TENANT.search(answer.headers.get("www-authenticate", ""))
     theirs = found[1] if found else ""
     if _GUID.fullmatch(theirs) and _GUID.fullmatch(connection.tenant) and theirs.lower() != connection.tenant.lower():
         said = f"the system belongs to tenant {theirs}, p2c.toml names {connection.tenant}"
         return Looked("service", "fail", said, f'Write tenant = "{theirs}", or correct url.')
     return Looked("service", "ok", f"asks for a token{f' of tenant {theirs}' if _GUID.fullmatch(theirs) else ''}")
+
+
+def _another(connection: Connection, answer: httpx.Response) -> Looked:
+    """Who answers does not ask for a token, and so is not the system."""
+    system = SYSTEMS[connection.app]
+    said = f"answered {answer.status_code} where a token should be asked for"
+    if other := not_the_service(answer.status_code, answer.headers, answer.content, connection.url):
+        said = other.message.removeprefix(f"{connection.url}: ").rstrip(".")
+        return Looked("service", "fail", said, f"{NOT_THE_SERVICE} It is written like {_EXAMPLES[connection.app]}.")
+    return Looked("service", "fail", said, f"Write only the host of {system}, such as {_EXAMPLES[connection.app]}.")
+
+
+def _sent_to(answer: httpx.Response) -> str:
+    return urlsplit(answer.headers.get("location", "")).netloc.rpartition("@")[2].lower() or "another page"
+
+
+def _to_sign_in(answer: httpx.Response) -> bool:
+    """Whether a redirect leads to Microsoft Entra, as F&O answers a browser, or to a sign-in of the system's own."""
+    host = _sent_to(answer)
+    return host.startswith(SIGN_IN) or host == host_of(str(answer.request.url))
 
 
 _EXAMPLES = {"sales": "https://contoso.crm4.dynamics.com", "finops": "https://contoso.operations.dynamics.com"}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from p2c_lib.errors import NotAuthorised, P2CError, UnknownName
 from p2c_lib.report import Report, Table
+from p2c_lib.service_url import same_service
 
 if TYPE_CHECKING:
     from p2c_lib.gates.ground import Ground
@@ -120,7 +121,7 @@ Found: TypeAlias = tuple[Status, str]
 
 def _two_systems(ground: Ground) -> Found:
     sales, finops = (client.identity() for client in (ground.session.sales, ground.session.finops))
-    if (sales.url, sales.organisation) == (finops.url, finops.organisation):
+    if same_service(sales.url, finops.url):
         return "fail", f"both connections lead to {sales.url}"
     return "ok", f"Sales is {sales.url}, F&O is {finops.url}"
 

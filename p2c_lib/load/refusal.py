@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import GateClosed, PlanError, WrongEnvironment
+from p2c_lib.service_url import same_service
 
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
@@ -30,7 +31,7 @@ def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
     for side in ("destination", "source"):
         _check_place(facts[side], session)
     source, destination = facts["source"], facts["destination"]
-    if (source["url"], source["entity_set"]) == (destination["url"], destination["entity_set"]):
+    if source["entity_set"] == destination["entity_set"] and _same_place(source["url"], destination["url"]):
         raise PlanError("Source and destination of this plan are the same entity set.", hint="Check the template.")
     for says in _beyond_limits(plan):
         raise PlanError(says, hint="Look at the plan; raise the limit only if it is right.")
@@ -50,11 +51,17 @@ def _check_place(planned: dict[str, Any], session: Session) -> None:
 
 
 def _check_same(name: str, planned: str | None, here: str) -> None:
-    if planned and here and planned.lower() != here.lower():
+    if planned and here and not _same_place(planned, here):
         raise WrongEnvironment(
             f"The plan was made for the {name} {planned}; this session speaks to {here}.",
             hint="Connect to the plan's systems, or make a new plan here.",
         )
+
+
+def _same_place(one: str, other: str) -> bool:
+    """Whether two names or addresses are one; F&O's organisation is its host."""
+    addresses = [each if "://" in each else f"https://{each}" for each in (one, other)]
+    return one.lower() == other.lower() or same_service(*addresses)
 
 
 def _beyond_limits(plan: Plan) -> Iterator[str]:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import httpx
 
 from p2c_lib.config import Connection
-from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
+from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachable
+from p2c_lib.odata.failures import NOT_THE_SERVICE, not_the_service
 
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
 
@@ -117,21 +118,30 @@ def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None
     try:
         with httpx.Client(transport=transport, timeout=30, trust_env=False) as client:
             answer = client.post(url, data=form, headers={"Accept": "application/json"})
-            body = answer.json()
     except (httpx.HTTPError, OSError) as error:
         raise Unreachable(
             f"No answer from {url} ({type(error).__name__}).",
             target=url,
             hint="Is the service up? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
         ) from error
+    if other := not_the_service(answer.status_code, answer.headers, answer.content, url):
+        raise other
+    try:
+        body = answer.json()
     except ValueError:
-        raise NotAuthorised(f"{url} answered {answer.status_code} without JSON.", status=answer.status_code) from None
+        raise NotAuthorised(
+            f"{url} answered {answer.status_code} without JSON.",
+            status=answer.status_code,
+            target=url,
+            hint="Is token_url the token endpoint's own address, and does no proxy answer in its place?",
+        ) from None
     return _token_of(body if isinstance(body, dict) else {}, url, answer.status_code)
 
 
 def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, float]:
-    if "access_token" in body:
-        return str(body["access_token"]), float(body.get("expires_in") or 3600)
+    token = body.get("access_token")
+    if isinstance(token, str) and token:
+        return token, _lifetime(body.get("expires_in"))
     said = str(body.get("error_description") or body.get("error") or "no reason given").splitlines()[0]
     raise NotAuthorised(
         f"No token from {where}: {said[:300]}",
@@ -140,6 +150,14 @@ def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, f
         target=where,
         hint=HINT,
     )
+
+
+def _lifetime(told: Any) -> float:
+    """The seconds a token lasts as its answer tells; an hour, as usual, where it tells nothing that can be read."""
+    try:
+        return max(0.0, float(told or 3600))
+    except (TypeError, ValueError):
+        return 3600.0
 
 
 def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
@@ -161,6 +179,8 @@ def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
 @contextmanager
 def _entra_errors(connection: Connection) -> Iterator[None]:
     """What msal raises, as errors of ours: nobody answers, the file cannot be read, or what it was given is no good."""
+    import json
+
     import msal
     import requests
 
@@ -171,6 +191,9 @@ def _entra_errors(connection: Connection) -> Iterator[None]:
         raise Unreachable(f"No answer from {where}.", target=where, hint="Check the network.") from error
     except OSError as error:
         raise ConfigError(f"The certificate of {connection.name} cannot be read ({error}).") from error
+    except json.JSONDecodeError as error:
+        said = f"{where} answered {connection.name} with something that is no JSON."
+        raise NotTheService(said, target=where, hint=NOT_THE_SERVICE) from error
     except (ValueError, TypeError, KeyError, msal.exceptions.MsalError) as error:
         said = (str(error).splitlines() or [""])[0][:200]
         raise NotAuthorised(f"{connection.name} cannot sign in at {where}: {said}", target=where, hint=HINT) from None

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
 import pyarrow as pa
@@ -22,6 +20,7 @@ from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
+from p2c_lib.odata.identity import Identity, of_finops, of_sales
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.pace import Stop, never
@@ -43,16 +42,6 @@ __all__ = ["Client", "Identity"]
 Progress = Callable[[int, int], None]
 WIRE_THREADS = 32
 WHOLE_SET = 600
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which environment answers, and as whom: in F&O, which tells neither, the host stands for the organisation."""
-
-    app: str
-    url: str
-    organisation: str
-    user: str
 
 
 class Client:
@@ -99,7 +88,11 @@ class Client:
         self.sender.close()
 
     def identity(self) -> Identity:
-        """Who answers here. Raises Unreachable when nobody does, NotAuthorised when the token is refused."""
+        """Who answers here.
+
+        Raises Unreachable when nobody does, NotAuthorised when the token is refused, and NotTheService when what
+        answers is not this system.
+        """
         if self._identity is None:
             self._identity = self._ask_identity()
         return self._identity
@@ -223,12 +216,11 @@ class Client:
         return dict(rows[0])
 
     def _ask_identity(self) -> Identity:
-        here = self.connection
-        if here.app == "finops":
-            self.sender.ask("GET", self.dialect.root, target="service document")
-            return Identity(here.app, here.url, urlsplit(here.url).netloc, here.client_id)
-        who = ask_json(self.sender, f"{self.dialect.root}WhoAmI", self.dialect.headers, "WhoAmI")
-        return Identity(here.app, here.url, str(who.get("OrganizationId", "")), str(who.get("UserId", "")))
+        here, finops = self.connection, self.connection.app == "finops"
+        target = "service document" if finops else "WhoAmI"
+        url = self.dialect.root if finops else f"{self.dialect.root}WhoAmI"
+        said = ask_json(self.sender, url, self.dialect.headers, target)
+        return of_finops(here, said) if finops else of_sales(here, said)
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Business key and id of the rows whose key is among the values; the whole set when there are many."""

@@ -6,19 +6,31 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from p2c_lib.errors import (
     Drifted,
     Duplicate,
     NotAuthorised,
     NotFound,
+    NotTheService,
     Rejected,
     ServiceError,
     Throttled,
     Unreachable,
 )
 
-__all__ = ["TRANSIENT", "clean_infolog", "failure", "is_data_error", "is_transient", "request_id"]
+__all__ = [
+    "NOT_THE_SERVICE",
+    "SIGN_IN",
+    "TRANSIENT",
+    "clean_infolog",
+    "failure",
+    "is_data_error",
+    "is_transient",
+    "not_the_service",
+    "request_id",
+]
 
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
 DRIFTED = {"0x80060882"}
@@ -36,8 +48,14 @@ MISSING = {"0x80040217", "0x80060891"}
 NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
 DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
+SIGN_IN = ("login.", "sts.", "adfs.", "signin.", "sso.")  # how the hosts begin where people are sent to sign in
+NOT_THE_SERVICE = (
+    "Is the address in p2c.toml the service's own, not a portal's? If it is, something stands before the service and "
+    "asks for a sign-in: a proxy (HTTPS_PROXY), a VPN that is needed, or a conditional access policy."
+)
 
 _PREFIX = re.compile(r"^Write failed for table row of type '[^']*'\.\s*", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECASE)
 
 
@@ -78,12 +96,41 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, target: str) -
     ``target`` is what was asked for, such as a set or a row. 412 is told apart by its code: another row with that
     key, or a row that moved.
     """
+    if (stranger := not_the_service(status, headers, body, target)) is not None:
+        return stranger
     code, message, inner = _parts(body)
     text = clean_infolog(inner) if inner else message
     parts: dict[str, Any] = {"status": status, "code": code, "target": target, "request_id": request_id(headers)}
     kind = _kind(status, code.lower(), text.lower())
     said = text or f"HTTP {status} without a message"
     return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
+
+
+def not_the_service(status: int, headers: Mapping[str, str], body: bytes, target: str) -> NotTheService | None:
+    """The error for a redirect, or for a good answer that is a web page, as a proxy or a sign-in sends; else None.
+
+    A token is not taken along to another host, so a redirect is not followed. JSON never begins with ``<``: an answer
+    that does is none, whatever it calls itself.
+    """
+    if 300 <= status < 400 and status != 304:
+        return _stranger(status, headers, target, f"the answer sends {_elsewhere(headers)} (status {status}).")
+    if status >= 300 or not body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return None
+    title = _TITLE.search(body[:20_000])
+    said = f" ('{_plain(title[1])[:80]}')" if title and _plain(title[1]) else ""
+    return _stranger(status, headers, target, f"a web page{said} came with status {status}, and no JSON.")
+
+
+def _elsewhere(headers: Mapping[str, str]) -> str:
+    host = urlsplit(headers.get("location", "")).netloc.rpartition("@")[2].lower()[:120]
+    if host.startswith(SIGN_IN) or "login" in host:
+        return f"to sign in at {host}"
+    return f"to {host}" if host else "to another page"
+
+
+def _stranger(status: int, headers: Mapping[str, str], target: str, said: str) -> NotTheService:
+    asked, hint = request_id(headers), NOT_THE_SERVICE
+    return NotTheService(f"{target}: {said}", status=status, target=target, request_id=asked, hint=hint)
 
 
 def _kind(status: int, code: str, text: str) -> type[ServiceError]:
@@ -122,5 +169,9 @@ def _parts(body: bytes) -> tuple[str, str, str]:
         code, message = str(error.get("code") or ""), str(error.get("message") or "")
         return code, message, str((error.get("innererror") or {}).get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
-        text = re.sub(r"<[^>]*>|\s+", " ", body[:4000].decode("utf-8", "replace"))
-        return "", re.sub(r" +", " ", text).strip()[:EXCERPT], ""
+        return "", _plain(body[:4000])[:EXCERPT], ""
+
+
+def _plain(page: bytes) -> str:
+    """The words of a page without its tags."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page.decode("utf-8", "replace")).split())

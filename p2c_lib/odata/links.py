@@ -5,23 +5,29 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from p2c_lib.errors import IncompleteRead
+from p2c_lib.service_url import moved, same_service
 
 __all__ = ["own_link"]
 
 
 def own_link(link: str, base: str, target: str) -> str:
-    """A next or delta link, if it leads to the service itself. Raises IncompleteRead where it leads elsewhere.
+    """A next or delta link at the connection's own host, if it leads to the service itself.
 
-    A token must never be sent to another host. Dataverse's ``org.crm`` and ``org.api.crm`` are one service.
+    A token must never be sent to another host, so a link that spells the service otherwise, or by its other name, is
+    followed where the connection is. Raises IncompleteRead where it leads elsewhere, or names a user.
     """
     if link.startswith("/") and not link.startswith("//"):
         return link
-    there, here = urlsplit(link), urlsplit(base)
-    same_scheme = there.scheme == here.scheme
-    if same_scheme and there.netloc.replace(".api.crm", ".crm") == here.netloc.replace(".api.crm", ".crm"):
-        return link
+    if same_service(link, base):
+        return moved(link, base)
     raise IncompleteRead(
-        f"{target}: the next page is said to be at {there.scheme}://{there.netloc}, not at {base}.",
+        f"{target}: the next page is said to be at {_shown(link)}, not at {base}.",
         target=target,
         hint="Nothing was sent there. Check what stands between here and the service.",
     )
+
+
+def _shown(link: str) -> str:
+    """A link as far as its host, without a user's name or password."""
+    parts = urlsplit(link)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:200]

@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -20,9 +20,10 @@ import httpx
 from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
-from p2c_lib.odata.failures import failure, is_transient
+from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace, Stop, never, rest
+from p2c_lib.service_url import host_of
 
 __all__ = ["Answer", "Patience", "Sender"]
 
@@ -139,7 +140,8 @@ class Sender:
 
         One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
         Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget, and once
-        ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out.
+        ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out. A web page in the
+        place of an answer is raised as NotTheService.
         """
         url = own_link(url, self.connection.url, target or url)
         began, attempt, resent, renewed = time.monotonic(), 0, False, False
@@ -158,7 +160,7 @@ class Sender:
                     renewed = True
                     user.tokens.renew(token)
                     continue
-                return Answer(outcome.status, outcome.headers, outcome.body, resent)
+                return _of_the_service(replace(outcome, resent=resent), target or url)
             wait = self._wait(user, outcome, attempt)
             if not repeatable and _may_have_begun(outcome):
                 raise _given_up(outcome, self.connection.url, target or url, 0.0)
@@ -187,12 +189,16 @@ class Sender:
 
         Raises Unreachable or Rejected.
         """
+        try:
+            host = host_of(url)
+        except ValueError as error:
+            raise Rejected(f"The address to upload to cannot be taken: {error}.", target="upload") from None
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            raise Rejected(f"The address to upload to is not https but {parts.scheme}.", target=parts.netloc)
+            raise Rejected(f"The address to upload to is not https but {parts.scheme}.", target=host)
         for attempt in range(UPLOADS):
             try:
-                self._put(url, path, parts.netloc)
+                self._put(url, path, host)
             except ServiceError as error:
                 if attempt + 1 == UPLOADS or not (error.can_retry or error.status >= 500):
                     raise
@@ -264,6 +270,13 @@ class Sender:
         raise _given_up(outcome, self.connection.url, target, needed) from (
             outcome if isinstance(outcome, Exception) else None
         )
+
+
+def _of_the_service(answer: Answer, target: str) -> Answer:
+    """The answer itself. Raises NotTheService for a web page that calls itself a good answer: nothing was done."""
+    if answer.status < 300 and (other := not_the_service(answer.status, answer.headers, answer.body, target)):
+        raise other
+    return answer
 
 
 def _failed_inside(outcome: Answer | Exception) -> bool:

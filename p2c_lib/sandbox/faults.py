@@ -17,10 +17,11 @@ class Faults:
     """How often what goes wrong; a rate is a share of requests from 0 to 1, the rates of one request's end add up to 1.
 
     ``throttled`` 429, ``unavailable`` 503 (an HTML page, as a gateway sends), ``failed`` 500, ``reset`` the connection
-    drops (for half of them after the work is done), ``truncated`` the body ends early. ``slow`` requests wait
-    ``slow_seconds`` first. ``parts`` is the share of a batch's operations that fail. ``deltas`` is the share of delta
-    tokens that have expired. ``token_seconds`` after its first use a token is refused (0: never). ``retry_after``: what
-    a 429 or 503 asks for, in seconds; 0 leaves the header out.
+    drops (for half of them after the work is done), ``truncated`` the body ends early, ``sign_in_page`` 200 with a web
+    page and ``sign_in_redirect`` 302, as where something signs people in before the service is reached. ``slow``
+    requests wait ``slow_seconds`` first. ``parts`` is the share of a batch's operations that fail. ``deltas`` is the
+    share of delta tokens that have expired. ``token_seconds`` after its first use a token is refused (0: never).
+    ``retry_after``: what a 429 or 503 asks for, in seconds; 0 leaves the header out.
     """
 
     seed: int = 1
@@ -29,6 +30,8 @@ class Faults:
     failed: float = 0.0
     reset: float = 0.0
     truncated: float = 0.0
+    sign_in_page: float = 0.0
+    sign_in_redirect: float = 0.0
     slow: float = 0.0
     slow_seconds: float = 0.5
     parts: float = 0.0
@@ -55,7 +58,7 @@ class Faults:
         return self.token_seconds > 0 or any(getattr(self, name) for name in _RATES)
 
 
-ENDS = ("throttled", "unavailable", "failed", "reset", "truncated")
+ENDS = ("throttled", "unavailable", "failed", "reset", "truncated", "sign_in_page", "sign_in_redirect")
 _RATES = (*ENDS, "slow", "parts", "deltas")
 
 PROFILES: Mapping[str, Faults] = {

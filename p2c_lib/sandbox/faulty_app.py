@@ -31,6 +31,14 @@ _PART_STATUS = (429, 503, 500)
 _REQUEST_LINE = re.compile(rb"(?m)^((?:GET|POST|PATCH|PUT|DELETE)[ \t]+)(\S+)([ \t]+HTTP/1\.1[ \t]*\r?)$")
 _TOKEN = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token")
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>"
+_SIGN_IN = {
+    "sign_in_page": Answer(
+        200,
+        [("Content-Type", "text/html; charset=utf-8")],
+        b"<!DOCTYPE html>\n<html><head><title>Sign in to your account</title></head><body></body></html>",
+    ),
+    "sign_in_redirect": Answer(302, [("Location", "https://login.microsoftonline.com/common/oauth2/authorize")]),
+}
 
 
 @dataclass
@@ -133,6 +141,9 @@ class FaultyApp:
         self.box.done[end] += 1
         if end == "unavailable":
             await _send(send, Answer(503, [("Content-Type", "text/html"), *self._wait().items()], _PAGE))
+        elif end in {"sign_in_page", "sign_in_redirect"}:
+            await _read(receive)
+            await _send(send, _SIGN_IN[end])
         elif end == "truncated":
             await self._truncate(scope, receive, send)
         else:

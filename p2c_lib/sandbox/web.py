@@ -48,11 +48,12 @@ class Endpoint:
     threads: ThreadPoolExecutor
     protection: Protection | None = None
     signed: tuple[str, ...] = ()
+    link_host: str = "as asked"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
         try:
-            call = await _call(Request(scope, receive))
+            call = await _call(Request(scope, receive), self.link_host)
         except ClientDisconnect:
             return
         except Refusal as refusal:
@@ -104,7 +105,7 @@ class Endpoint:
             return self.refused(Refusal(500, "0x80040216", f"An unexpected error occurred. ({number})"))
 
 
-async def _call(request: Request) -> Call:
+async def _call(request: Request, link_host: str) -> Call:
     headers: dict[str, str] = {}
     for raw_name, raw_value in request.scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -117,9 +118,18 @@ async def _call(request: Request) -> Call:
             raise Refusal(413, "0x80040203", f"The request is larger than {LARGEST_BODY} bytes.")
     scope = request.scope
     host = headers.get("host", "")
-    base = f"{scope['scheme']}://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
+    base = (
+        f"{scope['scheme']}://{_own_name(host if _HOST.fullmatch(host) else '127.0.0.1', scope['scheme'], link_host)}"
+    )
     query = scope["query_string"].decode("latin-1")
     return Call(request.method, scope["path"], query, headers, b"".join(pieces), base)
+
+
+def _own_name(host: str, scheme: str, link_host: str) -> str:
+    """The service's own name as it writes it into links."""
+    if link_host == "port" and ":" not in host:
+        return f"{host}:{443 if scheme == 'https' else 80}"
+    return host.upper() if link_host == "upper" else host
 
 
 def _response(answer: Answer) -> Response:
@@ -143,13 +153,14 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
         return sales_refused(refusal, annotated=False)
 
     protection = Protection(organisation.switches) if organisation.switches.protection else None
-    return _app(Endpoint(answer, refused, tokens, _threads(), protection))
+    return _app(Endpoint(answer, refused, tokens, _threads(), protection, link_host=organisation.switches.link_host))
 
 
 def finops_app(store: Store, tokens: Tokens, switches: Switches | None = None) -> ASGIApp:
     """The Finance and Operations system as an ASGI app, under ``/data/``, ``/metadata/`` and, for files, ``/dmf/``."""
     service = FinOps(store, switches)
-    return _app(Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,)))
+    named = service.switches.link_host
+    return _app(Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,), link_host=named))
 
 
 def spoilt(app: ASGIApp, system: System, faults: Faults, tokens: Tokens, *, admin: bool = False) -> ASGIApp:

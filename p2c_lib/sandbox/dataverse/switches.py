@@ -28,6 +28,7 @@ class SalesSwitches:
     ``repeated_targets``: whether one UpsertMultiple may name a row twice; the second then changes what the first made.
     ``failed_change_set``: a failed change set is answered as a ``change set`` that holds the failing part alone, or by
     that part in its place (``plain``); both are seen of OData services.
+    ``link_host``: how the service spells its own host in links.
     ``bind_null``: what ``"nav@odata.bind": null`` does; documented as clearing the lookup, reported as ignored and as
     refused. ``"nav": null`` always clears.
     """
@@ -53,3 +54,4 @@ class SalesSwitches:
     repeated_targets: bool = True
     failed_change_set: Literal["change set", "plain"] = "change set"
     bind_null: Literal["clears", "ignores", "refuses"] = "ignores"
+    link_host: Literal["as asked", "upper", "port"] = "as asked"

@@ -25,6 +25,7 @@ class Switches:
     - ``user_limits``: the limits per user that versions before 10.0.36 had.
     - ``package_polls``: how often the status of an import or export is told as pending before it is done.
     - ``page_size``: the most rows of a page.
+    - ``link_host``: how the service spells its own host in links.
 
     >>> Switches(country_codes="iso2").country_codes
     'iso2'
@@ -45,3 +46,4 @@ class Switches:
     user_limits: Literal["off", "on"] = "off"
     package_polls: Literal[0, 1, 2] = 1
     page_size: int = 10_000
+    link_host: Literal["as asked", "upper", "port"] = "as asked"
