@@ -25,8 +25,8 @@ from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app, spoilt
 from p2c_lib.service_url import same_service, spelled
 from tests.bad_network import told_server
+from tests.between import App, wired
 from tests.conftest import TOKEN
-from tests.wired import App, wired
 
 JSON = {"Content-Type": "application/json"}
 BASE = "https://contoso.crm4.dynamics.com"

@@ -1,55 +1,42 @@
-"""A client of ours over a sandbox's ASGI app, with something of the test's between the two."""
+"""Clients of the sandbox without a socket: a store, the switches of one system, and a client that speaks to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any
 
-import httpx
 from anyio.from_thread import BlockingPortal
-from starlette.types import ASGIApp
 
 from p2c_lib.config import Connection, Secret
 from p2c_lib.odata import Client, Patience
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.finops import Switches
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import finops_app, sales_app
 from tests.conftest import TOKEN, AppTransport
 
-App = Literal["sales", "finops"]
-Between = Callable[[httpx.Request], "httpx.Response | None"]
-URLS: dict[App, str] = {"sales": "http://sales.test", "finops": "http://finops.test"}
-QUICK = Patience(budget=2, first_wait=0.001, longest_wait=0.01)
+QUICK = Patience(budget=20, first_wait=0.01, longest_wait=0.05)
 
 
-class Wired(httpx.BaseTransport):
-    """Requests go to the app; ``between`` sees each before and may answer in its place. They are all kept."""
-
-    def __init__(self, app: ASGIApp, portal: BlockingPortal, between: Between) -> None:
-        self._app, self._between = AppTransport(app, portal), between
-        self.asked: list[httpx.Request] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """One exchange."""
-        request.read()
-        self.asked.append(request)
-        said = self._between(request)
-        if said is not None:
-            said.request = request
-            return said
-        return self._app.handle_request(request)
-
-    def reads(self, entity_set: str) -> list[str]:
-        """The addresses of the requests for rows of a set so far, as they were sent."""
-        urls = (str(one.url) for one in self.asked if one.method == "GET")
-        return [url for url in urls if f"/{entity_set}?" in url]
+def _connection(app: str) -> Connection:
+    url = f"http://{app}.test"
+    return Connection(app, app, url, "tester", Secret.literal(TOKEN), token_url=f"{url}/t/oauth2/v2.0/token")
 
 
 @contextmanager
-def wired(
-    app: ASGIApp, portal: BlockingPortal, name: App, between: Between = lambda _: None, *, url: str = ""
-) -> Iterator[tuple[Client, Wired]]:
-    """A client of the app, and what it asked."""
-    transport = Wired(app, portal, between)
-    at = url or URLS[name]
-    here = Connection("x", name, at, "c", Secret.literal(TOKEN), token_url=f"{at}/t/oauth2/v2.0/token")
-    with Client(here, transport=transport, patience=QUICK) as client:
-        yield client, transport
+def sales_client(store: Store, portal: BlockingPortal, **switches: Any) -> Iterator[Client]:
+    """A client of Sales over a store; ``switches`` are those of the sandbox."""
+    app = sales_app(Organisation(store, SalesSwitches(protection=False, **switches)), Tokens(TOKEN))
+    with Client(_connection("sales"), transport=AppTransport(app, portal), patience=QUICK) as client:
+        yield client
+
+
+@contextmanager
+def finops_client(store: Store, portal: BlockingPortal, **switches: Any) -> Iterator[Client]:
+    """A client of F&O over a store; ``switches`` are those of the sandbox."""
+    app = finops_app(store, Tokens(TOKEN), Switches(**switches))
+    with Client(_connection("finops"), transport=AppTransport(app, portal), patience=QUICK) as client:
+        yield client
