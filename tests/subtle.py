@@ -19,9 +19,9 @@ import httpx
 from p2c_lib.mapping import Template
 from p2c_lib.sandbox import process
 from p2c_lib.session import Session
-from tests.customers import FIXED, Customer
+from tests.customers import FIXED, TEMPLATE, Customer, customers
 
-__all__ = ["ACCOUNTS", "CUSTOMERS", "SEQUENCES", "Subject", "held", "raw_rows", "wanted_of"]
+__all__ = ["ACCOUNTS", "CUSTOMERS", "PLAIN", "SEQUENCES", "Subject", "ground", "held", "raw_rows", "wanted_of"]
 
 FIRST = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 PARENTS = 5
@@ -71,7 +71,7 @@ def _customer(account: str, n: int, new: bool) -> dict[str, Any]:
         "AddressCity": f"City {n % 97}",
         "CreditLimit": Decimal(n % 1000) + Decimal("0.25"),
         "SalesMemo": f"memo of {n}",
-        "AddressValidFrom": FIRST.replace(hour=0, minute=0) + timedelta(days=n % 300),
+        "AddressValidFrom": FIRST.replace(hour=12, minute=0) + timedelta(days=n % 300),
         **FIXED,
     }
     after: Sequence[dict[str, Any]] = (
@@ -101,6 +101,12 @@ def _finops_stored(row: Mapping[str, Any], _ids: Mapping[str, str]) -> dict[str,
     return held
 
 
+PLAIN = Subject(
+    TEMPLATE,
+    "CustomerAccount",
+    lambda prefix, count, version: [FIXED | row for row in customers(prefix, count, version)],
+    _finops_stored,
+)
 CUSTOMERS = Subject(
     _template(
         "customers",
@@ -219,6 +225,12 @@ ACCOUNTS = Subject(
     _accounts,
     _sales_stored,
 )
+
+
+def ground(subject: Subject, prefix: str, count: int) -> list[list[dict[str, Any]]]:
+    """The rows to be there before, in the order of plans: a lookup needs its row."""
+    rows = subject.rows(prefix, count, 1)
+    return [rows[:PARENTS], rows] if subject is ACCOUNTS else [rows]
 
 
 # -- what is there -----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,6 +88,26 @@ def test_an_import_that_says_it_succeeded_and_took_nothing_is_not_believed(
     assert apply(plan, session).created == FIRST
     assert imports(session, plan) == ["sent", "Succeeded"]
     assert len(there(session, "YE-")) == FIRST
+
+
+def test_a_row_that_somebody_made_while_an_import_took_nothing_is_not_ours(
+    session: Session, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = first_load(session, "YJ-")
+    whole, made = package._manifest, []
+
+    def empty(project: str, label: str, file: str, columns: Sequence[str]) -> bytes:
+        theirs = {"OrganizationName": "CUSTOMER 3 V2", "CustomerGroupId": "10", "SalesCurrencyCode": "USD"}
+        key = {"dataAreaId": "usmf", "CustomerAccount": "YJ-000003"}
+        made.append(session.finops.write([Write("create", "CustomersV2", None, key | theirs)])[0].ok)
+        return whole(project, label, file, [])
+
+    monkeypatch.setattr(package, "_manifest", empty)
+    outcome = apply(plan, session)
+    assert (made, outcome.created, outcome.drifted) == ([True], FIRST - 1, 1)
+    (problem,) = outcome.problems().to_pylist()
+    assert (problem["key"], problem["state"]) == ("yj-000003", "drifted")
+    assert "differs in OrganizationName" in problem["message"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])
