@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from p2c_lib import events
 from p2c_lib.agreement import record_agreed
 from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.frames import Origin
 from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
@@ -32,6 +33,7 @@ from p2c_lib.steps import KeptSteps, address_of, rules_address
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
     from p2c_lib.load import LoadOutcome, Progress
+    from p2c_lib.odata.notes import Note
     from p2c_lib.plan import Plan
     from p2c_lib.reconcile import Reconciliation
     from p2c_lib.session import Session
@@ -108,7 +110,9 @@ def _step(method: Callable[[TaskWalk], Value]) -> Callable[[TaskWalk], Value]:
                 walk._values[name] = method(walk)
             walk.seconds[name] = perf_counter() - started - (sum(walk.seconds.values()) - inner)
             walk.keep_step(name)
-            walk.say(name, "done", rows=_rows(walk._values[name]), seconds=round(walk.seconds[name], 3))
+            told = [str(note) for note in _changed(walk._values[name])]
+            facts: dict[str, Any] = {"changed": told} if told else {}
+            walk.say(name, "done", rows=_rows(walk._values[name]), seconds=round(walk.seconds[name], 3), **facts)
         value: Value = walk._values[name]
         return value
 
@@ -404,7 +408,7 @@ class TaskWalk:
             task=self.task,
             status=self._status(outcome, changed["failed"]),
             verdict=gate.verdict,
-            why=gate.why if self.increment is None else f"{gate.why} {self.increment.note}",
+            why=" ".join((gate.why, *([] if self.increment is None else [self.increment.note]), *self._told())),
             **{name: counts[name] for name in ("read", "passed", "quarantined", "held")},
             **changed,
             unchanged=0 if closed else recon.summary["equal"],
@@ -412,6 +416,12 @@ class TaskWalk:
             drifted=outcome.drifted if outcome else 0,
             seconds=round(sum(self.seconds.values()), 3),
         )
+
+    def _told(self) -> Iterator[str]:
+        """Which values of either system could not be kept as they came, and which of ours the destination rounds."""
+        sides = {"source": self.extract(), "mapped": self.map(), "destination": self.target()}
+        for side, value in sides.items():
+            yield from (f"{side} {note}" for note in _changed(value))
 
     def _status(self, outcome: LoadOutcome | None, failed: int) -> str:
         if self.check().verdict == "blocked":
@@ -486,6 +496,12 @@ def _rows(value: Any) -> int | None:
     if counts is not None:
         return int(counts.get("passed", counts.get("mapped", 0)))
     return len(value) if hasattr(value, "__len__") else None
+
+
+def _changed(value: Any) -> tuple[Note, ...]:
+    """The notes of a step's value about values that could not be kept as they came."""
+    origin = getattr(getattr(value, "frame", value), "origin", None)
+    return origin.changed if isinstance(origin, Origin) else ()
 
 
 def _does_not_add_up(line: TaskSummary) -> str | None:

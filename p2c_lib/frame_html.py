@@ -43,7 +43,8 @@ def _provenance(frame: EntityFrame) -> str:
     size = f"{len(frame):,} rows, {len(frame.columns)} columns{counted}; {whole}"
     read = f"read {origin.read_at:%Y-%m-%d %H:%M:%S %Z}, key {' + '.join(origin.key)}"
     place = f"{origin.url}, organisation {origin.organisation or 'unknown'}, {read}"
-    return f'<p>{escape(size)}</p><p class="more">{escape(place)}</p>'
+    changed = "".join(f"<p>{escape(str(note))}</p>" for note in origin.changed)
+    return f'<p>{escape(size)}</p>{changed}<p class="more">{escape(place)}</p>'
 
 
 def _first_rows(frame: EntityFrame) -> str:
@@ -87,7 +88,7 @@ def _kind(frame: EntityFrame, name: str) -> str:
     if column is not None and column.choices:
         return "choice"
     if pa.types.is_decimal(kind):
-        return f"number, {kind.scale} places"
+        return f"number, up to {kind.scale} places"
     words = next((words for fits, words in KINDS if fits(kind)), str(kind))
     return f"{words}, at most {column.max_length}" if column and column.max_length else words
 

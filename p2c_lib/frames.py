@@ -15,6 +15,7 @@ from p2c_lib.errors import FrameError, UnknownName
 if TYPE_CHECKING:
     import pandas as pd
 
+    from p2c_lib.odata.notes import Note
     from p2c_lib.odata.schema import EntitySchema
 
 __all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text", "plain_number"]
@@ -42,7 +43,8 @@ class Origin:
     """Where a frame came from and whether it is the whole.
 
     ``complete`` is false when rows were left out (a filter, a company, a limit): nothing may be concluded from a row's
-    absence then; ``note`` says why in words. ``user`` is who read it, as the service names him.
+    absence then; ``note`` says why in words. ``user`` is who read it, as the service names him. ``changed`` tells, for
+    each column, the values that could not be kept as they came: rounded, too large, or no well-formed text.
     """
 
     app: str
@@ -57,11 +59,13 @@ class Origin:
     complete: bool
     note: str
     user: str = ""
+    changed: tuple[Note, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The origin as plain values."""
         parts = dict(vars(self))
-        return parts | {"key": list(self.key), "read_at": self.read_at.isoformat()}
+        changed = [note.to_dict() for note in self.changed]
+        return parts | {"key": list(self.key), "read_at": self.read_at.isoformat(), "changed": changed}
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,9 @@ class EntityFrame:
         origin = self.origin
         whole = "complete" if origin.complete else f"part: {origin.note}"
         size = f"{len(self):,} rows x {len(self.columns)} columns"
-        return f"EntityFrame({origin.app} {origin.entity_set}, {size}, {whole})"
+        changed = sum(note.count for note in origin.changed)
+        told = f", {changed:,} values not as they came" if changed else ""
+        return f"EntityFrame({origin.app} {origin.entity_set}, {size}, {whole}{told})"
 
     def _repr_html_(self) -> str:
         from p2c_lib.frame_html import frame_html

@@ -19,6 +19,7 @@ from p2c_lib.frames import EntityFrame, EntityQuery, Origin
 from p2c_lib.odata import Client, EntitySchema, Query
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.literals import and_filter
+from p2c_lib.odata.notes import together
 from p2c_lib.odata.paths import query_of
 from p2c_lib.odata.snapshot import Gathered, gather
 
@@ -123,7 +124,8 @@ class Session:
         if snapshot is not None:
             parquet.write_table(table, snapshot, compression="zstd")
         counts = [part.server_count for part in parts if part.server_count is not None]
-        gathered = Gathered(table, sum(counts) if len(counts) == len(parts) else None)
+        notes = together(note for part in parts for note in part.notes)
+        gathered = Gathered(table, sum(counts) if len(counts) == len(parts) else None, notes=notes)
         origin = self._origin(query, bare, schema, gathered, None)
         said = "; ".join(filter(None, (origin.note, note)))
         return EntityFrame(table, replace(origin, complete=False, note=said), schema)
@@ -179,6 +181,7 @@ class Session:
             server_count=gathered.server_count,
             complete=not note,
             user=client.identity().user,
+            changed=gathered.notes,
             note=note or ("" if gathered.server_count is not None else "the service gave no count to hold it against"),
         )
 

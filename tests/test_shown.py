@@ -79,7 +79,7 @@ def test_a_frame_tells_where_it_came_from_what_its_columns_hold_and_how_many_row
     assert session.set.sales.url in said[2]
     assert said[2].endswith("UTC, key accountnumber")
     assert said[3:5] == ["accountnumber", "text, at most 20"]
-    assert {"number, 4 places", "whole number"} <= set(said)
+    assert {"number, up to 10 places", "whole number"} <= set(said)
     assert [word for word in said if word.endswith("columns more")]
 
 

@@ -56,6 +56,8 @@ class RunDisplay:
     def event(self, event: Mapping[str, Any]) -> None:
         """An event of the run."""
         if event["event"] == "step":
+            for told in event.get("changed", ()):
+                self.line(f"{event['task']}, {event['step']}: {told}")
             self._step(event)
         elif event["event"] == "progress":
             self._progress.update(self._of(event), completed=event["done"], total=event["of"], step=event["step"])

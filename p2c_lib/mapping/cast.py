@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.mapping.transforms.registry import Converted
 from p2c_lib.mapping.transforms.text import as_text, is_blank
 
 __all__ = ["cast"]
 
+WIDE = pa.decimal256(76, 38)
+DIGITS = Context(prec=80, rounding=ROUND_HALF_UP)
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -44,11 +47,17 @@ def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise pa.ArrowInvalid("text that needs reading one by one")
         values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
-    if pa.types.is_decimal(kind) and pa.types.is_decimal(values.type) and values.type.scale > kind.scale:
-        values = pc.round(values, kind.scale, round_mode="half_towards_infinity")
-    if pa.types.is_decimal(kind) and pa.types.is_integer(values.type):
-        values = values.cast(pa.decimal128(19 + kind.scale, kind.scale))
-    return values.cast(kind)
+    return _decimals(values, kind) if pa.types.is_decimal(kind) else values.cast(kind)
+
+
+def _decimals(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Numbers with every digit they are written with, rounded once; a float is what its text says, not its bits."""
+    if pa.types.is_integer(values.type):
+        return values.cast(pa.decimal128(19 + kind.scale, kind.scale)).cast(kind)
+    exact = values if pa.types.is_decimal(values.type) else texts(values).cast(WIDE)
+    if exact.type.scale > kind.scale:
+        exact = pc.round(exact, kind.scale, round_mode="half_towards_infinity")
+    return exact.cast(kind)
 
 
 def _each(values: pa.Array, kind: pa.DataType) -> Converted:
@@ -95,9 +104,11 @@ def _whole(value: Any, limit: int) -> int | None:
 
 def _decimal(value: Any, kind: pa.DataType) -> Decimal | None:
     number = _number(value)
-    if number is None or number.adjusted() >= kind.precision - kind.scale:
+    whole = kind.precision - kind.scale
+    if number is None or (number and number.adjusted() >= whole):
         return None
-    return number.quantize(Decimal(1).scaleb(-kind.scale), rounding="ROUND_HALF_UP")
+    rounded = number.quantize(Decimal(1).scaleb(-kind.scale), context=DIGITS)
+    return rounded if not rounded or rounded.adjusted() < whole else None
 
 
 def _day(value: Any) -> date | None:

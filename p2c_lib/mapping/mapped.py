@@ -15,6 +15,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.template import FieldRule, Template
 from p2c_lib.mapping.transforms.text import as_text
 from p2c_lib.report import Figures, Part, Report, Table
@@ -81,6 +82,7 @@ class Mapped:
         lost = f"{self.rejected_rows:,} could not be mapped" if lines else "none was rejected"
         shape = f"in the shape of {self.template.destination.entity}"
         why = f"{len(self.frame):,} of {len(self.source):,} rows {shape}; {lost}."
+        why = " ".join((why, *map(str, self.frame.origin.changed)))
         return Report(f"Mapping of {self.template.task}", "warn" if lines else "pass", why, tuple(parts))
 
     def _repr_html_(self) -> str:
@@ -98,11 +100,13 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     outcomes = _outcomes(source, template, schema, RunContext(session))
     rejected = _rejects(outcomes, template)
     table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
+    table, rounded = Places.of(session.client(target.app), schema, table).kept(table)
     table = table.append_column(ROW, _numbered(len(source)))
     if rejected.num_rows:
         table = table.filter(pc.invert(pc.is_in(table.column(ROW), value_set=pc.unique(rejected.column(ROW)))))
     note = f"{source.origin.app} {source.origin.entity_set} mapped to {target.app} {target.entity}"
-    origin = replace(source.origin, key=target.key, note=f"{note}; {source.origin.note}".rstrip("; "))
+    note = f"{note}; {source.origin.note}".rstrip("; ")
+    origin = replace(source.origin, key=target.key, note=note, changed=rounded)
     references = {name: tuple(session.reference(name, target.app)) for name in template.references}
     if len(source):
         app = template.source.app
@@ -115,7 +119,7 @@ def _outcomes(source: EntityFrame, template: Template, schema: EntitySchema, con
     jobs: dict[tuple[object, ...], Job] = {}
     wanted: dict[str, tuple[object, ...]] = {}
     for place, rule in enumerate(template.fields):
-        kind = column_type(schema, rule, place)
+        kind = wide_type(column_type(schema, rule, place))
         wanted[rule.to] = (rule.paths, tuple(step.words for step in rule.apply), repr(rule.default), str(kind))
         jobs.setdefault(wanted[rule.to], (source_columns(source, rule, place), rule, kind))
 

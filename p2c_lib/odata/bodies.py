@@ -9,6 +9,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -173,7 +174,7 @@ def _number(value: object, column: Column) -> str:
         raise FrameError(f"{column.name}: {value} is no number a service takes.")
     if isinstance(value, float) and value.is_integer() and column.edm in {"Edm.Int32", "Edm.Int64"}:
         return str(int(value))
-    return repr(value)
+    return str(text_of(value))
 
 
 def _exact(value: object, column: Column) -> str:

@@ -25,6 +25,7 @@ from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.pace import Stop, never
 from p2c_lib.odata.package import PackageResult, load_package, package_result
+from p2c_lib.odata.precision import Precisions
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -100,6 +101,10 @@ class Client:
     def schema(self, entity_set: str) -> EntitySchema:
         """The entity set as the service describes it. Raises UnknownName with the nearest names."""
         return self.metadata.schema(entity_set)
+
+    def precisions(self) -> Precisions:
+        """How many decimals the organisation and its currencies keep of money; empty in F&O, which says nothing."""
+        return self.metadata.precisions()
 
     def read(self, query: Query) -> Iterator[Page]:
         """The pages of a query; those of a large one come interleaved, with ``part`` and ``place`` to order them.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -14,13 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from p2c_lib.errors import IncompleteRead, ServiceError
+from p2c_lib.odata.exact import Exact, loads, well_formed
+from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema
 
 __all__ = ["Decoder"]
 
 ETAG = "@odata.etag"
-WIDEST_SCALE = 12
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 NO_GUID = "00000000-0000-0000-0000-000000000000"
 DELETED = "@odata.context"  # only a deletion among the rows has one of its own
@@ -42,7 +41,7 @@ class _Leaf:
 
 
 class Decoder:
-    """Turns the pages of one query into tables of one schema.
+    """Turns the pages of one query into tables of one schema, whatever the values on a page are.
 
     With ``tracked`` deletions may stand among the rows. With ``empty_is_null`` (F&O) empty texts, 1900-01-01 and the
     zero guid read as null. Decoding releases the interpreter lock, so it runs beside the next request.
@@ -52,6 +51,7 @@ class Decoder:
         self._leaves = tuple(_leaves(query, schema))
         self._empty_is_null = empty_is_null
         self._row_id = schema.key[0] if schema.app == "sales" else None
+        self._key = schema.key
         self._target = query.entity_set
         self._versioned = not query.apply and not schema.read_only
         self._tracked = tracked
@@ -61,10 +61,12 @@ class Decoder:
 
     def page(self, body: bytes) -> Page:
         """The page in a body. Raises IncompleteRead for one cut short, ServiceError for a value out of its type."""
+        notes: tuple[Note, ...] = ()
         try:
             whole = self._parse(body, self._row)
-        except pa.ArrowInvalid as error:
-            whole = self._again(body, error)
+            whole.validate(full=True)  # the reader checks neither UTF-8 nor a decimal's precision
+        except pa.ArrowInvalid:
+            whole, notes = self._again(body)
         envelope = {name: whole.column(name)[0].as_py() for name in whole.column_names if name != "value"}
         self._check(whole, envelope, body)
         rows = whole.column("value").chunk(0).flatten()
@@ -74,6 +76,7 @@ class Decoder:
             delta_link=envelope["@odata.deltaLink"],
             server_count=envelope["@odata.count"],
             deleted=tuple(_reach(rows, ("id",)).filter(self._gone(rows)).to_pylist()) if self._tracked else (),
+            notes=notes,
         )
 
     def empty(self) -> pa.Table:
@@ -104,10 +107,10 @@ class Decoder:
             shown = body[:120].decode("utf-8", "replace")
             raise IncompleteRead(f"{self._target}: a page without rows or an end: {shown}", target=self._target)
 
-    def _again(self, body: bytes, error: pa.ArrowInvalid) -> pa.Table:
+    def _again(self, body: bytes) -> tuple[pa.Table, tuple[Note, ...]]:
         """The page read by the slow exact way; tells a page cut short from a value that does not fit its type."""
         try:
-            found = json.loads(body, parse_float=Decimal)
+            found = loads(body)
         except ValueError as broken:
             raise IncompleteRead(
                 f"{self._target}: a page of {len(body):,} bytes is cut short or no JSON ({broken}).",
@@ -121,23 +124,25 @@ class Decoder:
         rows = found.get("value")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             rows = None
-        columns: dict[str, pa.Array] = {"value": self._rows_exactly(rows, error)}
+        values, notes = self._rows_exactly(rows)
+        columns: dict[str, pa.Array] = {"value": values}
         for field in ENVELOPE:
             columns[field.name] = pa.array([_fitting(found.get(field.name), field.type)], field.type)
-        return pa.table(columns)
+        return pa.table(columns), notes
 
-    def _rows_exactly(self, rows: list[dict[str, Any]] | None, error: pa.ArrowInvalid) -> pa.Array:
+    def _rows_exactly(self, rows: list[dict[str, Any]] | None) -> tuple[pa.Array, tuple[Note, ...]]:
         if rows is None:
-            return pa.array([None], pa.list_(self._row))
-        arrays, fields = [], []
-        for field in self._row:
-            values = [row.get(field.name) for row in rows]
-            array = _exact(values, field.type, f"{self._target}.{field.name}", error)
-            arrays.append(array)
-            fields.append(pa.field(field.name, array.type))
-        return pa.ListArray.from_arrays(
-            pa.array([0, len(rows)], pa.int32()), pa.StructArray.from_arrays(arrays, fields=fields)
-        )
+            return pa.array([None], pa.list_(self._row)), ()
+        names = {leaf.way: leaf.name for leaf in self._leaves}
+        exact = Exact(self._target, names, rows, self._telling)
+        offsets = pa.array([0, len(rows)], pa.int32())
+        return pa.ListArray.from_arrays(offsets, exact.array(self._row)), together(exact.notes)
+
+    def _telling(self, row: Mapping[str, Any]) -> str:
+        """Which row of the set a row is, as far as it says so itself."""
+        keys = {name: row.get(name) for name in self._key}
+        told = [f"{name} {value}" for name, value in keys.items() if isinstance(value, (str, int))]
+        return well_formed("".join(f", {each[:60]}" for each in told))
 
     def _table(self, rows: pa.StructArray) -> pa.Table:
         columns = {leaf.name: self._column(_reach(rows, leaf.way), leaf.column) for leaf in self._leaves}
@@ -231,72 +236,11 @@ def _reach(rows: pa.StructArray, way: tuple[str, ...]) -> pa.Array:
 
 
 def _fitting(value: Any, kind: pa.DataType) -> Any:
-    if value is None or (pa.types.is_struct(kind) and not isinstance(value, dict)):
-        return None
+    """A member of the page itself as its type; None for what does not fit."""
     if pa.types.is_struct(kind):
-        return {name: str(value.get(name) or "") for name in ("code", "message")}
-    fits = isinstance(value, int) if pa.types.is_integer(kind) else isinstance(value, str)
-    return value if fits else None
-
-
-def _exact(values: list[Any], kind: pa.DataType, where: str, error: Exception) -> pa.Array:
-    """Values of a column as its type: decimals may widen their scale, fractions of a microsecond are cut."""
-    if pa.types.is_struct(kind):
-        inner = {f.name: [None if v is None else v.get(f.name) for v in values] for f in kind}
-        arrays = [_exact(inner[f.name], f.type, f"{where}.{f.name}", error) for f in kind]
-        fields = [pa.field(f.name, a.type) for f, a in zip(kind, arrays, strict=True)]
-        return pa.StructArray.from_arrays(arrays, fields=fields, mask=pa.array([v is None for v in values]))
-    kinds = [kind]
-    if pa.types.is_decimal(kind):
-        values = [_decimal(v) for v in values]
-        kinds.append(pa.decimal128(38, WIDEST_SCALE))
-    elif pa.types.is_integer(kind):
-        values = [int(v) if isinstance(v, Decimal) and v == v.to_integral_value() else v for v in values]
-    elif pa.types.is_floating(kind):
-        values = [float(v) if isinstance(v, (Decimal, int)) and not isinstance(v, bool) else v for v in values]
-    elif pa.types.is_timestamp(kind):
-        return _moments(values, kind, where)
-    for candidate in kinds:
-        try:
-            return pa.array(values, candidate)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-            continue
-    raise _out_of_type(values, kind, where)
-
-
-def _decimal(value: Any) -> Any:
-    return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _moments(values: list[Any], kind: pa.DataType, where: str) -> pa.Array:
-    texts = [v for v in values if v is not None]
-    if not all(isinstance(v, str) for v in texts):
-        raise _out_of_type(texts, kind, where)
-    cut = pc.replace_substring_regex(pa.array(values, pa.string()), r"(\.\d{6})\d+", r"\1")
-    try:
-        if kind.tz is None:
-            return pc.cast(cut, pa.timestamp("us")).cast(kind)
-        zoned = pc.if_else(
-            pc.match_substring_regex(cut, r"([Zz]|[+-]\d\d:?\d\d)$"), cut, pc.binary_join_element_wise(cut, "Z", "")
-        )
-        return pc.cast(zoned, kind)
-    except pa.ArrowInvalid:
-        raise _out_of_type(texts, kind, where) from None
-
-
-def _out_of_type(values: list[Any], kind: pa.DataType, where: str) -> ServiceError:
-    shown = next((v for v in values if v is not None and not _one_fits(v, kind)), None)
-    return ServiceError(
-        f"{where}: the value {str(shown)[:60]!r} is no {kind}.",
-        status=200,
-        target=where,
-        hint="The service's answer does not fit its own metadata; read the metadata again.",
-    )
-
-
-def _one_fits(value: Any, kind: pa.DataType) -> bool:
-    try:
-        pa.array([value], kind)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return False
-    return True
+        if not isinstance(value, dict):
+            return None
+        return {name: well_formed(str(value.get(name) or "")) for name in ("code", "message")}
+    if pa.types.is_integer(kind):
+        return value if isinstance(value, int) and value.bit_length() < kind.bit_width else None
+    return well_formed(value) if isinstance(value, str) else None

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
@@ -119,7 +120,7 @@ def _number(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Ar
         and pc.any(pc.is_valid(values)).as_py()
     ):
         raise FrameError(f"{column.name if column else 'A column'} holds numbers that are not finite.")
-    return values.cast(pa.string())
+    return texts(values)
 
 
 def _flag(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
@@ -169,7 +170,7 @@ def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(values.type):
         text = pc.replace_substring(values.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
         return pc.binary_join_element_wise(pc.replace_substring(text, ".000000", ""), "Z", "")
-    return values.cast(pa.string())
+    return texts(values)
 
 
 def _quoted_literal(text: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:

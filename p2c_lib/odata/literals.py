@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from urllib.parse import quote
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.schema import Column, EntitySchema
 
@@ -37,7 +38,7 @@ def literal(value: object, column: Column) -> str:
 def _bare(value: object, column: Column) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    text = format(value, "f") if isinstance(value, Decimal) else str(text_of(value))
     if not text or set(text) - set("0123456789abcdefABCDEF-+.trulsefTRUE"):
         raise FrameError(
             f"'{text[:60]}' is no value of {column.name} ({column.edm}).", hint=f"Give a value of type {column.edm}."

@@ -9,8 +9,9 @@ from typing import Any
 
 from p2c_lib.errors import IncompleteRead, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
-from p2c_lib.odata.ask import ask_tagged
+from p2c_lib.odata.ask import ask_json, ask_tagged
 from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.precision import Precisions, read_precisions
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Shelf
@@ -32,6 +33,7 @@ class Metadata:
         self._schemas: dict[str, EntitySchema] = {}
         self._sets: dict[str, str] = {}
         self._enums: dict[str, Mapping[int, str]] = {}
+        self._precisions: Precisions | None = None
 
     def schema(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set. Raises UnknownName with the nearest name where there is none."""
@@ -70,6 +72,17 @@ class Metadata:
         if self._shelf is not None and answer is not kept:
             self._shelf.keep(url, answer)
         return answer.content
+
+    def precisions(self) -> Precisions:
+        """How many decimals the organisation keeps of money; asked for once. F&O says nothing of the kind."""
+        with self._lock:
+            if self._precisions is None:
+                known = self._dialect.app == "sales"
+                self._precisions = read_precisions(self._rows) if known else Precisions()
+            return self._precisions
+
+    def _rows(self, url: str, target: str) -> dict[str, Any]:
+        return ask_json(self._sender, url, self._dialect.headers, target)
 
     def _names(self) -> dict[str, str]:
         """Every entity set with the logical name of its rows."""

@@ -13,7 +13,7 @@ from p2c_lib.odata.schema import Column, EntitySchema, Lookup
 __all__ = ["entity_url", "enum_names", "enum_url", "members", "schema", "sets"]
 
 NAMESPACE = "Microsoft.Dynamics.DataEntities."
-DECIMAL = pa.decimal128(38, 6)
+DECIMAL = pa.decimal128(38, 16)  # a real has up to 16 decimals, and metadata give no scale
 TYPES: Mapping[str, pa.DataType] = {
     "Edm.String": pa.string(),
     "Edm.Guid": pa.string(),

@@ -8,13 +8,15 @@ from typing import Any
 import pyarrow as pa
 
 from p2c_lib.odata.literals import encode
-from p2c_lib.odata.schema import Column, EntitySchema, Lookup
+from p2c_lib.odata.schema import Column, EntitySchema, Lookup, PlacesBy
 
 __all__ = ["schema", "sets", "urls"]
 
 DEFINITIONS = "/api/data/v9.2/EntityDefinitions"
 CAST = "Microsoft.Dynamics.CRM"
-MONEY_SCALE = 4
+# The most decimals Dataverse can store, whatever a column's precision is today: rows written before keep theirs.
+MONEY_SCALE, DECIMAL_SCALE = 10, 12
+PLACES_BY: Mapping[int, PlacesBy] = {0: "attribute", 1: "organisation", 2: "currency"}
 LOOKUPS = {"Lookup", "Owner", "Customer"}
 CHOICES = ("Picklist", "State", "Status")
 SIMPLE: Mapping[str, tuple[str, pa.DataType]] = {
@@ -38,7 +40,7 @@ COMMON = "LogicalName,AttributeType"
 EXTRAS = {
     "String": "LogicalName,MaxLength",
     "Memo": "LogicalName,MaxLength",
-    "Money": "LogicalName,Precision",
+    "Money": "LogicalName,Precision,PrecisionSource",
     "Decimal": "LogicalName,Precision",
     "DateTime": "LogicalName,DateTimeBehavior",
     "Lookup": "LogicalName,Targets",
@@ -125,13 +127,14 @@ def _column(row: Mapping[str, Any], extra: Mapping[str, Any]) -> Column | None:
         updatable=bool(row.get("IsValidForUpdate", True)),
         choices=_choices(extra),
         targets=tuple(extra.get("Targets") or ()),
+        places=extra.get("Precision") if kind in {"Money", "Decimal"} else None,
+        places_by=PLACES_BY.get(extra.get("PrecisionSource") or 0, "currency"),
     )
 
 
 def _typed(kind: str, extra: Mapping[str, Any]) -> tuple[str, pa.DataType] | None:
     if kind in {"Money", "Decimal"}:
-        scale = max(MONEY_SCALE, int(extra.get("Precision") or 0))
-        return "Edm.Decimal", pa.decimal128(38, scale)
+        return "Edm.Decimal", pa.decimal128(38, MONEY_SCALE if kind == "Money" else DECIMAL_SCALE)
     if kind == "DateTime":
         behaviour = (extra.get("DateTimeBehavior") or {}).get("Value")
         return (

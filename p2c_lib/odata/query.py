@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from p2c_lib.odata.notes import Note
 from p2c_lib.odata.schema import EntitySchema
 
 __all__ = ["Expand", "Page", "Query"]
@@ -47,7 +48,8 @@ class Query:
 class Page:
     """One page as a typed table: the selected columns, ``@etag``, in Sales ``@id``, and expanded columns by path.
 
-    A large read is cut into parts whose pages come interleaved: ``part`` and ``place`` give them an order.
+    A large read is cut into parts whose pages come interleaved: ``part`` and ``place`` give them an order. ``notes``
+    say which values could not be kept as they came.
     """
 
     table: pa.Table
@@ -57,3 +59,4 @@ class Page:
     deleted: tuple[str, ...] = ()
     part: int = 0
     place: int = 0
+    notes: tuple[Note, ...] = ()

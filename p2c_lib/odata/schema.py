@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 import pyarrow as pa
 
 from p2c_lib.errors import UnknownName
 
 __all__ = ["Column", "EntitySchema", "Lookup"]
+
+PlacesBy = Literal["attribute", "organisation", "currency"]
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -22,7 +25,9 @@ class Column:
     ``wire`` is the property name in JSON where it differs from ``name`` (a Sales lookup ``x`` travels as
     ``_x_value``). ``choices`` maps a choice's value to its label (Sales) or a member's number to its name (F&O).
     ``targets`` are the logical names of the tables a lookup may point to. ``day`` marks an F&O date, which travels as a
-    moment and is kept at noon.
+    moment and is kept at noon. ``places`` are the decimals a service keeps of a number that is written; for money
+    ``places_by`` says who sets them: the ``attribute`` itself, the ``organisation`` or the row's ``currency``. The
+    Arrow type always has room for more.
     """
 
     name: str
@@ -37,6 +42,8 @@ class Column:
     choices: Mapping[int, str] | None = None
     targets: tuple[str, ...] = ()
     day: bool = False
+    places: int | None = None
+    places_by: PlacesBy = "attribute"
 
     def __post_init__(self) -> None:
         if not self.wire:

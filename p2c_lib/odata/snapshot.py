@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.client import Client
+from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.reading import Reading
 
@@ -37,11 +38,15 @@ Progress = Callable[[int, "int | None"], None]
 
 @dataclass(frozen=True)
 class Gathered:
-    """Every row of a query in one table, with the count the service agreed to; ``resumed`` rows were on disk before."""
+    """Every row of a query in one table, with the count the service agreed to; ``resumed`` rows were on disk before.
+
+    ``notes`` say which values could not be kept as they came.
+    """
 
     table: pa.Table
     server_count: int | None
     resumed: int = 0
+    notes: tuple[Note, ...] = ()
 
 
 def gather(client: Client, query: Query, *, snapshot: Path | None = None, progress: Progress | None = None) -> Gathered:
@@ -66,7 +71,7 @@ def _in_memory(reading: Reading, progress: Progress | None) -> Gathered:
         _tell(progress, reading)
     pages.sort(key=lambda page: (page.part, page.place))
     table = pa.concat_tables([page.table for page in pages], promote_options=PROMOTE)
-    return Gathered(table, reading.server_count)
+    return Gathered(table, reading.server_count, notes=together(note for page in pages for note in page.notes))
 
 
 def _on_disk(client: Client, query: Query, snapshot: Path, progress: Progress | None) -> Gathered:
@@ -77,7 +82,7 @@ def _on_disk(client: Client, query: Query, snapshot: Path, progress: Progress | 
     for page in reading.pages():
         parts.add(page, reading.state())
         _tell(progress, reading)
-    return Gathered(parts.finish(), reading.server_count, resumed)
+    return Gathered(parts.finish(), reading.server_count, resumed, together(parts.notes))
 
 
 def _tell(progress: Progress | None, reading: Reading) -> None:
@@ -93,12 +98,14 @@ class _Parts:
         self._folder = snapshot.with_name(snapshot.name + ".parts")
         self._mark = sha256(query.encode()).hexdigest()
         self._token = uuid4().hex[:8]
+        self.notes: list[Note] = []
 
     def state(self) -> dict[str, Any] | None:
         """How far an earlier read of the same query came, if it was within the hour; else the folder is made empty."""
         kept = self._kept()
         if kept is not None:
             self._token = str(kept["token"])
+            self.notes = [Note(**note) for note in kept["notes"]]
             return dict(kept["reading"])
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +116,9 @@ class _Parts:
         path = self._folder / f"{self._token}-{page.part:05}-{page.place:06}.arrow"
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, page.table.schema) as writer:
             writer.write_table(page.table)
-        whole = {"mark": self._mark, "token": self._token, "at": time.time(), "reading": state}
+        self.notes += page.notes
+        notes = [note.to_dict() for note in together(self.notes)]
+        whole = {"mark": self._mark, "token": self._token, "at": time.time(), "reading": state, "notes": notes}
         draft = self._folder / "state.tmp"
         draft.write_text(json.dumps(whole), "utf-8")
         os.replace(draft, self._folder / STATE)
@@ -133,7 +142,9 @@ class _Parts:
             whole = json.loads((self._folder / STATE).read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        fresh = whole.get("mark") == self._mark and time.time() - whole.get("at", 0) < RESUME_SECONDS
+        fresh = (
+            whole.get("mark") == self._mark and "notes" in whole and time.time() - whole.get("at", 0) < RESUME_SECONDS
+        )
         return dict(whole) if fresh else None
 
     def _to_parquet(self, files: list[Path], schema: pa.Schema) -> None:

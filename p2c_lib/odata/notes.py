@@ -1,0 +1,54 @@
+"""What of an answer could not be kept as it came, by column: told with the rows, never a reason to stop a read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+__all__ = ["REPLACED", "ROUNDED", "TOO_LARGE", "Note", "together"]
+
+ROUNDED = "rounded"
+TOO_LARGE = "too large"
+REPLACED = "replaced"
+SHOWN = 60
+WORDS = {
+    ROUNDED: ("value has more decimals than can be kept and was rounded", "values have more decimals than can be kept "
+              "and were rounded"),
+    TOO_LARGE: ("value is too large to be kept and stands as the largest that can be", "values are too large to be "
+                "kept and stand as the largest that can be"),
+    REPLACED: ("text is not well-formed; what is no character stands as U+FFFD", "texts are not well-formed; what is "
+               "no character stands as U+FFFD"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Note:
+    """How many values of a column were changed as ``what`` says (``rounded``, ``too large``, ``replaced``), and one.
+
+    >>> print(Note("UnitCost", "rounded", 2, "33.33333333333333333"))
+    UnitCost: 2 values have more decimals than can be kept and were rounded, such as 33.33333333333333333.
+    """
+
+    column: str
+    what: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        one, several = WORDS.get(self.what, (self.what, self.what))
+        said = f"1 {one}" if self.count == 1 else f"{self.count:,} {several}"
+        return f"{self.column}: {said}, such as {self.example[:SHOWN]}."
+
+    def to_dict(self) -> dict[str, object]:
+        """The note as plain values."""
+        return dict(vars(self))
+
+
+def together(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """One note for each column and kind of change, the counts added up, the first example kept."""
+    found: dict[tuple[str, str], Note] = {}
+    for note in notes:
+        place = (note.column, note.what)
+        before = found.get(place)
+        found[place] = note if before is None else replace(before, count=before.count + note.count)
+    return tuple(found.values())
