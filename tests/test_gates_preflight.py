@@ -19,6 +19,7 @@ from p2c_lib.flow import TASKS
 from p2c_lib.frames import EntityQuery
 from p2c_lib.gates.preflight import CHECKS, Preflight, preflight
 from p2c_lib.odata import Write
+from p2c_lib.sandbox.sql_functions import register
 from p2c_lib.session import Session
 
 TEMPLATES = [p2c.template(task) for task in TASKS]
@@ -62,6 +63,7 @@ def changed(session: Session, app: str, entity: str, change: Mapping[str, Any], 
 def gone(session: Session, table: str, where: str = "TRUE") -> Iterator[None]:
     """Rows of the sandbox taken out behind its back, and put in again."""
     with closing(sqlite3.connect(session.workspace.sandbox_home / "sandbox.db")) as database:
+        register(database)
         database.execute(f'CREATE TEMP TABLE aside AS SELECT * FROM "{table}" WHERE {where}')
         assert database.execute(f'DELETE FROM "{table}" WHERE {where}').rowcount
         database.commit()

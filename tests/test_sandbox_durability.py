@@ -18,6 +18,7 @@ import pytest
 from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox import process
 from p2c_lib.sandbox.seed import seed
+from p2c_lib.sandbox.sql_functions import register
 from tests.test_sandbox_batch import change_set, multipart, part
 
 CLIENTS = 50
@@ -147,6 +148,7 @@ def test_a_killed_server_leaves_what_it_acknowledged_and_whole_change_sets(tmp_p
     finally:
         process.stop(again)
     with sqlite3.connect(tmp_path / "sandbox.db") as connection:
+        register(connection)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from p2c_lib.sandbox.collation import compared
 from p2c_lib.sandbox.expression import (
     And,
     Arithmetic,
@@ -79,6 +80,17 @@ class Operand:
     entity: Entity | None = None
     value: object = None
     constant: bool = False
+
+    @property
+    def key(self) -> str:
+        """SQL for what the operand is compared, sorted and grouped by."""
+        return self.keyed(self.sql)
+
+    def keyed(self, sql: str) -> str:
+        """SQL for what another value is compared by with this column."""
+        if self.column is not None and self.entity is not None:
+            return compared(self.entity.system, self.column, sql)
+        return sql
 
 
 @dataclass(slots=True)
@@ -211,9 +223,7 @@ class Predicate:
 
     def compared(self, left: Operand, op: str, right: Operand, _scope: Scope) -> str:
         """Both sides have one type; ``ne`` is true where the left side is empty."""
-        folded = isinstance(right.value, str) and not right.value.isascii() and left.family == "string"
-        one = f"fold({left.sql})" if folded else left.sql
-        two = f"fold({right.sql})" if folded else right.sql
+        one, two = left.keyed(left.sql), left.keyed(right.sql)
         if op == "ne":
             return f"({one} <> {two} OR {one} IS NULL)"
         return f"({one} {_SQL[op]} {two})"

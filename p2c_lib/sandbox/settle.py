@@ -57,7 +57,8 @@ _PRICES = """
 SELECT p.productid, p.productnumber, p.price, p.defaultuomid, p.defaultuomscheduleid, p.transactioncurrencyid,
        coalesce(p.exchangerate, 1),
        (SELECT l.pricelevelid FROM sales_pricelevels AS l
-        WHERE l.transactioncurrencyid = p.transactioncurrencyid AND l.statecode = 0 ORDER BY l.name LIMIT 1) AS list
+        WHERE l.transactioncurrencyid = p.transactioncurrencyid AND l.statecode = 0
+         ORDER BY sales_key(l.name) LIMIT 1) AS list
 FROM sales_products AS p
 WHERE p.msdynce_ismaintainedexternally = 1 AND NOT EXISTS (
   SELECT 1 FROM sales_productpricelevels AS i WHERE i.productid = p.productid)

@@ -173,7 +173,7 @@ def _first_list(store: Store, currency: Value) -> Value:
     sql = f"""SELECT pricelevelid FROM {table(entity("sales", "pricelevel"))}
 WHERE transactioncurrencyid = ? AND ifnull(statecode, 0) = 0
   AND ifnull(begindate, '') <= strftime('%Y-%m-%dT%H:%M:%SZ') AND ifnull(enddate, 'Z') >= strftime('%Y-%m-%d')
-ORDER BY name, pricelevelid LIMIT 1"""
+ORDER BY sales_key(name), pricelevelid LIMIT 1"""
     found = store.connection.execute(sql, [currency]).fetchone()
     return None if found is None else str(found[0])
 

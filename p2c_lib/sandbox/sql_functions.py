@@ -1,52 +1,18 @@
-"""The few functions SQLite lacks: folding beyond ASCII, ``[set]`` wildcards, and values as a person reads them."""
+"""The few functions SQLite lacks: texts as the systems compare them, and values as a person reads them."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from datetime import datetime
-from functools import lru_cache
+
+from p2c_lib.sandbox import collation
 
 
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
-    connection.create_function("fold", 1, fold, deterministic=True)
-    connection.create_function("like_sets", 2, like_sets, deterministic=True)
+    collation.register(connection)
     connection.create_function("shown_number", 3, shown_number, deterministic=True)
     connection.create_function("shown_date", 2, shown_date, deterministic=True)
-
-
-def fold(text: str | None) -> str | None:
-    """The text without case, beyond ASCII too."""
-    return text.casefold() if isinstance(text, str) else text
-
-
-def like_sets(text: str | None, pattern: str) -> bool | None:
-    """SQL Server's LIKE: ``%``, ``_``, ``[set]`` and ``[^set]``, without case."""
-    return None if text is None else bool(_like(pattern).fullmatch(text))
-
-
-@lru_cache(maxsize=256)
-def _like(pattern: str) -> re.Pattern[str]:
-    out, at = "", 0
-    while at < len(pattern):
-        character = pattern[at]
-        closing = pattern.find("]", at + 2) if character == "[" else -1
-        if closing > 0:
-            inside = pattern[at + 1 : closing]
-            negated = inside.startswith("^") and len(inside) > 1
-            out += f"[{'^' if negated else ''}{_set(inside[1:] if negated else inside)}]"
-            at = closing
-        else:
-            out += {"%": ".*", "_": "."}.get(character, re.escape(character))
-        at += 1
-    return re.compile(out, re.IGNORECASE | re.DOTALL)
-
-
-def _set(inside: str) -> str:
-    ranges = re.sub(r"([\\\]\[^&~|])", r"\\\1", inside)
-    ordered = all(a <= b for a, b in re.findall(r"(.)-(.)", inside))
-    return ranges if ordered else ranges.replace("-", r"\-")
 
 
 def shown_number(value: float | None, places: int, symbol: str) -> str | None:

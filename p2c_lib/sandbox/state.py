@@ -10,6 +10,7 @@ from pathlib import Path
 from p2c_lib.sandbox.process import locked
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store, table
+from p2c_lib.sandbox.upgrade import StateOutdated
 
 __all__ = ["Status", "open_store", "reset", "status"]
 
@@ -61,12 +62,22 @@ def wipe(store: Store) -> None:
 
 def reset(state: Path) -> None:
     """Empty the sandbox: no rows, no truth; the folder and the tables stay. SandboxError while it is served."""
-    with alone(state), open_store(state) as store:
+    with alone(state):
+        try:
+            _empty(state)
+        except StateOutdated:
+            for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+                (state / name).unlink(missing_ok=True)
+            _empty(state)
+    (state / TRUTH).unlink(missing_ok=True)
+
+
+def _empty(state: Path) -> None:
+    with open_store(state) as store:
         with store.write():
             wipe(store)
         # Give the room back: an emptied file keeps its size otherwise.
         store.connection.execute("VACUUM")
-    (state / TRUTH).unlink(missing_ok=True)
 
 
 def status(state: Path) -> Status:

@@ -3,7 +3,7 @@
 
 A table is named ``<system>_<entity set>``. Beside its attributes it has ``_id`` (the record number, also F&O's RecId)
 and ``_version`` (one counter over all tables, so a larger version is a later write). A lookup with several targets
-has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and compares without case.
+has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and compares by `collation`.
 
 How a value is stored, by kind of column: text, memo, enum member as text; guid and lookup as lower-case text;
 numbers and choices as numbers; bool as 0 or 1; datetime as ``YYYY-MM-DDTHH:MM:SSZ``; date as ``YYYY-MM-DD``.
@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2c_lib.sandbox import upgrade
+from p2c_lib.sandbox.collation import compared
 from p2c_lib.sandbox.sql_functions import register
 
 if TYPE_CHECKING:
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 Value = str | int | float | None
 
 _DECLARED = {
-    "string": "TEXT COLLATE NOCASE",
-    "memo": "TEXT COLLATE NOCASE",
-    "enum": "TEXT COLLATE NOCASE",
+    "string": "TEXT",
+    "memo": "TEXT",
+    "enum": "TEXT",
     "guid": "TEXT",
     "lookup": "TEXT",
     "datetime": "TEXT",
@@ -72,6 +74,24 @@ def sortable_guid() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def matching(entity: Entity, key: Mapping[str, Value]) -> tuple[str, list[Value]]:
+    """SQL for the rows with these column values, as the system compares them, and the values to bind."""
+    pairs = ((comparable(entity, name), comparable(entity, name, "?")) for name in key)
+    return " AND ".join(f"{column} = {value}" for column, value in pairs), list(key.values())
+
+
+def comparable(entity: Entity, name: str, sql: str | None = None) -> str:
+    """SQL for what a column (or ``sql``, a value for it) is compared, sorted and indexed by."""
+    sql = quoted(name) if sql is None else sql
+    column = entity.columns.get(name)
+    return sql if column is None else compared(entity.system, column, sql)
+
+
+def index_name(entity: Entity, columns: Sequence[str]) -> str:
+    """The name of the index of these columns."""
+    return f"{entity.system}_{entity.set_name.lower()}_by_{'_'.join(columns)}"
+
+
 class KeyTaken(Exception):
     """Another row has the same key; ``columns`` are the key's columns (the primary key's or an alternate key's)."""
 
@@ -103,6 +123,13 @@ class Store:
         self._opened: list[sqlite3.Connection] = []
         self._opening = threading.Lock()
         self._version = 0
+        try:
+            self._make_ready()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_ready(self) -> None:
         self.connection.executescript(_LEDGER)
         with self.write():
             self._create()
@@ -125,6 +152,8 @@ class Store:
         connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA mmap_size=4294967296")
         connection.execute("PRAGMA temp_store=MEMORY")
+        # Indexes are of functions of ours; some builds of SQLite would not let a schema call them.
+        connection.execute("PRAGMA trusted_schema=ON")
         register(connection)
         with self._opening:
             self._opened.append(connection)
@@ -194,17 +223,19 @@ class Store:
     # -- tables ----------------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
+        upgrade.bring_up_to_date(self.connection, {table(one): _declared(one) for one in self.entities})
         for entity in self.entities:
             self._create_table(entity)
-            self.create_indexes(entity)
+            try:
+                self.create_indexes(entity)
+            except sqlite3.IntegrityError as error:
+                raise upgrade.keys_meet(entity.set_name, str(error)) from error
 
     def _create_table(self, entity: Entity) -> None:
-        declared = {name: kind for column in entity.columns.values() for name, kind in _columns_of(column)}
+        declared = _declared(entity)
         have = {row[1] for row in self.connection.execute(f"PRAGMA table_info({table(entity)})")}
         if not have:
-            body = ", ".join(f"{quoted(name)} {kind}" for name, kind in declared.items())
-            own = "_id INTEGER PRIMARY KEY AUTOINCREMENT, _version INTEGER NOT NULL"
-            self.connection.execute(f"CREATE TABLE {table(entity)} ({own}, {body})")
+            self.connection.execute(upgrade.create_table(table(entity), declared))
             return
         for name in declared.keys() - have:
             self.connection.execute(f"ALTER TABLE {table(entity)} ADD COLUMN {quoted(name)} {declared[name]}")
@@ -230,13 +261,16 @@ class Store:
             self.connection.execute(f"DROP INDEX {quoted(index)}")
 
     def _index(self, entity: Entity, columns: tuple[str, ...], *, unique: bool) -> None:
-        name = quoted(f"{entity.system}_{entity.set_name.lower()}_by_{'_'.join(columns)}")
-        kind = "UNIQUE INDEX" if unique else "INDEX"
-        listed = ", ".join(quoted(c) for c in columns)
         # Most lookups are empty on most rows; a condition on one always means rows that have it.
         lookup = entity.columns[columns[0]].kind == "lookup" if columns[0] in entity.columns else False
-        filled = f" WHERE {listed} IS NOT NULL" if lookup and len(columns) == 1 and not unique else ""
-        self.connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table(entity)} ({listed}){filled}")
+        filled = f" WHERE {quoted(columns[0])} IS NOT NULL" if lookup and len(columns) == 1 and not unique else ""
+        self.add_index(entity, columns, unique=unique, where=filled)
+
+    def add_index(self, entity: Entity, columns: Sequence[str], *, unique: bool = False, where: str = "") -> None:
+        """An index of columns as they are compared, unless it is there."""
+        kind, name = "UNIQUE INDEX" if unique else "INDEX", quoted(index_name(entity, columns))
+        listed = ", ".join(comparable(entity, c) for c in columns)
+        self.connection.execute(f"CREATE {kind} IF NOT EXISTS {name} ON {table(entity)} ({listed}){where}")
 
     def keys(self, entity: Entity) -> dict[str, tuple[str, ...]]:
         """Primary (named ``""``) and alternate keys."""
@@ -307,19 +341,23 @@ class Store:
         )
 
     def find(self, entity: Entity, key: Mapping[str, Value]) -> dict[str, Value] | None:
-        """The row with these column values, with ``_id`` and ``_version``, or None."""
-        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
-        cursor = self.connection.execute(f"SELECT * FROM {table(entity)} WHERE {where} LIMIT 1", list(key.values()))
+        """The row with these column values, as the system compares them, with ``_id`` and ``_version``, or None."""
+        where, values = matching(entity, key)
+        cursor = self.connection.execute(f"SELECT * FROM {table(entity)} WHERE {where} LIMIT 1", values)
         row = cursor.fetchone()
         return None if row is None else dict(zip((d[0] for d in cursor.description), row, strict=True))
 
     def value(self, entity: Entity, column: str, key: Mapping[str, Value]) -> Value:
         """One column of the row with these column values; None when there is no such row."""
-        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+        where, values = matching(entity, key)
         sql = f"SELECT {quoted(column)} FROM {table(entity)} WHERE {where} LIMIT 1"
-        row = self.connection.execute(sql, list(key.values())).fetchone()
+        row = self.connection.execute(sql, values).fetchone()
         found: Value = row[0] if row else None
         return found
+
+    def exists(self, entity: Entity, key: Mapping[str, Value]) -> bool:
+        """Whether there is a row with these column values."""
+        return self.value(entity, "_id", key) is not None
 
     def count(self, entity: Entity) -> int:
         """Rows of the entity."""
@@ -330,8 +368,18 @@ class Store:
         try:
             yield
         except sqlite3.IntegrityError as error:
-            columns = tuple(part.rpartition(".")[2] for part in str(error).partition(": ")[2].split(", "))
-            raise KeyTaken(entity, columns) from error
+            raise KeyTaken(entity, self._key_in(entity, str(error))) from error
+
+    def _key_in(self, entity: Entity, problem: str) -> tuple[str, ...]:
+        """The key that SQLite says was violated: it names the index where that is of a function, else the columns."""
+        for columns in self.keys(entity).values():
+            if f"'{index_name(entity, columns)}'" in problem:
+                return columns
+        return tuple(part.rpartition(".")[2] for part in problem.partition(": ")[2].split(", "))
+
+
+def _declared(entity: Entity) -> dict[str, str]:
+    return {name: kind for column in entity.columns.values() for name, kind in _columns_of(column)}
 
 
 def _columns_of(column: Column) -> Iterator[tuple[str, str]]:

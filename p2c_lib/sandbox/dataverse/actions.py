@@ -114,7 +114,8 @@ def _revise_quote(request: Request, path: list[Segment]) -> Answer:
 
 def _no_other(request: Request, row: Mapping[str, Value]) -> None:
     quotes = table(by_name("quote"))
-    same = "substr(quotenumber, 1, ifnull(nullif(instr(quotenumber, '~'), 0), 999) - 1) = ? COLLATE NOCASE"
+    bare = "substr(quotenumber, 1, ifnull(nullif(instr(quotenumber, '~'), 0), 999) - 1)"
+    same = f"sales_key({bare}) = sales_key(?)"
     sql = f"SELECT 1 FROM {quotes} WHERE quoteid <> ? AND statecode IN (?, ?) AND {same}"  # noqa: S608 - schema name
     given = [row["quoteid"], QUOTE_DRAFT, QUOTE_ACTIVE, str(row["quotenumber"]).partition("~")[0]]
     if request.store.connection.execute(sql, given).fetchone():

@@ -25,13 +25,7 @@ MOST_ROWS = 50_000
 _AGGREGATE = re.compile(r"\s*(\S+)\s+with\s+(\w+)\s+as\s+(\w+)\s*")
 _COUNT = re.compile(r"\s*\$count\s+as\s+(\w+)\s*")
 _STEP = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
-_SQL = {
-    "sum": "sum({})",
-    "average": "avg({})",
-    "min": "min({})",
-    "max": "max({})",
-    "countdistinct": "count(DISTINCT {})",
-}
+_SQL = {"sum": "sum", "average": "avg", "min": "min", "max": "max", "countdistinct": "count"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +35,7 @@ class Output:
     name: str
     sql: str
     json: str
+    key: str = ""
 
 
 def too_many_rows() -> Refusal:
@@ -122,7 +117,7 @@ def _group(predicate: SalesPredicate, name: str, scope: Scope) -> Output:
         for step in steps[1:]:
             target = navigations(target)[step].target
         shown = f"{target.name}_{last}"
-    return Output(shown, operand.sql, column_json(operand.column, operand.sql))
+    return Output(shown, operand.sql, column_json(operand.column, operand.sql), operand.key)
 
 
 def _outputs(predicate: SalesPredicate, text: str, scope: Scope) -> list[Output]:
@@ -148,10 +143,17 @@ def _output(predicate: SalesPredicate, text: str, scope: Scope) -> Output:
 
 def output(alias: str, method: str, operand: Operand) -> Output:
     """An aggregate of a column under a name."""
-    sql = _SQL[method].format(operand.sql)
+    sql = applied(_SQL[method], operand, distinct="DISTINCT " if method == "countdistinct" else "")
     if method == "countdistinct":
         return Output(alias, sql, json_whole(sql))
     return Output(alias, sql, json_number(sql) if operand.family == "number" else json_text(sql))
+
+
+def applied(function: str, operand: Operand, *, distinct: str = "") -> str:
+    """SQL for an aggregate function of a column; texts are smallest, largest and distinct as they compare."""
+    if operand.family == "string" and function in {"min", "max"}:
+        return f"text_{function}({operand.sql})"
+    return f"{function}({distinct}{operand.key if distinct else operand.sql})"
 
 
 def _rows(
@@ -163,7 +165,7 @@ def _rows(
     if store.connection.execute(read, scope.binder.values).fetchone()[0] > MOST_ROWS:
         raise too_many_rows()
     row = json_object([(one.name, one.json) for one in (*groups, *outputs)])
-    grouping = f" GROUP BY {', '.join(one.sql for one in groups)}" if groups else ""
+    grouping = f" GROUP BY {', '.join(one.key for one in groups)}" if groups else ""
     found = store.connection.execute(f"SELECT {row} FROM {origin}{where}{grouping}", scope.binder.values)
     # Groups leave out what is null.
     return [text if not groups else _without_nulls(text) for (text,) in found]

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from p2c_lib.sandbox.collation import sales_key
 from p2c_lib.sandbox.dataverse.conditions import expression_rows
 from p2c_lib.sandbox.dataverse.keys import Key, find, read_key
 from p2c_lib.sandbox.dataverse.model import sets
@@ -99,7 +100,7 @@ def _addressed(entity: Entity, url: object) -> Key:
 def _upsert(request: Request, entity: Entity) -> Answer:
     targets = _targets(request, entity)
     keys = [_addressed(entity, one["@odata.id"]) if "@odata.id" in one else _primary(entity, one) for one in targets]
-    named = {tuple(str(value).lower() for value in key.values.values()) for key in keys}
+    named = {tuple(sales_key(value) for value in key.values.values()) for key in keys}
     if len(named) < len(keys) and not request.organisation.switches.repeated_targets:
         raise Refusal(412, "0x80040237", "Cannot insert duplicate key.")
     with request.store.write():

@@ -57,11 +57,11 @@ def _condition(left: Operand, name: str, operator: str, values: Sequence[str], s
         if len(values) != 1:
             raise Unfit("exactly one value is needed")
         if operator in _PATTERN:
-            return wildcard(left.sql, _PATTERN[operator].format(values[0]), scope)
+            return wildcard(left, _PATTERN[operator].format(values[0]), scope)
         mark = scope.binder.bind(converted(values[0], left))
         if operator == "ne":
-            return f"({left.sql} <> {mark} OR {left.sql} IS NULL)"
-        return f"({left.sql} {_COMPARE[operator]} {mark})"
+            return f"({left.key} <> {left.keyed(mark)} OR {left.sql} IS NULL)"
+        return f"({left.key} {_COMPARE[operator]} {left.keyed(mark)})"
     return _function(name, operator, values, scope, caller)
 
 

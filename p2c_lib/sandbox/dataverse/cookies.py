@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
@@ -11,6 +12,8 @@ from xml.sax.saxutils import quoteattr
 
 from p2c_lib.sandbox.dataverse.refusals import bad_query
 from p2c_lib.sandbox.store import Value
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def _tag(name: str) -> str:
 
 
 def _text(value: Value) -> str:
-    if isinstance(value, str) and len(value) == 36 and value.count("-") == 4:
+    if isinstance(value, str) and _GUID.fullmatch(value):
         return "{" + value.upper() + "}"
     return json.dumps(value)
 

@@ -138,10 +138,10 @@ def _not_guid(text: str) -> str:
 
 
 _LIST: dict[str, Callable[[Operand, list[str]], str]] = {
-    "In": lambda left, values: f"({left.sql} IN ({', '.join(values)}))",
-    "NotIn": lambda left, values: f"({left.sql} NOT IN ({', '.join(values)}))",
-    "Between": lambda left, values: f"({left.sql} BETWEEN {values[0]} AND {values[1]})",
-    "NotBetween": lambda left, values: f"({left.sql} NOT BETWEEN {values[0]} AND {values[1]})",
+    "In": lambda left, values: f"({left.key} IN ({', '.join(map(left.keyed, values))}))",
+    "NotIn": lambda left, values: f"({left.key} NOT IN ({', '.join(map(left.keyed, values))}))",
+    "Between": lambda left, values: f"({left.key} BETWEEN {left.keyed(values[0])} AND {left.keyed(values[1])})",
+    "NotBetween": lambda left, values: f"({left.key} NOT BETWEEN {left.keyed(values[0])} AND {left.keyed(values[1])})",
     "ContainValues": lambda left, values: balanced([_holds(left, value) for value in values], "OR"),
     "DoesNotContainValues": lambda left, values: f"(NOT {balanced([_holds(left, v) for v in values], 'OR')})",
 }

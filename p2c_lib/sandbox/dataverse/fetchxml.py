@@ -16,7 +16,7 @@ from p2c_lib.sandbox.dataverse.model import expression, sets
 from p2c_lib.sandbox.dataverse.projection import Projection, column_json
 from p2c_lib.sandbox.dataverse.read import LARGEST_COUNT, LARGEST_PAGE, Asked
 from p2c_lib.sandbox.dataverse.refusals import bad_argument
-from p2c_lib.sandbox.predicate import Binder, Scope, balanced
+from p2c_lib.sandbox.predicate import Binder, Operand, Scope, balanced
 from p2c_lib.sandbox.rows import json_object, json_text
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, quoted, table
@@ -36,6 +36,7 @@ class Query:
     joins: list[str] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     members: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     groups: list[Output] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
@@ -100,11 +101,11 @@ def _attribute(query: Query, element: ElementTree.Element, scope: Scope, prefix:
     column = _known(scope, name)
     operand = scope.column(column)
     if element.get("groupby") == "true":
-        query.groups.append(_group(element, alias, operand.sql, column_json(column, operand.sql)))
+        query.groups.append(_group(element, alias, operand, column_json(column, operand.sql)))
         return
     method = element.get("aggregate", "")
     if method in {"count", "countcolumn"}:
-        counted = f"DISTINCT {operand.sql}" if element.get("distinct") == "true" else operand.sql
+        counted = f"DISTINCT {operand.key}" if element.get("distinct") == "true" else operand.sql
         sql = "count(*)" if method == "count" else f"count({counted})"
         query.outputs.append(Output(alias, sql, sql))
     elif method in _METHODS and (operand.family == "number" or method in {"min", "max"}):
@@ -113,17 +114,17 @@ def _attribute(query: Query, element: ElementTree.Element, scope: Scope, prefix:
         raise bad_argument(f"The aggregate '{method}' does not apply to '{name}'.")
 
 
-def _group(element: ElementTree.Element, alias: str, sql: str, shown: str) -> Output:
-    grouping = element.get("dategrouping")
+def _group(element: ElementTree.Element, alias: str, operand: Operand, shown: str) -> Output:
+    grouping, sql = element.get("dategrouping"), operand.sql
     if grouping is None:
-        return Output(alias, sql, shown)
+        return Output(alias, sql, shown, operand.key)
     if grouping == "quarter":
         part = f"((CAST(strftime('%m', {sql}) AS INTEGER) + 2) / 3)"
     elif grouping in _DATES:
         part = f"CAST(strftime('{_DATES[grouping]}', {sql}) AS INTEGER)"
     else:
         raise bad_argument(f"The dategrouping '{grouping}' is not supported.")
-    return Output(alias, part, f"ifnull({part}, 'null')")
+    return Output(alias, part, f"ifnull({part}, 'null')", part)
 
 
 def _known(scope: Scope, name: str) -> Column:
@@ -136,6 +137,7 @@ def _known(scope: Scope, name: str) -> Column:
 def _column(query: Query, scope: Scope, name: str, prefix: str, alias: str | None) -> None:
     column = _known(scope, name)
     shown = alias or (f"{prefix}{name}" if prefix else (f"_{name}_value" if column.kind == "lookup" else name))
+    query.keys.append(scope.column(column).key)
     query.members += query.projection.column(scope.entity, column, shown, scope.alias)
 
 
@@ -143,9 +145,10 @@ def _order(query: Query, element: ElementTree.Element, scope: Scope) -> None:
     direction = " DESC" if element.get("descending") == "true" else ""
     alias, name = element.get("alias"), element.get("attribute")
     if alias is not None and query.aggregate:
-        query.orders.append(f"{quoted(alias)}{direction}")
+        named = next((one.key for one in query.groups if one.name == alias), "") or quoted(alias)
+        query.orders.append(f"{named}{direction}")
     else:
-        query.orders.append(f"{scope.column(_known(scope, name or '')).sql}{direction}")
+        query.orders.append(f"{scope.column(_known(scope, name or '')).key}{direction}")
 
 
 def _filter(query: Query, element: ElementTree.Element, scope: Scope) -> str:
@@ -187,8 +190,8 @@ def _link(query: Query, element: ElementTree.Element, scope: Scope) -> None:
     alias = element.get("alias") or f"{target.name}{query.links}"
     inner = Scope(target, f"l{query.links}", scope.binder, expression)
     query.scopes[alias] = inner
-    left = inner.column(_known(inner, element.get("from", ""))).sql
-    right = scope.column(_known(scope, element.get("to", ""))).sql
+    left = inner.column(_known(inner, element.get("from", ""))).key
+    right = scope.column(_known(scope, element.get("to", ""))).key
     position = len(query.joins)
     before = len(query.where)
     query.joins.append("")
@@ -217,7 +220,7 @@ def _aggregated(store: Store, query: Query, scope: Scope) -> Iterator[str]:
         raise bad_argument("An aggregate query needs an attribute with an aggregate or groupby.")
     row = json_object([(one.name, one.json) for one in outputs])
     named = ", ".join(f"{one.sql} AS {quoted(one.name)}" for one in outputs)
-    grouping = f" GROUP BY {', '.join(one.sql for one in query.groups)}" if query.groups else ""
+    grouping = f" GROUP BY {', '.join(one.key for one in query.groups)}" if query.groups else ""
     order = f" ORDER BY {', '.join(query.orders)}" if query.orders else ""
     for found in store.connection.execute(f"SELECT {row}, {named} FROM {origin}{grouping}{order}", values):
         yield str(found[0])
@@ -238,9 +241,10 @@ def _page(store: Store, query: Query, scope: Scope, root: ElementTree.Element, *
     limit = min(top or size or LARGEST_PAGE, LARGEST_PAGE)
     orders = ", ".join([*query.orders, *([] if distinct else [f"t.{quoted(key)}"])]) or "1"
     origin, values = f"{_from(query, scope)}{_where(query)}", scope.binder.values
-    kind = "DISTINCT " if distinct else ""
+    # What the system takes for one value is one row of a distinct query.
+    grouping = f"GROUP BY {', '.join(query.keys)} " if distinct and query.keys else ""
     sql = (
-        f"SELECT {kind}{json_object(query.members)}, {'NULL' if distinct else f't.{quoted(key)}'} FROM {origin} "
+        f"SELECT {json_object(query.members)}, {'NULL' if distinct else f't.{quoted(key)}'} FROM {origin} {grouping}"
         f"ORDER BY {orders} LIMIT {limit + 1} OFFSET {(page - 1) * limit}"
     )
     found = store.connection.execute(sql, values).fetchall()

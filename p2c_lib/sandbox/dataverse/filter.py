@@ -81,7 +81,7 @@ class SalesPredicate(Predicate):
         if not operands[1].constant:
             raise Unfit(f"The second argument of '{node.name}' must be a literal.")
         pattern = _TEXT[node.name].format(operands[1].value)
-        return Operand(wildcard(operands[0].sql, pattern, scope), "bool")
+        return Operand(wildcard(operands[0], pattern, scope), "bool")
 
     def each(self, node: Lambda, scope: Scope) -> str:
         """``any`` and ``all`` over a collection of the entity itself or of a lambda's variable."""
@@ -103,13 +103,9 @@ class SalesPredicate(Predicate):
         return f"(NOT {sql})" if node.every else f"({sql})"
 
 
-def wildcard(sql: str, pattern: str, scope: Scope) -> str:
-    """SQL for a match without case in which ``%``, ``_``, ``[set]`` and ``[^set]`` are wildcards."""
-    if "[" in pattern:
-        return f"(like_sets({sql}, {scope.binder.bind(pattern)}))"
-    if not pattern.isascii():
-        return f"(fold({sql}) LIKE {scope.binder.bind(pattern.casefold())})"
-    return f"({sql} LIKE {scope.binder.bind(pattern)})"
+def wildcard(left: Operand, pattern: str, scope: Scope) -> str:
+    """SQL for a match in which ``%``, ``_``, ``[set]`` and ``[^set]`` are wildcards."""
+    return f"(sales_like({left.sql}, {scope.binder.bind(pattern)}))"
 
 
 def _matcher(navigation: Navigation, origin: Scope) -> Callable[[str], str]:

@@ -18,7 +18,7 @@ from p2c_lib.sandbox.dataverse.refusals import (
 from p2c_lib.sandbox.dataverse.values import stored
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.schema import Column, Entity
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value
 from p2c_lib.sandbox.wire import Refusal, split_url
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -93,12 +93,10 @@ def find(store: Store, key: Key) -> dict[str, Value] | None:
 
 def record_of(store: Store, key: Key) -> int:
     """The record number of a key's row; `Refusal` (404) when there is none."""
-    where = " AND ".join(f"{quoted(name)} = ?" for name in key.values)
-    sql = f"SELECT _id FROM {table(key.entity)} WHERE {where}"  # noqa: S608 - names come from the schema
-    row = store.connection.execute(sql, list(key.values.values())).fetchone()
-    if row is None:
+    record = store.value(key.entity, "_id", key.values)
+    if record is None:
         raise key.missing()
-    return int(row[0])
+    return int(record)
 
 
 Contents = Callable[[str], str | None]
@@ -134,10 +132,7 @@ def _from_url(url: str) -> Key:
 
 
 def _primary(store: Store, key: Key) -> str:
-    primary = key.entity.key[0]
-    where = " AND ".join(f"{quoted(name)} = ?" for name in key.values)
-    sql = f"SELECT {quoted(primary)} FROM {table(key.entity)} WHERE {where}"  # noqa: S608 - names come from the schema
-    row = store.connection.execute(sql, list(key.values.values())).fetchone()
-    if row is None:
+    found = store.value(key.entity, key.entity.key[0], key.values)
+    if found is None:
         raise key.missing()
-    return str(row[0])
+    return str(found)

@@ -181,9 +181,10 @@ class Projection:
                 operand = self.predicate.resolve(term.path, scope)
             except Unfit as problem:
                 raise bad_query(str(problem)) from problem
-            sql = operand.sql
+            sql = operand.key
             if operand.column is not None and operand.column.kind == "lookup":
-                sql = _name_of(operand.column, sql.rpartition(".")[0])
+                name = _name_of(operand.column, sql.rpartition(".")[0])
+                sql = name if name == "NULL" else f"sales_key({name})"
             found.append(Sort(sql, term.descending))
         return [*found, Sort(f"{scope.alias}.{quoted(scope.entity.key[0])}", descending=False)]
 

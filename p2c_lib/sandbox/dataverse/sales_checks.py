@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - names come from the schema and are quoted, values are bound
 """What the Sales app refuses when a product, price list, price-list item, currency or quote is made."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from collections.abc import Callable, Mapping
 from p2c_lib.sandbox.dataverse.model import by_name
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.schema import Entity
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value
 from p2c_lib.sandbox.wire import Refusal
 
 _MOST_DECIMALS = 5
@@ -78,9 +77,7 @@ def _document(organisation: Organisation, values: dict[str, Value]) -> None:
 
 
 def _exists(store: Store, name: str, key: Mapping[str, Value]) -> bool:
-    where = " AND ".join(f"{quoted(column)} = ?" for column in key)
-    sql = f"SELECT 1 FROM {table(by_name(name))} WHERE {where} LIMIT 1"
-    return store.connection.execute(sql, list(key.values())).fetchone() is not None
+    return store.exists(by_name(name), key)
 
 
 _CHECKS: dict[str, Callable[[Organisation, dict[str, Value]], None]] = {

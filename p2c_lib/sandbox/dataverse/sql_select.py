@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from p2c_lib.sandbox.dataverse.aggregates import MOST_ROWS, too_many_rows
+from p2c_lib.sandbox.dataverse.aggregates import MOST_ROWS, applied, too_many_rows
 from p2c_lib.sandbox.dataverse.cookies import Cookie, read_cookie
 from p2c_lib.sandbox.dataverse.crm_functions import converted
 from p2c_lib.sandbox.dataverse.filter import wildcard
@@ -37,6 +37,7 @@ class _Output:
     name: str
     sql: str
     json: str
+    key: str
     aggregate: bool
 
 
@@ -135,7 +136,7 @@ class _Statement:
         assert operand.column is not None
         name = operand.column.name if operand.column.kind != "lookup" else f"_{operand.column.name}_value"
         name = self.name() if self.word("AS") else name
-        return _Output(name, operand.sql, column_json(operand.column, operand.sql), aggregate=False)
+        return _Output(name, operand.sql, column_json(operand.column, operand.sql), operand.key, aggregate=False)
 
     def aggregate(self, function: str) -> _Output:
         self.at += 2
@@ -146,12 +147,12 @@ class _Statement:
             operand = self.column()
             if function in {"SUM", "AVG"} and operand.family != "number":
                 self.fail(f"{function} needs a number")
-            sql = f"{function.lower()}({distinct}{operand.sql})"
+            sql = applied(function.lower(), operand, distinct=distinct)
             shown = json_number(sql) if operand.family == "number" or function == "COUNT" else json_text(sql)
             shown = sql if function == "COUNT" else shown
         self.expect(")")
         name = self.name() if self.word("AS") else function.lower()
-        return _Output(name, sql, shown, aggregate=True)
+        return _Output(name, sql, shown, sql, aggregate=True)
 
     def join(self) -> bool:
         """One JOIN, when there is one."""
@@ -195,21 +196,21 @@ class _Statement:
             return f"({left.sql} IS NOT NULL)"
         negated = "NOT " if self.word("NOT") else ""
         if self.word("LIKE"):
-            return f"({negated}{wildcard(left.sql, self.text(), next(iter(self.scopes.values())))})"
+            return f"({negated}{wildcard(left, self.text(), next(iter(self.scopes.values())))})"
         if self.word("IN", "("):
             values = [self.value(left)]
             while self.word(","):
                 values.append(self.value(left))
             self.expect(")")
-            return f"({left.sql} {negated}IN ({', '.join(values)}))"
+            return f"({left.key} {negated}IN ({', '.join(values)}))"
         if self.word("BETWEEN"):
             low = self.value(left)
             self.expect("AND")
-            return f"({left.sql} {negated}BETWEEN {low} AND {self.value(left)})"
+            return f"({left.key} {negated}BETWEEN {low} AND {self.value(left)})"
         operator = _COMPARE.get(self.take())
         if negated or operator is None:
             self.fail("a comparison expected")
-        return f"({left.sql} {operator} {self.other(left)})"
+        return f"({left.key} {operator} {self.other(left)})"
 
     def text(self) -> str:
         token = self.take()
@@ -222,7 +223,8 @@ class _Statement:
         if not token.endswith("'") and not re.fullmatch(r"-?\d+(\.\d+)?", token):
             self.fail(f"a value expected but '{token or 'the end'}' found")
         try:
-            return self.binder.bind(converted(self.text() if token.endswith("'") else self.take(), left))
+            value = converted(self.text() if token.endswith("'") else self.take(), left)
+            return left.keyed(self.binder.bind(value))
         except Unfit as problem:
             self.fail(str(problem).rstrip("."))
 
@@ -233,7 +235,7 @@ class _Statement:
         right = self.column()
         if right.family != left.family:
             self.fail("the two columns have different types")
-        return right.sql
+        return right.key
 
     def listed(self) -> list[Operand]:
         found = [self.column()]
@@ -261,7 +263,7 @@ def select(store: Store, entity: Entity, text: str, asked: Asked, skiptoken: str
     while statement.join():
         continue
     where = f" WHERE {statement.condition()}" if statement.word("WHERE") else ""
-    groups = [one.sql for one in statement.listed()] if statement.word("GROUP", "BY") else []
+    groups = [one.key for one in statement.listed()] if statement.word("GROUP", "BY") else []
     after = statement.at
     statement.at = begin
     outputs = [statement.output()]
@@ -277,9 +279,12 @@ def select(store: Store, entity: Entity, text: str, asked: Asked, skiptoken: str
     origin = " ".join([f"{table(entity)} AS {scope.alias}", *statement.joins]) + where
     if groups or any(one.aggregate for one in outputs):
         _check_size(store, origin, statement.binder)
-        if any(not one.aggregate and one.sql not in groups for one in outputs):
+        if any(not one.aggregate and one.key not in groups for one in outputs):
             statement.fail("a column is neither in an aggregate nor in GROUP BY")
     named = ", ".join(f"{one.sql} AS {quoted(one.name)}" for one in outputs)
+    if distinct and not groups and not any(one.aggregate for one in outputs):
+        # What the system takes for one value is one row.
+        groups = [one.key for one in outputs]
     grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
     row = json_object([(one.name, one.json) for one in outputs])
     sql = f"SELECT {'DISTINCT ' if distinct else ''}{row}, {named} FROM {origin}{grouping}{order}"
@@ -324,9 +329,9 @@ def _term(statement: _Statement, outputs: list[_Output]) -> str:
     alias = next((one for one in outputs if one.name == statement.peek().strip("[]").lower()), None)
     if alias is not None:
         statement.at += 1
-        sql = quoted(alias.name)
+        sql = quoted(alias.name) if alias.aggregate else alias.key
     else:
-        sql = statement.column().sql
+        sql = statement.column().key
     if statement.word("DESC"):
         return f"{sql} DESC"
     statement.word("ASC")

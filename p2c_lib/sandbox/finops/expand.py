@@ -12,7 +12,7 @@ from p2c_lib.sandbox.finops.refusals import bad_query
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import NAMESPACE, as_json_text, etag, row_text, written
 from p2c_lib.sandbox.schema import Entity
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value, matching, quoted, table
 
 _ITEM = re.compile(r"(\w+)(?:\((.*)\))?", re.DOTALL)
 _LARGEST = 10_000
@@ -36,11 +36,11 @@ class Expansion:
         """The member of one parent row: name and related rows (or row, or null) as JSON."""
         sql, values = self.condition
         listed = ", ".join(quoted(name) for name in self.columns)
-        link = " AND ".join(f"{quoted(name)} = ?" for name in _LINK)
+        link, linked = matching(self.target, {name: parent[name] for name in _LINK})
         rows = store.connection.execute(
             f"SELECT _version, _id, {listed} FROM {table(self.target)} WHERE {link} AND ({sql}) "  # noqa: S608
             f"ORDER BY {self.sort} LIMIT {self.top}",
-            [*(parent[name] for name in _LINK), *values],
+            [*linked, *values],
         ).fetchall()
         forms = written(self.target.set_name)
         chosen = [forms[name] for name in self.columns]

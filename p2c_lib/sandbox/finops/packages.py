@@ -19,7 +19,7 @@ from p2c_lib.sandbox.finops.rules import Row, Rules
 from p2c_lib.sandbox.finops.values import NAMESPACE, empty, keyed, stored
 from p2c_lib.sandbox.finops.write import body_of, insert, written_over
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value, matching, quoted, table
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 SET = "DataManagementDefinitionGroups"
@@ -111,7 +111,7 @@ class Packages:
         if content is None:
             raise action_refused("The package URL cannot be read: it is not of this storage, unsigned or empty.")
         company = _text(given, "legalEntityId").lower()
-        if not self.rules.exists(entities("finops")["LegalEntities"], {"LegalEntityId": company}):
+        if not self.store.exists(entities("finops")["LegalEntities"], {"LegalEntityId": company}):
             raise action_refused(f"The company '{company}' does not exist.")
         named, parts = read_package(content)
         project = str(given.get("definitionGroupId") or named)
@@ -195,9 +195,9 @@ class Packages:
     def _rows(self, entity: Entity, company: str, count: int) -> list[list[str]]:
         columns = list(entity.columns.values())
         listed = ", ".join(quoted(column.name) for column in columns)
-        where, values = ("WHERE dataAreaId = ?", [company]) if entity.companied else ("", list[str]())
+        where, values = matching(entity, {"dataAreaId": company}) if entity.companied else ("1", [])
         limit = f"LIMIT {count}" if count else ""
-        sql = f"SELECT {listed} FROM {table(entity)} {where} ORDER BY _id {limit}"  # noqa: S608 - names of the schema
+        sql = f"SELECT {listed} FROM {table(entity)} WHERE {where} ORDER BY _id {limit}"  # noqa: S608 - names of the schema
         rows = self.store.connection.execute(sql, values)
         return [[_shown(column, value) for column, value in zip(columns, row, strict=True)] for row in rows]
 

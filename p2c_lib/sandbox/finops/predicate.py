@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2c_lib.sandbox.collation import escaped
 from p2c_lib.sandbox.expression import (
     And,
     Arithmetic,
@@ -22,7 +23,7 @@ from p2c_lib.sandbox.finops.refusals import bad_query
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import EDM, NAMESPACE, edm, empty, first_member
 from p2c_lib.sandbox.schema import Column, Entity, enums
-from p2c_lib.sandbox.store import Value, quoted
+from p2c_lib.sandbox.store import Value, comparable, quoted
 
 Sql = tuple[str, list[Value]]
 _COMPARE = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -78,14 +79,16 @@ def _by_number(column: Column) -> str:
 
 
 def _value(entity: Entity, column: Column) -> Sql:
-    """The column with its empty value in place of NULL; key columns are never NULL, so their index can be used."""
-    if column.name in entity.key:
-        return quoted(column.name), []
+    """What the column is compared by, its empty value in place of NULL; an index of a key column holds the same."""
+    if column.name in entity.key or column.kind in {"string", "enum"}:
+        return comparable(entity, column.name), []
     nothing = empty(column)
     shown = str(nothing) if isinstance(nothing, int) else f"'{nothing}'"
-    # A function's result has no collation of its own; texts compare without case.
-    folded = " COLLATE NOCASE" if column.kind in {"string", "enum"} else ""
-    return f"coalesce({quoted(column.name)}, {shown}){folded}", []
+    return f"coalesce({quoted(column.name)}, {shown})", []
+
+
+def _text(column: Column) -> str:
+    return f"ifnull({quoted(column.name)}, '')"
 
 
 class _Predicate:
@@ -154,7 +157,8 @@ class _Predicate:
             case Literal(kind=kind, value=value) if isinstance(value, str | int | float) and kind != "bool":
                 if isinstance(value, int) and abs(value) >= 2**63:
                     value = float(value)
-                return "?", "datetime" if kind == "date" else kind, [value]
+                mark = "finops_key(?)" if kind == "string" else "?"
+                return mark, "datetime" if kind == "date" else kind, [value]
             case Arithmetic(op, left, right):
                 (a, kind_a, values_a), (b, kind_b, values_b) = self._operand(left), self._operand(right)
                 if kind_a not in _NUMBERS or kind_b not in _NUMBERS:
@@ -177,8 +181,8 @@ class _Predicate:
             value = f"{value}T00:00:00Z"
         if isinstance(value, str) and column.kind == "string" and "*" in value and op in {"eq", "ne"}:
             return self._wildcard(column, op, value)
-        if isinstance(value, str) and column.kind == "string":
-            value = value.rstrip()
+        if column.kind == "string":
+            return f"{_value(self.entity, column)[0]} {_COMPARE[op]} finops_key(?)", [str(value)]
         if value == empty(column):
             return self._empty(column, op)
         if isinstance(value, int) and abs(value) >= 2**63:
@@ -194,6 +198,8 @@ class _Predicate:
     def _empty(self, column: Column, op: str) -> Sql:
         nothing = empty(column)
         name = quoted(column.name)
+        if column.kind == "string":
+            return f"{_value(self.entity, column)[0]} {_COMPARE[op]} ''", []
         if op == "eq":
             return f"({name} IS NULL OR {name} = ?)", [nothing]
         if op == "ne":
@@ -202,9 +208,8 @@ class _Predicate:
         return f"{sql} {_COMPARE[op]} ?", [*values, nothing]
 
     def _wildcard(self, column: Column, op: str, value: str) -> Sql:
-        pattern = "".join({"%": r"\%", "_": r"\_", "\\": r"\\", "*": "%"}.get(c, c) for c in value)
-        sql, values = _value(self.entity, column)
-        return f"{sql} {'NOT ' if op == 'ne' else ''}LIKE ? ESCAPE '\\'", [*values, pattern]
+        sql = f"finops_like({_text(column)}, ?)"
+        return f"{'NOT ' if op == 'ne' else ''}{sql}", ["%".join(map(escaped, value.split("*")))]
 
     def _enum(self, column: Column, op: str, literal: Node) -> Sql:
         if not isinstance(literal, EnumLiteral):
@@ -229,9 +234,8 @@ class _Predicate:
             raise self._no_function(node.name)
         match node.arguments:
             case (Path() as path, Literal(kind="string", value=str(text))) if self._column(path).kind == "string":
-                escaped = "".join({"%": r"\%", "_": r"\_", "\\": r"\\"}.get(c, c) for c in text)
-                sql, values = _value(self.entity, self._column(path))
-                return f"{sql} LIKE ? ESCAPE '\\'", [*values, shapes[node.name].format(escaped)]
+                pattern = shapes[node.name].format(escaped(text))
+                return f"finops_like({_text(self._column(path))}, ?)", [pattern]
         raise bad_query(f"'{node.name}' takes a text property and a text.")
 
     def _no_function(self, name: str) -> Exception:

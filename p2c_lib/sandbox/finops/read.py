@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from p2c_lib.sandbox.collation import finops_key
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.finops.expand import Expansion, expansions
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
@@ -16,7 +17,7 @@ from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import NAMESPACE, Written, as_json_text, edm, etag, page_text, row_text, written
 from p2c_lib.sandbox.schema import Column, Entity
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value, comparable, quoted, table
 from p2c_lib.sandbox.wire import Answer, Call
 
 _OPTIONS = {"$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken"}
@@ -75,7 +76,7 @@ def scope(entity: Entity, options: Options) -> Sql:
     parts: list[str] = []
     values: list[Value] = []
     if entity.companied and not options.across():
-        parts.append(f"{quoted('dataAreaId')} = ?")
+        parts.append(f"{comparable(entity, 'dataAreaId')} = finops_key(?)")
         values.append(options.switches.default_company)
     if "$filter" in options.given:
         sql, more = where(entity, options.given["$filter"], options.switches)
@@ -113,7 +114,7 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
     top, skip = options.number("$top"), options.number("$skip") or 0
     gone = _skiptoken(options)
     room = size if top is None else min(size, max(top - gone, 0))
-    keyed = ", ".join(quoted(name) for name in entity.key)
+    keyed = ", ".join(comparable(entity, name) for name in entity.key)
     sort = order(entity, options.given["$orderby"]) if "$orderby" in options.given else keyed
     wider = expansions(entity, options.given["$expand"], options.switches) if "$expand" in options.given else []
     names = [*(c.name for c in columns), *entity.key]
@@ -235,7 +236,7 @@ def visible(entity: Entity, key: dict[str, Value], options: Options) -> bool:
     """Whether the key's company is the caller's own, or the request is cross-company."""
     if not entity.companied or options.across():
         return True
-    return str(key["dataAreaId"]).lower() == options.switches.default_company
+    return finops_key(key["dataAreaId"]) == finops_key(options.switches.default_company)
 
 
 def single(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value]) -> Answer:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from p2c_lib.sandbox.schema import entities
-from p2c_lib.sandbox.store import Store, quoted, table
+from p2c_lib.sandbox.store import Store
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,6 @@ _INDEXES = (
 def create_rule_indexes(store: Store) -> None:
     """The indexes that the rules' look-ups need beside those of the keys."""
     sets = entities("finops")
-    with store.write() as connection:
+    with store.write():
         for set_name, columns in _INDEXES:
-            name = quoted(f"finops_{set_name.lower()}_by_{'_'.join(columns)}")
-            listed = ", ".join(quoted(c) for c in columns)
-            connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table(sets[set_name])} ({listed})")
+            store.add_index(sets[set_name], columns)

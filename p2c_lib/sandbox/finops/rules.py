@@ -11,7 +11,7 @@ from p2c_lib.sandbox.finops.refusals import write_refused
 from p2c_lib.sandbox.finops.related import MUST_BE_FILLED, RESTRICTED, RULES, Related
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.schema import Entity, entities
-from p2c_lib.sandbox.store import Store, Value, quoted, table
+from p2c_lib.sandbox.store import Store, Value, matching, table
 
 Row = dict[str, Value]
 
@@ -51,13 +51,7 @@ class Rules:
         if rule.related == ("ISOcode", "CountryRegion") and self.switches.country_codes != "both":
             columns = rule.related[:1] if self.switches.country_codes == "iso2" else rule.related[1:]
         company = {"dataAreaId": row.get("dataAreaId")} if related.companied else {}
-        return any(self.exists(related, {**company, column: value}) for column in columns)
-
-    def exists(self, entity: Entity, key: Row) -> bool:
-        """Whether a row has these values."""
-        where = " AND ".join(f"{quoted(name)} = ?" for name in key)
-        sql = f"SELECT 1 FROM {table(entity)} WHERE {where} LIMIT 1"  # noqa: S608 - names of the schema
-        return self.store.connection.execute(sql, list(key.values())).fetchone() is not None
+        return any(self.store.exists(related, {**company, column: value}) for column in columns)
 
     def find(self, set_name: str, **key: Value) -> Row | None:
         """A row of another set, if it is there."""
@@ -97,8 +91,7 @@ class Rules:
         if entity.set_name not in {"CDSSalesQuotationLines", "CDSSalesQuotationHeaders"}:
             return
         lines, headers = self.sets["CDSSalesQuotationLines"], self.sets["CDSSalesQuotationHeaders"]
-        key: list[Value] = [row["dataAreaId"], row["SalesQuotationNumber"]]
-        where = f"{quoted('dataAreaId')} = ? AND {quoted('SalesQuotationNumber')} = ?"
+        where, key = matching(lines, {name: row[name] for name in ("dataAreaId", "SalesQuotationNumber")})
         total = self.store.connection.execute(
             f'SELECT sum("LineAmount"), count(*) FROM {table(lines)} WHERE {where}',  # noqa: S608
             key,
@@ -113,7 +106,7 @@ class Rules:
         """Refuse the delete of a row that others name."""
         for set_name, column, own in RESTRICTED.get(entity.set_name, ()):
             company = {"dataAreaId": row["dataAreaId"]} if entity.companied else {}
-            if row[own] is not None and self.exists(self.sets[set_name], {**company, column: row[own]}):
+            if row[own] is not None and self.store.exists(self.sets[set_name], {**company, column: row[own]}):
                 raise write_refused(
                     entity,
                     f"Error: The record cannot be deleted; rows of {self.sets[set_name].label} depend on it.",

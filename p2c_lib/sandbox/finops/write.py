@@ -6,6 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from p2c_lib.sandbox.collation import finops_key
 from p2c_lib.sandbox.finops.read import Options, row_answer, selected, shown_key, visible
 from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
 from p2c_lib.sandbox.finops.rules import Row, Rules
@@ -124,7 +125,7 @@ def written_over(entity: Entity, found: Row, sent: Row, store: Store, rules: Rul
 
 
 def _same(value: Value, there: Value) -> bool:
-    return str(value or "").casefold() == str(there or "").casefold()
+    return finops_key(str(value or "")) == finops_key(str(there or ""))
 
 
 def _present(

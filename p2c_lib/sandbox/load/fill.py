@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from p2c_lib.sandbox.collation import finops_key, key_of, sales_key
 from p2c_lib.sandbox.finops.related import RULES, Related
 from p2c_lib.sandbox.finops.values import empty
 from p2c_lib.sandbox.load.table import CsvTable, Reference
@@ -22,6 +23,7 @@ from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store, Value, quoted, sortable_guid, table
 
 _BY_CODE = {"isocurrencycode", "name"}
+_WHATEVER = {"sales": "whatever their case and accents", "finops": "whatever their case"}
 
 
 def give_ids(tables: Iterable[CsvTable]) -> None:
@@ -73,7 +75,7 @@ def _resolve(
     for row, key in enumerate(keys):
         if not key:
             continue
-        found = known.get(key.casefold(), ())
+        found = known.get(sales_key(key), ())
         if len(found) != 1:
             problem = f"no row of '{target.set_name}' has '{key}' in '{reference.key}'"
             if found:
@@ -86,7 +88,7 @@ def _resolve(
             kinds[row] = target.name
 
 
-def _known(store: Store, reference: Reference, tables: Sequence[CsvTable] = ()) -> dict[str, set[Value]]:
+def _known(store: Store, reference: Reference, tables: Sequence[CsvTable] = ()) -> dict[object, set[Value]]:
     """Ids by business key: of rows that are there, and of rows that the load brings."""
     target = reference.target
     sql = f"SELECT {quoted(reference.key)}, {quoted(target.key[0])} FROM {table(target)}"  # noqa: S608 - schema names
@@ -94,10 +96,10 @@ def _known(store: Store, reference: Reference, tables: Sequence[CsvTable] = ()) 
     for csv in tables:
         if csv.entity.set_name == target.set_name and reference.key in csv.values:
             pairs += zip(csv.values[reference.key], csv.values[target.key[0]], strict=True)
-    known: dict[str, set[Value]] = {}
+    known: dict[object, set[Value]] = {}
     for key, row_id in pairs:
         if key is not None:
-            known.setdefault(str(key).casefold(), set()).add(row_id)
+            known.setdefault(sales_key(key), set()).add(row_id)
     return known
 
 
@@ -109,10 +111,10 @@ def _make_missing(store: Store, reference: Reference, keys: list[str]) -> None:
         add_references(store, currencies=sorted(code for code in wanted if code in RATES))
     elif reference.target.name == "uom" and reference.key == "name":
         there = _known(store, reference)
-        add_references(store, currencies=(), units=sorted(n for n in wanted if n.casefold() not in there))
+        add_references(store, currencies=(), units=sorted(n for n in wanted if sales_key(n) not in there))
     elif reference.target.name == "uomschedule" and reference.key == "name":
         there = _known(store, reference)
-        for name in sorted(n for n in wanted if n.casefold() not in there):
+        for name in sorted(n for n in wanted if sales_key(n) not in there):
             row: Row = {"uomscheduleid": fixed_guid("uomschedule", name), "name": name, "statecode": 0, "statuscode": 1}
             store.insert(reference.target, row)
 
@@ -129,17 +131,17 @@ def _keys_once(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> 
             continue
         listed = ", ".join(quoted(name) for name in key)
         sql = f"SELECT {listed} FROM {table(csv.entity)}"  # noqa: S608 - names of the schema
-        seen = {_folded(row) for row in store.connection.execute(sql)}
+        seen = {_folded(csv.entity, row) for row in store.connection.execute(sql)}
         for row, values in enumerate(zip(*(columns[name] for name in key), strict=True)):
             if None in values:
                 if csv.entity.system == "finops":
                     raise csv.fault(row, key[values.index(None)], "a key column is empty.", "Every row needs its key.")
                 continue
-            if _folded(values) in seen:
+            if _folded(csv.entity, values) in seen:
                 shown = ", ".join(str(value) for value in values)
-                hint = "Keys are unique whatever their case; load with reset to replace what is there."
+                hint = f"Keys are unique {_WHATEVER[csv.entity.system]}; load with reset to replace what is there."
                 raise csv.fault(row, ", ".join(key), f"'{shown}' is there already.", hint)
-            seen.add(_folded(values))
+            seen.add(_folded(csv.entity, values))
 
 
 def _fill_keys(entity: Entity, columns: dict[str, list[Value]]) -> None:
@@ -150,8 +152,8 @@ def _fill_keys(entity: Entity, columns: dict[str, list[Value]]) -> None:
             columns[name] = [empty(column) if value is None else value for value in columns[name]]
 
 
-def _folded(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    return tuple(value.casefold() if isinstance(value, str) else value for value in values)
+def _folded(entity: Entity, values: tuple[Value, ...]) -> tuple[object, ...]:
+    return tuple(key_of(entity.system, value) for value in values)
 
 
 def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
@@ -166,19 +168,19 @@ def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> No
         known = _known_values(store, rule)
         for row, value in enumerate(columns[rule.column]):
             company = companies[row] if companies is not None and rule.column != "dataAreaId" else None
-            text = str(value).casefold()
+            text = finops_key(str(value))
             if value is not None and (None, text) not in known and (company, text) not in known:
                 problem = f"'{value}' is not found in {rule.set_name} ({', '.join(rule.related)})."
                 raise csv.fault(row, rule.column, problem, f"Add it to {rule.set_name}.csv, or correct it.")
 
 
-def _known_values(store: Store, rule: Related) -> set[tuple[Value, str]]:
+def _known_values(store: Store, rule: Related) -> set[tuple[Value, object]]:
     related = entities("finops")[rule.set_name]
     company = quoted("dataAreaId") if related.companied else "NULL"
-    known: set[tuple[Value, str]] = set()
+    known: set[tuple[Value, object]] = set()
     for column in rule.related:
         sql = f"SELECT {company}, {quoted(column)} FROM {table(related)}"  # noqa: S608 - names of the schema
-        known |= {(area, str(value).casefold()) for area, value in store.connection.execute(sql) if value is not None}
+        known |= {(area, finops_key(str(value))) for area, value in store.connection.execute(sql) if value is not None}
     return known
 
 

@@ -1,0 +1,203 @@
+"""How each system compares texts: one sort key a text, by which everything is equal, sorted, unique and searched.
+
+Dataverse compares as SQL Server's ``*_CI_AI`` do: without case, accents, width and kind of kana. F&O compares
+as ``*_CI_AS``: the same, but accents count. Both ignore trailing blanks and see ``ß`` as ``ss``; leading blanks count.
+Keys sort by code point of the folded letters, so that an accented letter stands beside its base letter; in F&O the
+accents decide between texts whose base letters are the same. Two texts are equal exactly when their keys are the same.
+
+In SQL the key of a column is a function of it (`compared`), which the indexes hold too.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from functools import lru_cache
+from unicodedata import combining, normalize
+
+from p2c_lib.sandbox.schema import Column, System, enums
+
+_TEXTS = {"string", "memo"}
+# Hiragana as the katakana of the same sounds.
+_KANA = {code: code + 0x60 for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
+_VIRAMA = 9  # combining class of signs that join letters; they are no accents
+# A key of F&O is the base letters and, where accents are in the text, this mark and the text with them.
+_MARK = "\x01"
+_CONTROLS = {0: "\x02\x10", 1: "\x02\x11", 2: "\x02\x12"}
+
+
+def letters(text: str, system: System) -> str:
+    """The text without what the system does not tell apart, blanks kept.
+
+    >>> letters("Café ", "sales"), letters("Café ", "finops")
+    ('cafe ', 'café ')
+    """
+    if text.isascii():
+        return text.lower()
+    return _flat(text) if system == "finops" else _base(_flat(text))
+
+
+@lru_cache(maxsize=65_536)
+def _flat(text: str) -> str:
+    return normalize("NFKC", normalize("NFKC", text).casefold().translate(_KANA))
+
+
+@lru_cache(maxsize=65_536)
+def _base(flat: str) -> str:
+    parts = normalize("NFKD", flat).casefold()
+    return normalize("NFKC", "".join(c for c in parts if combining(c) in {0, _VIRAMA}))
+
+
+def sales_key(text: object) -> object:
+    """The sort key of a Dataverse text; what is no text is its own key.
+
+    >>> sales_key("CAFÉ-1  ") == sales_key("cafe-1")
+    True
+    """
+    if not isinstance(text, str):
+        return text
+    return letters(text, "sales").rstrip(" ")
+
+
+def finops_key(text: object) -> object:
+    """The sort key of an F&O text; F&O has no null, so nothing is the empty text.
+
+    >>> finops_key("CAFÉ-1") == finops_key("café-1 "), finops_key("CAFÉ-1") == finops_key("cafe-1"), finops_key(None)
+    (True, False, '')
+    """
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        return text
+    flat = letters(text, "finops").rstrip(" ")
+    if flat.isascii() and flat.isprintable():
+        return flat
+    flat = flat.translate(_CONTROLS)
+    base = _base(flat).rstrip(" ")
+    return flat if base == flat else f"{base}{_MARK}{flat}"
+
+
+def key_of(system: System, text: object) -> object:
+    """The sort key of a text of either system."""
+    return sales_key(text) if system == "sales" else finops_key(text)
+
+
+def compared(system: System, column: Column, sql: str) -> str:
+    """SQL for what a column, or a value for it, is compared by; an empty enum of F&O is its first member.
+
+    >>> from p2c_lib.sandbox.schema import entity
+    >>> compared("sales", entity("sales", "account").columns["name"], "t.name")
+    'sales_key(t.name)'
+    """
+    if column.kind in _TEXTS:
+        return f"{system}_key({sql})"
+    if column.kind == "enum":
+        members = enums()[column.enum or ""]
+        return f"finops_key(ifnull({sql}, '{min(members, key=lambda name: members[name])}'))"
+    return sql
+
+
+# -- patterns ------------------------------------------------------------------------------------------------------
+
+
+def like(system: System) -> Callable[[object, str], bool | None]:
+    """SQL Server's LIKE under the system's comparison: ``%``, ``_``, ``[set]`` and ``[^set]``."""
+
+    def matches(text: object, pattern: str) -> bool | None:
+        return None if text is None else _pattern(pattern, system)(letters(str(text), system))
+
+    return matches
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str, system: System) -> Callable[[str], bool]:
+    inner = pattern.strip("%")
+    if len(pattern) > len(inner) and not any(mark in inner for mark in "%_["):
+        return _plain(letters(inner, system), opened=pattern.startswith("%"), closed=not pattern.endswith("%"))
+    whole = re.compile(_expression(pattern, system), re.DOTALL)
+    return lambda text: whole.fullmatch(text) is not None
+
+
+def _plain(part: str, *, opened: bool, closed: bool) -> Callable[[str], bool]:
+    if opened and not closed:
+        return lambda text: part in text
+    return (lambda text: text.endswith(part)) if opened else (lambda text: text.startswith(part))
+
+
+def _expression(pattern: str, system: System) -> str:
+    out, at = "", 0
+    while at < len(pattern):
+        character = pattern[at]
+        closing = pattern.find("]", at + 2) if character == "[" else -1
+        if closing > 0:
+            out += _set(letters(pattern[at + 1 : closing], system))
+            at = closing + 1
+            continue
+        following = next((i for i in range(at + 1, len(pattern)) if pattern[i] in "%_["), len(pattern))
+        if character in "%_":
+            out, following = out + {"%": ".*", "_": "."}[character], at + 1
+        else:
+            out += re.escape(letters(pattern[at:following], system))
+        at = following
+    return out
+
+
+def _set(inside: str) -> str:
+    negated = inside.startswith("^") and len(inside) > 1
+    inside = inside[1:] if negated else inside
+    ranges = re.sub(r"([\\\]\[^&~|])", r"\\\1", inside)
+    ordered = all(a <= b for a, b in re.findall(r"(.)-(.)", inside, re.DOTALL))
+    return f"[{'^' if negated else ''}{ranges if ordered else ranges.replace('-', chr(92) + '-')}]"
+
+
+def escaped(text: str) -> str:
+    """The text as a pattern that matches itself only.
+
+    >>> escaped("50%_[a]")
+    '50[%][_][[]a]'
+    """
+    return re.sub(r"[%_\[]", lambda found: f"[{found.group()}]", text)
+
+
+# -- smallest and largest ------------------------------------------------------------------------------------------
+
+
+class _Extreme:
+    """The smallest or largest of values by their keys, as it is stored; None of none."""
+
+    def __init__(self, key: Callable[[object], object], *, largest: bool) -> None:
+        self.key, self.largest = key, largest
+        self.found: object = None
+
+    def step(self, value: object) -> None:
+        if value is None:
+            return
+        if self.found is None or self._beyond(self.key(value), self.key(self.found)):
+            self.found = value
+
+    def _beyond(self, one: object, other: object) -> bool:
+        return bool(one > other) if self.largest else bool(one < other)  # type: ignore[operator]
+
+    def finalize(self) -> object:
+        return self.found
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Make the keys and patterns known to a connection."""
+    systems: tuple[System, ...] = ("sales", "finops")
+    for system in systems:
+        key = sales_key if system == "sales" else finops_key
+        connection.create_function(f"{system}_key", 1, key, deterministic=True)  # type: ignore[arg-type]
+        connection.create_function(f"{system}_like", 2, like(system), deterministic=True)
+    add_extremes(connection, "text", sales_key)
+
+
+def add_extremes(connection: sqlite3.Connection, kind: str, key: Callable[[object], object]) -> None:
+    """The aggregates ``<kind>_min`` and ``<kind>_max`` by a key."""
+    for name, largest in (("min", False), ("max", True)):
+        connection.create_aggregate(f"{kind}_{name}", 1, _maker(key, largest=largest))  # type: ignore[arg-type]
+
+
+def _maker(key: Callable[[object], object], *, largest: bool) -> Callable[[], _Extreme]:
+    return lambda: _Extreme(key, largest=largest)
