@@ -6,13 +6,15 @@ stays agreed until a newer agreement on its key: that is how a row deleted at th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.frames import EntityFrame
+from p2c_lib.keys import RowKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,7 @@ def last_agreed(recon: Reconciliation, session: Session, ledger: Ledger) -> Enti
     if file is None or not file.is_file():
         return None
     table = pq.read_table(file)
-    return EntityFrame(table, recon.expected.origin)
+    return _as_agreed(table, recon)
 
 
 def record_agreed(
@@ -48,7 +50,12 @@ def record_agreed(
     _write(table, file)
     scope = {"connection_set": name, "company": session.company, "task": task}
     ledger.record_agreed(run_id, **scope, file=file, rows=table.num_rows)
-    return EntityFrame(table, recon.expected.origin)
+    return _as_agreed(table, recon)
+
+
+def _as_agreed(table: pa.Table, recon: Reconciliation) -> EntityFrame:
+    """Agreed rows are the destination's, by the key of the task."""
+    return EntityFrame(table, replace(recon.actual.origin, key=recon.expected.key), recon.actual.schema)
 
 
 def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
@@ -59,7 +66,8 @@ def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
     if file is None or not file.is_file():
         return 0
     table = pq.read_table(file)
-    keys = key_text(table, plan.facts["destination"]["key"])
+    place = plan.facts["destination"]
+    keys = RowKey.within(session.client(place["app"]).schema(place["entity_set"]), place["key"]).texts(table)
     kept = table.filter(pc.invert(pc.is_in(keys, value_set=applied.column("key").combine_chunks())))
     _write(kept, file)
     ledger.record_agreed(f"undo-{plan.id[:12]}", **scope, file=file, rows=kept.num_rows)
@@ -74,7 +82,7 @@ def _write(table: pa.Table, file: Path) -> None:
 
 def _agreed(recon: Reconciliation, outcome: LoadOutcome, before: pa.Table | None) -> pa.Table:
     expected = recon.expected.table if isinstance(recon.expected, EntityFrame) else recon.expected.read().table
-    keys = key_text(expected, recon.expected.key)
+    keys = recon.row_key.texts(expected)
     applied = outcome.rows.filter(pc.equal(outcome.rows.column("state"), "applied")).column("key")
     at = pa.chunked_array(
         [
@@ -86,6 +94,6 @@ def _agreed(recon: Reconciliation, outcome: LoadOutcome, before: pa.Table | None
     now = expected.select([c for c in expected.column_names if not c.startswith("@")]).take(pc.unique(at))
     if before is None:
         return now
-    newer = pc.is_in(key_text(before, recon.expected.key), value_set=key_text(now, recon.expected.key))
+    newer = pc.is_in(recon.row_key.texts(before), value_set=recon.row_key.texts(now))
     kept = before.filter(pc.invert(newer)).select([c for c in now.column_names if c in before.column_names])
     return pa.concat_tables([now, kept], promote_options="permissive")

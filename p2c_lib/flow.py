@@ -20,6 +20,7 @@ from p2c_lib.agreement import record_agreed
 from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.frames import Origin
 from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
+from p2c_lib.keys import RowKey
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
@@ -157,6 +158,7 @@ class TaskWalk:
         self.run_id = run_id or new_run_id()
         self.seconds: dict[str, float] = {}
         self._values: dict[str, Any] = {}
+        self._renewed = False
 
     @cached_property
     def folder(self) -> Path:
@@ -263,10 +265,17 @@ class TaskWalk:
             blocked=blocked,
             waived=waived,
             parts=parts,
+            kept_in=self._kept_in,
             off=self._off(self.task),
             ceiling=self.ceiling,
             of=of,
         )
+
+    @cached_property
+    def _kept_in(self) -> dict[str, str]:
+        """The system that keeps the rows of each task."""
+        place = self.session.workspace
+        return {task: template_in(task, place).destination.app for task in known_tasks(place)}
 
     def _off(self, task: str) -> set[str]:
         """The rules of a task that are switched off."""
@@ -287,7 +296,15 @@ class TaskWalk:
                 waived = ledger.waived(**self._scope, task=task)
             parts = map_frame(self._parts(made, columns[0]), made, self.session)
             others = {name: reasons for name, reasons in blocked.items() if name != self.task}
-            judged = check(parts, place.suites(task), blocked=others, waived=waived, off=self._off(task), ceiling=1)
+            judged = check(
+                parts,
+                place.suites(task),
+                blocked=others,
+                waived=waived,
+                kept_in=self._kept_in,
+                off=self._off(task),
+                ceiling=1,
+            )
             found.append(waiting_wholes(parts, judged, self.task))
         return pa.concat_tables(found)
 
@@ -440,7 +457,7 @@ class TaskWalk:
         twice = recon.rows("duplicate")
         ours = twice.filter(pc.is_valid(twice.column("@expected")))
         for key in pc.unique(ours.column("key")).to_pylist():
-            yield WaitingRow(key, "failed", "duplicate", "", None, "The key stands more than once at the destination.")
+            yield WaitingRow(key, "failed", "duplicate", "", None, f"{recon.twice[key]}.")
         if outcome is not None:
             for row in outcome.problems().to_pylist():
                 yield WaitingRow(row["key"], "failed", row["state"], "", None, row["message"] or row["state"])
@@ -453,6 +470,10 @@ class TaskWalk:
     def _ledger(self) -> Iterator[Ledger]:
         ledger = open_ledger(self.session.workspace.ledger)
         try:
+            if not self._renewed:
+                to = self.template.destination
+                ledger.renew_keys(RowKey(to.key, to.app).given, **self._scope, task=self.task)
+                self._renewed = True
             yield ledger
         finally:
             ledger.close()

@@ -1,4 +1,4 @@
-"""An entity set as a typed, provenance-carrying table; its key as text."""
+"""An entity set as a typed, provenance-carrying table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.keys import RowKey
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from p2c_lib.odata.notes import Note
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["EntityFrame", "EntityQuery", "Origin", "key_text", "plain_number"]
+__all__ = ["EntityFrame", "EntityQuery", "Origin", "plain_number", "row_key"]
 
 SYSTEM = "@"
 
@@ -87,6 +88,10 @@ class EntityFrame:
         """The columns of the integration key."""
         return self.origin.key
 
+    def row_key(self, columns: Sequence[str] = ()) -> RowKey:
+        """The integration key, or these columns, as the system compares them that the rows are meant for."""
+        return row_key(self.origin, self.schema, columns)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the service's columns, without the workbench's own."""
@@ -137,27 +142,11 @@ class EntityFrame:
         return frame_html(self)
 
 
-def key_text(table: pa.Table, key: Sequence[str]) -> pa.Array:
-    """The normalised key of every row: its values trimmed, casefolded and joined with ``|``; null where a part is null.
-
-    Whole numbers read the same in every type (1, 1.0 and decimal 1.0000 are ``1``). In a key of several columns a
-    ``|`` inside a value is written ``\\|``, so that two different keys never share a text.
-
-    >>> key_text(pa.table({"q": [" QUO-1 ", None], "n": [1, 2]}), ["q", "n"]).to_pylist()
-    ['quo-1|1', None]
-    """
-    if not key:
-        raise FrameError("A key needs at least one column.", hint="Name the integration key of the template.")
-    for name in key:
-        if name not in table.column_names:
-            raise UnknownName("key column", name, [c for c in table.column_names if not c.startswith(SYSTEM)])
-    parts = [_normal_text(table.column(name)) for name in key]
-    if len(parts) > 1:
-        parts = [pc.replace_substring(pc.replace_substring(p, "\\", "\\\\"), "|", "\\|") for p in parts]
-        joined = pc.binary_join_element_wise(*parts, "|", null_handling="emit_null")
-    else:
-        joined = parts[0]
-    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+def row_key(origin: Origin, schema: EntitySchema | None, columns: Sequence[str] = ()) -> RowKey:
+    """The key of rows as their system compares it: the one the schema is of (mapped rows have the destination's), else
+    the one they came from. Without ``columns`` it is the integration key."""
+    named = tuple(columns or origin.key)
+    return RowKey(named, origin.app) if schema is None else RowKey.within(schema, named)
 
 
 def plain_number(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
@@ -168,23 +157,3 @@ def plain_number(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Arr
     """
     text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
     return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")
-
-
-def _normal_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _normal_text(column.cast(kind.value_type))
-    if pa.types.is_null(kind):
-        return column.cast(pa.string())
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return plain_number(column)
-    text = column.cast(pa.string()) if not pa.types.is_string(kind) else column
-    return _casefold(pc.utf8_trim_whitespace(text))
-
-
-def _casefold(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    lower = pc.utf8_lower(text)
-    if pc.all(pc.string_is_ascii(text)).as_py() in {True, None}:
-        return lower
-    values = [None if value is None else value.casefold() for value in text.to_pylist()]
-    return pa.chunked_array([pa.array(values, pa.string())])

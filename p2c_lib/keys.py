@@ -1,26 +1,52 @@
 """The key of a row, normalised as the system that keeps the row compares it.
 
 Dataverse (in most languages) compares text without case and accents, F&O without case but with accents; both take full
-and half width for one and ignore trailing blanks. Outer white space never tells two keys apart here. F&O has no null:
-there an empty part of a composite key is a value, where the column may be empty.
+and half width for one, Hiragana and Katakana for one, and ignore trailing blanks. Outer white space never tells two
+keys apart here. F&O has no null: there an empty part of a composite key is a value, where the column may be empty.
+
+``fold`` does so for one text, ``folded`` for a column, ``RowKey`` for the key of a row, of a table, of a text that a
+person types, and as SQL for DuckDB; all of them give the same key.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import text_of, texts
+from p2c_lib.display import add_texts, one_array, text_of, text_sql, texts
 from p2c_lib.errors import FrameError, UnknownName
 
-__all__ = ["RowKey", "fold", "folded"]
+if TYPE_CHECKING:
+    import duckdb
 
-VIRAMA = 9  # joins letters rather than accents one
-KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
+    from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["NAMES", "RowKey", "add_keys", "fold", "folded", "ignores", "key_spellings", "named_key"]
+
+NAMES = {"sales": "Sales", "finops": "F&O"}
+IGNORED = {"sales": "case, accents and outer blanks", "finops": "case and outer blanks"}
+# Combining classes of marks that are no accents: overlays (a struck = is another sign), viramas, which join letters,
+# and the vowels of Telugu, Thai, Lao and Tibetan that are written as marks.
+NO_ACCENTS = frozenset({0, 1, 9, 84, 91, 103, 118, 129, 130, 132})
+KATAKANA = {code: code - 0x60 for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
+# An accent that stands by itself is a sign of its own; Unicode would take it apart into a blank and a mark.
+PRIVATE = 0x10F000
+TIDY = "[!-~](?:[ -~]*[!-~])?"  # printable ASCII that trimming leaves as it is
+
+
+def ignores(app: str) -> str:
+    """What a system does not see when it compares two keys, in words.
+
+    >>> ignores("finops")
+    'F&O ignores case and outer blanks'
+    """
+    return f"{NAMES[app]} ignores {IGNORED[app]}"
 
 
 def fold(text: str, app: str) -> str:
@@ -31,11 +57,31 @@ def fold(text: str, app: str) -> str:
     """
     if text.isascii():
         return text.strip().lower()
-    wide = unicodedata.normalize("NFKC", text).casefold().translate(KATAKANA)
+    apart, together = _spacing_accents()
+    made = text.translate(apart)
+    while (plain := _folded_once(made, app)) != made:  # a letter may come out of a sign only when that is taken apart
+        made = plain
+    return made.translate(together).strip()
+
+
+def _folded_once(text: str, app: str) -> str:
+    parts = unicodedata.normalize("NFKD", text)
     if app == "sales":
-        parts = unicodedata.normalize("NFKD", wide)
-        wide = "".join(c for c in parts if unicodedata.combining(c) in {0, VIRAMA})
-    return unicodedata.normalize("NFKC", wide).strip()
+        parts = _without_accents(parts)
+    parts = unicodedata.normalize("NFKD", parts.casefold()).translate(KATAKANA)
+    return unicodedata.normalize("NFKC", _without_accents(parts) if app == "sales" else parts).strip()
+
+
+def _without_accents(parts: str) -> str:
+    return "".join(c for c in parts if unicodedata.combining(c) in NO_ACCENTS)
+
+
+@cache
+def _spacing_accents() -> tuple[dict[int, int], dict[int, int]]:
+    """Spacing accents to places nobody uses, and back."""
+    signs = [c for c in range(0x80, 0x3100) if unicodedata.decomposition(chr(c)).startswith("<compat> 0020 ")]
+    apart = {sign: PRIVATE + n for n, sign in enumerate(signs)}
+    return apart, {place: sign for sign, place in apart.items()}
 
 
 def folded(values: pa.Array | pa.ChunkedArray, app: str) -> pa.Array | pa.ChunkedArray:
@@ -45,10 +91,22 @@ def folded(values: pa.Array | pa.ChunkedArray, app: str) -> pa.Array | pa.Chunke
     odd = pc.fill_null(pc.invert(pc.string_is_ascii(text)), fill_value=False)
     if not pc.any(odd).as_py():
         return lower
-    whole = lower.combine_chunks() if isinstance(lower, pa.ChunkedArray) else lower
-    mask = odd.combine_chunks() if isinstance(odd, pa.ChunkedArray) else odd
-    made = pc.replace_with_mask(whole, mask, pa.array([fold(each, app) for each in text.filter(odd).to_pylist()]))
-    return pa.chunked_array([made]) if isinstance(lower, pa.ChunkedArray) else made
+    few = one_array(text.filter(odd)).dictionary_encode()
+    made = pa.array([fold(each, app) for each in few.dictionary.to_pylist()], pa.string()).take(few.indices)
+    whole = pc.replace_with_mask(one_array(lower), one_array(odd), made)
+    return pa.chunked_array([whole]) if isinstance(lower, pa.ChunkedArray) else whole
+
+
+def add_keys(database: duckdb.DuckDBPyConnection) -> None:
+    """Teach a connection what ``RowKey.sql`` asks for."""
+    add_texts(database)
+    add: Any = database.create_function  # its stubs want enums that move between versions
+    for app in NAMES:
+        add(f"p2c_fold_{app}", _folder(app), ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
+
+
+def _folder(app: str) -> Callable[[pa.ChunkedArray], pa.Array]:
+    return lambda values: one_array(folded(values, app))
 
 
 @dataclass(frozen=True)
@@ -67,6 +125,19 @@ class RowKey:
     def __post_init__(self) -> None:
         if not self.columns:
             raise FrameError("A key needs at least one column.", hint="Name the integration key of the template.")
+        if self.app not in NAMES:
+            raise UnknownName("app", self.app, NAMES)
+
+    @classmethod
+    def within(cls, schema: EntitySchema, columns: Sequence[str]) -> RowKey:
+        """The key of these columns in an entity set, which says which parts may be empty.
+
+        In F&O an empty text or day is a value where a column of the set's own key need not be filled in.
+        """
+        known = {name: schema.columns[name] for name in columns if name in schema.columns}
+        own = {name: column for name, column in known.items() if name in schema.key}
+        empty = {name for name, column in own.items() if not column.required and _has_empty(column.type)}
+        return cls(tuple(columns), schema.app, frozenset(empty) if schema.app == "finops" else frozenset())
 
     def texts(self, table: pa.Table) -> pa.Array:
         """The normalised key of every row of a table; null where a part that must have a value has none.
@@ -77,12 +148,10 @@ class RowKey:
         self._check(table.column_names)
         parts = [self._part(name, folded(table.column(name), self.app)) for name in self.columns]
         if len(parts) == 1:
-            joined = parts[0]
-        else:
-            escaped = [pc.replace_substring(pc.replace_substring(p, "\\", "\\\\"), "|", "\\|") for p in parts]
-            joined = pc.binary_join_element_wise(*escaped, "|", null_handling="emit_null")
-        whole = joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
-        return _without_text(whole, "|" * (len(parts) - 1))
+            return one_array(parts[0])
+        escaped = [pc.replace_substring(pc.replace_substring(p, "\\", "\\\\"), "|", "\\|") for p in parts]
+        joined = pc.binary_join_element_wise(*escaped, "|", null_handling="emit_null")
+        return _without_text(one_array(joined), "|" * (len(parts) - 1))
 
     def of(self, row: Mapping[str, object]) -> str | None:
         """The normalised key of one row; None where a part that must have a value has none.
@@ -91,24 +160,57 @@ class RowKey:
         'a\\\\|1|'
         """
         self._check(row)
-        parts = []
-        for name in self.columns:
-            text = text_of(row[name])
-            part = fold(text, self.app) if text is not None else None
-            if part in {None, ""} and self._may_be_empty(name):
-                part = ""
-            elif part in {None, ""}:
-                return None
-            parts.append(part or "")
+        parts = [fold(text_of(row[name]) or "", self.app) for name in self.columns]
+        if any(not part and not self._may_be_empty(name) for name, part in zip(self.columns, parts, strict=True)):
+            return None
+        return self._joined(parts) if any(parts) else None
+
+    def given(self, text: str) -> str:
+        """A key as a person types it, or as it was kept before, normalised.
+
+        >>> RowKey(("Quote", "Line"), "finops").given(" QUO-1 | 1")
+        'quo-1|1'
+        """
+        if len(self.columns) == 1:
+            return fold(text, self.app)
+        return self._joined([fold(part, self.app) for part in _parts(text)])
+
+    def renewed(self, keys: pa.Array) -> pa.Array:
+        """Keys that were kept before, normalised; plain ones have been the same ever since."""
+        odd = pc.fill_null(pc.invert(pc.string_is_ascii(keys)), fill_value=False)
+        if not pc.any(odd).as_py():
+            return keys
+        return pc.replace_with_mask(keys, odd, pa.array(map(self.given, keys.filter(odd).to_pylist()), pa.string()))
+
+    def sql(self, schema: pa.Schema) -> str:
+        """The normalised key of a row as SQL, equal to ``texts``; the connection has seen ``add_keys``."""
+        self._check(schema.names)
+        parts = [self._part_sql(name, schema.field(name).type) for name in self.columns]
         if len(parts) == 1:
-            return parts[0] or None
-        return "|".join(p.replace("\\", "\\\\").replace("|", "\\|") for p in parts) if any(parts) else None
+            return parts[0]
+        joined = " || '|' || ".join(rf"replace(replace({p}, '\', '\\'), '|', '\|')" for p in parts)
+        return f"nullif({joined}, '{'|' * (len(parts) - 1)}')" if self.optional else joined
+
+    def _part_sql(self, name: str, kind: pa.DataType) -> str:
+        column = '"' + name.replace('"', '""') + '"'
+        text = text_sql(column, kind)
+        if pa.types.is_dictionary(kind):
+            text = f"CAST({text} AS VARCHAR)"
+        if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_date(kind)):
+            fast = f"WHEN regexp_full_match({text}, '{TIDY}') THEN lower({text})"
+            text = f"CASE {fast} ELSE nullif(p2c_fold_{self.app}({text}), '') END"
+        return f"coalesce({text}, '')" if self._may_be_empty(name) else text
 
     def _part(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.fill_null(values, "") if self._may_be_empty(name) else _without_text(values, "")
 
     def _may_be_empty(self, name: str) -> bool:
         return len(self.columns) > 1 and name in self.optional
+
+    def _joined(self, parts: Sequence[str]) -> str:
+        if len(self.columns) == 1:
+            return parts[0]
+        return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
 
     def _check(self, names: Iterable[str]) -> None:
         known = list(names)
@@ -117,6 +219,42 @@ class RowKey:
                 raise UnknownName("key column", name, [c for c in known if not c.startswith("@")])
 
 
+def key_spellings(text: str, app: str) -> list[str]:
+    """How the key that a person types may have been kept: of one column or of several, and as it is written.
+
+    >>> key_spellings("QUO-1 | 1", "finops")
+    ['quo-1 | 1', 'quo-1|1', 'QUO-1 | 1']
+    """
+    one, several = RowKey(("a",), app), RowKey(("a", "b"), app)
+    return list(dict.fromkeys([one.given(text), several.given(text), text.strip().casefold(), text]))
+
+
+def named_key(text: str, app: str, known: Iterable[str]) -> str:
+    """The one of the known keys that a person means; where it is none of them, the text as a key."""
+    spellings, there = key_spellings(text, app), set(known)
+    return next((each for each in spellings if each in there), spellings[0])
+
+
+def _has_empty(kind: pa.DataType) -> bool:
+    """Whether a column has a value that says nothing: "" or 1900-01-01, which is read as null."""
+    return bool(pa.types.is_string(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind))
+
+
 def _without_text(values: pa.Array | pa.ChunkedArray, text: str) -> pa.Array | pa.ChunkedArray:
     """The values, null in the place of one that says nothing."""
     return pc.if_else(pc.equal(values, text), pa.scalar(None, pa.string()), values)
+
+
+def _parts(text: str) -> list[str]:
+    """The parts of a key's text, without what marks a ``|`` inside one."""
+    parts, at = [""], 0
+    while at < len(text):
+        if text[at] == "\\" and text[at + 1 : at + 2] in {"\\", "|"}:
+            at += 1
+            parts[-1] += text[at]
+        elif text[at] == "|":
+            parts.append("")
+        else:
+            parts[-1] += text[at]
+        at += 1
+    return parts

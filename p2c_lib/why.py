@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from p2c_lib.errors import UnknownName
-from p2c_lib.frames import key_text
+from p2c_lib.keys import RowKey, key_spellings
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.following import LIVE, PUBLISHED
 from p2c_lib.mapping import template
@@ -77,13 +77,12 @@ def why(app: str, entity: str, key: str, field: str, session: Session, *, ledger
 
 def why_cell(frame: EntityFrame, row: int, field: str, session: Session) -> Why:
     """Like ``why``, for a cell of a frame read from a destination: its row by position, its column by name."""
-    key = key_text(frame.table.slice(row, 1), frame.key)[0].as_py()
+    key = frame.row_key().texts(frame.table.slice(row, 1))[0].as_py()
     return why(frame.origin.app, frame.origin.entity_set, key, field, session)
 
 
 def _explained(app: str, entity: str, key: str, field: str, session: Session, ledger: Ledger) -> Why:
-    wanted = key.strip().casefold()
-    written = ledger.written(entity, [wanted])
+    written = ledger.written(entity, key_spellings(key, app))
     if not written:
         raise UnknownName(f"row of {entity} that the workbench wrote", key, ())
     fields: set[str] = set()
@@ -148,7 +147,8 @@ def _source_row(plan: Plan, rules: Template, key: str) -> pa.Table | None:
     paths = [next((rule.columns[0] for rule in rules.fields if rule.to == to), path) for path, to in rules.key.items()]
     if not set(paths) <= set(pq.read_schema(file).names):
         return None
-    at = pc.index(key_text(pq.read_table(file, columns=paths), paths), key).as_py()
+    mine = RowKey(tuple(paths), plan.facts["destination"]["app"], frozenset(paths))
+    at = pc.index(mine.texts(pq.read_table(file, columns=paths)), mine.given(key)).as_py()
     return None if at < 0 else pq.read_table(file).slice(at, 1)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import p2c_lib as p2c
 from p2c_lib.config import Workspace
 from p2c_lib.flow import TASKS, TaskWalk
-from p2c_lib.frames import EntityQuery, key_text
+from p2c_lib.frames import EntityQuery
+from p2c_lib.keys import RowKey
 from p2c_lib.ledger import open_ledger
 from p2c_lib.odata import Write
 from p2c_lib.session import Session
@@ -34,10 +36,14 @@ def waiting(session: Session) -> dict[str, set[str]]:
     return {task: set(found.get(task, {})) for task in TASKS}
 
 
+def _texts(table: pa.Table, columns: Sequence[str]) -> pa.Array:
+    return RowKey(tuple(columns), "finops").texts(table)
+
+
 def keys_of(session: Session, task: str, column: str, values: set[str]) -> set[str]:
     """The keys of a task's mapped rows whose column holds one of the values."""
     mapped = TaskWalk(task, session).map().frame
-    keys, there = (key_text(mapped.table, by).to_pylist() for by in (mapped.key, (column,)))
+    keys, there = (_texts(mapped.table, by).to_pylist() for by in (mapped.key, (column,)))
     return {key for key, value in zip(keys, there, strict=True) if value in values}
 
 
@@ -95,12 +101,12 @@ def apply_all(session: Session) -> dict[str, TaskWalk]:
 def test_a_product_holds_its_lines_their_quotes_and_all_lines_of_those_and_lets_them_go(fresh: Session) -> None:
     lines = TaskWalk("quote-lines", fresh)
     before = waiting(fresh)
-    there = set(key_text(TaskWalk("quotes", fresh).target().table, ["SalesQuotationNumber"]).to_pylist())
+    there = set(_texts(TaskWalk("quotes", fresh).target().table, ["SalesQuotationNumber"]).to_pylist())
     table = lines.check().passed.table
     every = list(
         zip(
-            *(key_text(table, [column]).to_pylist() for column in ("ProductNumber", "SalesQuotationNumber")),
-            key_text(table, lines.map().frame.key).to_pylist(),
+            *(_texts(table, [column]).to_pylist() for column in ("ProductNumber", "SalesQuotationNumber")),
+            _texts(table, lines.map().frame.key).to_pylist(),
             strict=True,
         )
     )

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from p2c_lib.errors import FrameError, UnknownName
-from p2c_lib.frames import EntityFrame, Origin, key_text
+from p2c_lib.frames import EntityFrame, Origin
+from p2c_lib.keys import RowKey
 from p2c_lib.mapping.template import CompareRules
 from p2c_lib.reconcile import Reconciliation, Snapshot, reconcile
-from p2c_lib.reconcile.sides import key_sql, opened
 
 
 def frame(table: pa.Table, key: Sequence[str] = ("id",), app: str = "sales") -> EntityFrame:
@@ -307,7 +307,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
 
 def naive(expected: pa.Table, actual: pa.Table) -> dict[str, int]:
     """The classes by the definition, row by row."""
-    keys = [[k or None for k in key_text(t, ["id"]).to_pylist()] for t in (expected, actual)]
+    keys = [RowKey(("id",), "sales").texts(t).to_pylist() for t in (expected, actual)]
     rows = [t.drop_columns(["id"]).to_pylist() for t in (expected, actual)]
     found = dict.fromkeys(("equal", "changed", "missing", "extra", "duplicate", "invalid"), 0)
     for key in set(keys[0]) | set(keys[1]):
@@ -388,25 +388,6 @@ def test_a_snapshot_on_disk_compares_like_a_frame_in_memory(tmp_path: Path) -> N
 def test_a_snapshot_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FrameError, match="no snapshot"):
         Snapshot(tmp_path / "none.parquet", frame(pa.table({"id": ["1"]})).origin)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(
-        st.none() | st.text(st.sampled_from(" \t\n\x1c\u00a0aAßİ|\\\u03a3é1."), max_size=5), min_size=1, max_size=9
-    ),
-    st.lists(st.none() | st.integers(-5, 2**62), min_size=9, max_size=9),
-)
-def test_keys_in_sql_are_the_frames_own(texts: list[str | None], numbers: list[int | None]) -> None:
-    table = pa.table({"t": pa.array(texts, pa.string()), "n": pa.array(numbers[: len(texts)], pa.int64())})
-    money = pa.array([None if n is None else Decimal(n) / 4 for n in numbers[: len(texts)]], pa.decimal128(38, 4))
-    table = table.append_column("m", money)
-    for key in (("t",), ("n",), ("m",), ("t", "n")):
-        side = frame(table, key)
-        with opened(side, side) as database:
-            got = [row[0] for row in database.sql(f'SELECT {key_sql(side)} FROM e ORDER BY "@i"').fetchall()]
-        blank = [t is not None and not t.strip() and "t" in key for t in texts]
-        assert got == [None if b else k for b, k in zip(blank, key_text(table, key).to_pylist(), strict=True)]
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))

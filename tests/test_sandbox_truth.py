@@ -9,7 +9,6 @@ import pytest
 
 import p2c_lib as p2c
 from p2c_lib.config import Workspace
-from p2c_lib.frames import key_text
 
 TASKS = {
     "products": "SellableReleasedProducts",
@@ -77,7 +76,7 @@ def test_each_planted_defect_is_caught_by_its_rule_and_nothing_clean_is(
     template = p2c.template(task)
     source = session.extract(template.source)
     gate = p2c.check(p2c.map_frame(source, template, session), task)
-    read = {_first(task, text.lower()) for text in key_text(source.table, source.key).to_pylist() if text}
+    read = {_first(task, text.lower()) for text in source.row_key().texts(source.table).to_pylist() if text}
     mine = [one for one in truth if one["entity"] == TASKS[task]]
     assert not {one["key"].lower() for one in mine if one["kind"] in LEFT_OUT} & read
     planted = {
@@ -118,7 +117,7 @@ def _follows(truth: list[dict[str, str]], task: str, findings: list[dict[str, st
 
 
 def _keys(frame: p2c.EntityFrame) -> set[str]:
-    return {text.lower() for text in key_text(frame.table, frame.key).to_pylist() if text}
+    return {text.lower() for text in frame.row_key().texts(frame.table).to_pylist() if text}
 
 
 def test_every_planted_difference_of_a_customer_is_found_with_its_column(

@@ -140,11 +140,12 @@ def list_rows(
 def show(task: TaskArgument, key: KeyArgument, *, connection_set: SetOption = SANDBOX) -> None:
     """Show everything known of one row, the oldest first."""
     with _ledger(connection_set) as (ledger, scope):
-        rows = ledger.quarantine(**scope, task=task, key=_folded(key))
+        named = _named(ledger, scope, task, key)
+        rows = ledger.quarantine(**scope, task=task, key=named)
         if not rows:
             known = {row["key"] for row in ledger.quarantine(**scope, task=task)}
             raise UnknownName("row set aside", key, known, where=task)
-    json_line({"task": task, "key": _folded(key), "history": rows})
+    json_line({"task": task, "key": named, "history": rows})
 
 
 @quarantine.command()
@@ -159,7 +160,7 @@ def waive(
     """Let a quarantined row load from the next run on."""
     who = by or getpass.getuser()
     with _ledger(connection_set) as (ledger, scope):
-        ledger.waive(**scope, task=task, key=_folded(key), by=who, why=why)
+        ledger.waive(**scope, task=task, key=_named(ledger, scope, task, key), by=who, why=why)
     typer.echo(f"{task} {key}: waived by {who}")
 
 
@@ -167,7 +168,7 @@ def waive(
 def release(task: TaskArgument, key: KeyArgument, *, connection_set: SetOption = SANDBOX) -> None:
     """End a row's waiver and its waiting; the next run judges it afresh."""
     with _ledger(connection_set) as (ledger, scope):
-        ledger.release(**scope, task=task, key=_folded(key))
+        ledger.release(**scope, task=task, key=_named(ledger, scope, task, key))
     typer.echo(f"{task} {key}: released")
 
 
@@ -191,5 +192,10 @@ def export(
     typer.echo(f"{write_sheet(table, path)}: {len(rows):,} rows")
 
 
-def _folded(key: str) -> str:
-    return key.strip().casefold()
+def _named(ledger: Ledger, scope: dict[str, str], task: str, key: str) -> str:
+    """The key of a row set aside, as the ledger has it."""
+    from p2c_lib.keys import named_key
+    from p2c_lib.mapping import template_in
+
+    known = [row["key"] for row in ledger.quarantine(**scope, task=task)]
+    return named_key(key, template_in(task, workspace()).destination.app, known)

@@ -85,6 +85,7 @@ def decide(
     from p2c_lib.company import PARTIES
     from p2c_lib.config import workspace
     from p2c_lib.errors import UnknownName
+    from p2c_lib.keys import RowKey
     from p2c_lib.ledger import open_ledger
 
     if kind not in PARTIES:
@@ -93,7 +94,8 @@ def decide(
     here.connection_set(connection_set)
     ledger = open_ledger(here.ledger)
     try:
-        pair = (key.strip().casefold(), other.strip().casefold())
+        party = PARTIES[kind].query.key, PARTIES[kind].query.app
+        pair = (RowKey(*party).given(key), RowKey(*party).given(other))
         ledger.decide(
             connection_set=connection_set, entity=kind, pair=pair, decision=decision, by=by or getpass.getuser()
         )

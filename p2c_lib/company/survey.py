@@ -65,8 +65,13 @@ def duplicates_of(name: str, session: Session, ledger: Ledger) -> DuplicateSearc
     if name not in PARTIES:
         raise UnknownName("kind of party", name, PARTIES)
     party = PARTIES[name]
-    decided: Any = ledger.decisions(connection_set=session.set.name, entity=name)
-    return find_duplicates(session.extract(party.query), party.likeness, decided=decided)
+    frame = session.extract(party.query)
+    key = frame.row_key()
+    decided: Any = {
+        tuple(sorted(map(key.given, pair))): said
+        for pair, said in ledger.decisions(connection_set=session.set.name, entity=name).items()
+    }
+    return find_duplicates(frame, party.likeness, decided=decided)
 
 
 def _orphans(reference: Reference, session: Session) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from p2c_lib.errors import FrameError
+from p2c_lib.gates.collisions import collision_lines
 from p2c_lib.gates.findings import finding_lines, places, rejected_lines, rule_lines, table_reason
 from p2c_lib.gates.held import held_rows
 from p2c_lib.gates.judge import Outcome, judge
@@ -35,6 +36,7 @@ def check(
     blocked: Mapping[str, Mapping[str, str]] | None = None,
     waived: Mapping[str, str] | None = None,
     parts: pa.Table | None = None,
+    kept_in: Mapping[str, str] | None = None,
     off: Collection[str] = (),
     ceiling: float = CEILING,
     of: int | None = None,
@@ -43,11 +45,13 @@ def check(
 
     ``suite`` is a task's name, for its suites of every stage, or the files to judge by. ``blocked`` maps a task to its
     rows set aside (normalised key text -> why); rows whose parent is among them are held, and so are those that
-    ``parts`` names: rows of which a part is set aside (``waiting_wholes``). ``waived`` maps keys a person let through
-    to who did and why: such a row passes with its findings noted. Rows the mapping rejected count as quarantined, and
-    each row counts once. The verdict is ``blocked`` when a critical rule about a whole table or about the destination
-    fails, or more than ``ceiling`` of the rows read are quarantined. Where the rows are a part of the task's ``of``
-    rows, the ceiling is a share of all of them, and rules about the whole table are left to a run that reads it whole.
+    ``parts`` names: rows of which a part is set aside (``waiting_wholes``). ``kept_in`` is the system that keeps the
+    rows of a task where it is not this task's destination. ``waived`` maps keys a person let through to who did and
+    why: such a row passes with its findings noted. Rows the mapping rejected count as quarantined, and so do rows that
+    the destination takes for one (``collisions``); each row counts once. The verdict is ``blocked`` when a critical
+    rule about a whole table or about the destination fails, or more than ``ceiling`` of the rows read are quarantined.
+    Where the rows are a part of the task's ``of`` rows, the ceiling is a share of all of them, and rules about the
+    whole table are left to a run that reads it whole.
     Rules named in ``off`` are not judged, and the verdict says so.
     Raises SuiteError for a suite that does not fit.
     """
@@ -57,8 +61,11 @@ def check(
     rows = Rows(mapped)
     let = rows.let(waived or {})
     worst, through, flagged = _sorted(stages, rows, let)
-    bad = rows.mask([rows.rejected_at, *(places(s, o, rows) for s, outcomes in worst for o in outcomes)])
-    waits, held = held_rows(mapped, rows, blocked or {}, HELD.empty_table() if parts is None else parts, bad)
+    one_key = list(collision_lines(mapped, rows))
+    aside = (places(s, o, rows) for s, outcomes in worst for o in outcomes)
+    bad = rows.mask([rows.rejected_at, *(at for at, _ in one_key), *aside])
+    behind = HELD.empty_table() if parts is None else parts
+    waits, held = held_rows(mapped, rows, blocked or {}, behind, bad, kept_in or {})
     passed = mapped.frame.with_table(mapped.frame.table.filter(pa.array(~(bad | waits)[rows.at])))
     counts = {
         "read": rows.count,
@@ -68,7 +75,8 @@ def check(
         "warnings": int((_warned(flagged, rows) & ~bad & ~waits).sum()),
     }
     rejected = rejected_lines(mapped, rows)
-    quarantined = pa.concat_tables([rejected, *_lines(worst, rows)])
+    collided = pa.concat_tables([lines for _, lines in one_key])
+    quarantined = pa.concat_tables([rejected, collided, *_lines(worst, rows)])
     verdict, why = _verdict(stages, counts, quarantined, ceiling, of)
     if off:
         why = f"{why} Rules switched off: {', '.join(sorted(off))}."
@@ -81,7 +89,7 @@ def check(
         quarantined=quarantined,
         held=held,
         warnings=pa.concat_tables([FINDING.empty_table(), *_lines(flagged, rows), *_lines(through, rows, waived)]),
-        rules=rule_lines(stages, rejected, rows),
+        rules=rule_lines(stages, rejected, collided, rows),
         ceiling=ceiling,
         stages=stages,
     )

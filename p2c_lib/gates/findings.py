@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -71,7 +71,7 @@ def rejected_lines(mapped: Mapped, rows: Rows) -> pa.Table:
     return pa.table(columns, schema=FINDING)
 
 
-def rule_lines(stages: Sequence[Stage], rejected: pa.Table, rows: Rows) -> pa.Table:
+def rule_lines(stages: Sequence[Stage], rejected: pa.Table, collided: pa.Table, rows: Rows) -> pa.Table:
     """A line for each rule: what it is about, whether it holds, how many rows fail it, who judged."""
     lines = [
         {
@@ -89,18 +89,19 @@ def rule_lines(stages: Sequence[Stage], rejected: pa.Table, rows: Rows) -> pa.Ta
         for stage in stages
         for o in stage.outcomes
     ]
-    counted = rejected.group_by(["rule", "column"], use_threads=False).aggregate([("key", "count")]).to_pylist()
-    refused = {
-        "stage": "mapping",
-        "severity": "critical",
-        "outcome": "fails",
-        "judged": rows.count,
-        "finding": None,
-        "remedy": "Correct the value at its source, or let the template convert it.",
-        "judged_by": "mapping",
-    }
-    lines += [refused | {"rule": g["rule"], "column": g["column"], "rows": g["key_count"]} for g in counted]
+    lines += _own_lines(rejected, rows, "mapping", "Correct the value at its source, or let the template convert it.")
+    lines += _own_lines(collided, rows, "keys", "Give the rows numbers that the destination tells apart.")
     return pa.Table.from_pylist(lines, schema=RULE)
+
+
+def _own_lines(found: pa.Table, rows: Rows, stage: str, remedy: str) -> list[dict[str, Any]]:
+    """A line for each thing that no suite asks for and that was found all the same."""
+    counted = found.group_by(["rule", "column"], use_threads=False).aggregate([("key", "count")]).to_pylist()
+    told = {"severity": "critical", "outcome": "fails", "judged": rows.count, "finding": None, "remedy": remedy}
+    return [
+        {**told, "stage": stage, "judged_by": stage, "rule": g["rule"], "column": g["column"], "rows": g["key_count"]}
+        for g in counted
+    ]
 
 
 def table_reason(stage: Stage, outcome: Outcome) -> str:

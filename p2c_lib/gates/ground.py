@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.frames import EntityQuery
+from p2c_lib.keys import fold
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Template
@@ -55,6 +56,6 @@ class Ground:
         }
 
     def knows(self, app: str, reference: str, value: str) -> bool:
-        """Whether a reference column holds a value, without regard to case."""
+        """Whether a reference column holds a value, compared as the app does."""
         entity, _, column = reference.partition(".")
-        return value.lower() in {known.lower() for known in self.values(app, entity, column)}
+        return fold(value, app) in {fold(known, app) for known in self.values(app, entity, column)}

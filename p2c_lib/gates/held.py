@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.frames import key_text
 from p2c_lib.gates.result import HELD, GateResult
 from p2c_lib.gates.rows import Mask, Positions, Rows
 from p2c_lib.gates.sentence import as_text, sentences
+from p2c_lib.keys import RowKey
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Mapped
@@ -22,15 +22,22 @@ __all__ = ["held_rows", "waiting_wholes"]
 
 
 def held_rows(
-    mapped: Mapped, rows: Rows, blocked: Mapping[str, Mapping[str, str]], parts: pa.Table, bad: Mask
+    mapped: Mapped,
+    rows: Rows,
+    blocked: Mapping[str, Mapping[str, str]],
+    parts: pa.Table,
+    bad: Mask,
+    kept_in: Mapping[str, str],
 ) -> tuple[Mask, pa.Table]:
     """Which good rows wait, and a line for each row they wait for.
 
-    A row that waits for a cause of its own does not wait for its whole as well, which waits for this very row.
+    ``kept_in`` is the system that keeps the rows of a task, where it is another than this task's destination: it says
+    when a value is the key of such a row. A row that waits for a cause of its own does not wait for its whole as well,
+    which waits for this very row.
     """
     waits, lines = rows.mask(()), [HELD.empty_table()]
     for parent in sorted(mapped.template.parents, key=lambda one: bool(one.whole)):
-        for at, line in _behind(mapped, rows, parent, blocked, bad | waits if parent.whole else bad):
+        for at, line in _behind(mapped, rows, parent, blocked, bad | waits if parent.whole else bad, kept_in):
             waits[at] = True
             lines.append(line)
     mine = pc.index_in(parts.column("key"), rows.keys)
@@ -42,15 +49,21 @@ def held_rows(
 
 
 def _behind(
-    mapped: Mapped, rows: Rows, parent: Parent, blocked: Mapping[str, Mapping[str, str]], out: Mask
+    mapped: Mapped,
+    rows: Rows,
+    parent: Parent,
+    blocked: Mapping[str, Mapping[str, str]],
+    out: Mask,
+    kept_in: Mapping[str, str],
 ) -> Iterator[tuple[Positions, pa.Table]]:
     """The rows behind one kind of parent: their places, and a line for each."""
     table = mapped.frame.table
-    parents = key_text(table, [parent.column])
     for task in parent.tasks:
-        reasons = blocked.get(task) or {}
-        if not reasons:
+        if not blocked.get(task):
             continue
+        key = RowKey((parent.column,), kept_in.get(task, mapped.template.destination.app))
+        parents = key.texts(table)
+        reasons = {key.given(name): why for name, why in blocked[task].items()}
         found = pc.index_in(parents, pa.array(list(reasons), pa.string())).to_numpy(zero_copy_only=False)
         at = np.flatnonzero(~np.isnan(found) & ~out[rows.at])
         why = pa.array(list(reasons.values()), pa.string()).take(pa.array(found[at].astype(np.int64)))
@@ -81,7 +94,7 @@ def waiting_wholes(mapped: Mapped, gate: GateResult, task: str) -> pa.Table:
     why = pa.array(list(reasons.values()), pa.string()).take(found.drop_null())
     given = {name: there.column(name) for name in key} | {"why": why}
     columns = {
-        "key": key_text(there, [parent.column]),
+        "key": mapped.frame.row_key([parent.column]).texts(there),
         "task": pa.repeat(pa.scalar(mapped.template.task), there.num_rows),
         "parent_key": keys.filter(pc.is_valid(found)),
         "reason": sentences(f"waits for {parent.whole}: {{why}}", given, there.num_rows),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from p2c_lib.errors import NotAuthorised, P2CError, UnknownName
+from p2c_lib.keys import fold
 from p2c_lib.report import Report, Table
 from p2c_lib.service_url import same_service
 
@@ -137,10 +138,10 @@ def _rights(ground: Ground) -> Found:
 
 
 def _company(ground: Ground) -> Found:
-    known = ground.values("finops", "LegalEntities", "LegalEntityId")
     company = ground.session.company
-    if company.lower() in {k.lower() for k in known}:
+    if ground.knows("finops", "LegalEntities.LegalEntityId", company):
         return "ok", f"company {company} exists"
+    known = ground.values("finops", "LegalEntities", "LegalEntityId")
     return "fail", f"company {company} is none of {', '.join(sorted(known)) or 'none'}"
 
 
@@ -192,14 +193,14 @@ def _units(ground: Ground) -> Found:
 
 
 def _manual_numbers(ground: Ground) -> Found:
-    company = ground.session.company.lower()
+    company = ground.session.company
     references = ground.rows(
         "finops", "NumberSequencesV2References", ("DataTypeName", "NumberSequenceCode", "ScopeType", "ScopeValue")
     )
     codes = {
-        r["NumberSequenceCode"]
+        fold(r["NumberSequenceCode"], "finops")
         for r in references
-        if r["DataTypeName"] == "SalesQuotationId" and (r["ScopeValue"] or company).lower() == company
+        if r["DataTypeName"] == "SalesQuotationId" and _same(r["ScopeValue"] or company, company)
     }
     if not codes:
         return "fail", f"company {ground.session.company} has no number sequence for sales quotations"
@@ -207,11 +208,19 @@ def _manual_numbers(ground: Ground) -> Found:
     automatic = sorted(
         s["NumberSequenceCode"]
         for s in sequences
-        if s["NumberSequenceCode"] in codes and (s["ScopeValue"] or company).lower() == company and s["Manual"] != "Yes"
+        if fold(s["NumberSequenceCode"], "finops") in codes
+        and _same(s["ScopeValue"] or company, company)
+        and s["Manual"] != "Yes"
     )
     if automatic:
         return "fail", f"sequence {', '.join(automatic)} gives quotation numbers by itself"
-    return "ok", f"sequence {', '.join(sorted(codes))} takes the numbers of Sales"
+    named = sorted(r["NumberSequenceCode"] for r in references if fold(r["NumberSequenceCode"], "finops") in codes)
+    return "ok", f"sequence {', '.join(dict.fromkeys(named))} takes the numbers of Sales"
+
+
+def _same(code: str, other: str) -> bool:
+    """Whether F&O takes two codes for one."""
+    return fold(code, "finops") == fold(other, "finops")
 
 
 def _delivery_date_control(ground: Ground) -> Found:
@@ -264,8 +273,8 @@ def _change_tracking(ground: Ground) -> Found:
 
 def _number_ranges(ground: Ground) -> Found:
     customers = ground.rows("finops", "CustomersV2", ("CustomerAccount", "IsExternallyMaintained"))
-    own = {r["CustomerAccount"].lower() for r in customers if r["IsExternallyMaintained"] != "Yes"}
-    both = sorted(own & {v.lower() for v in ground.values("sales", "accounts", "accountnumber")})
+    own = {fold(r["CustomerAccount"], "finops") for r in customers if r["IsExternallyMaintained"] != "Yes"}
+    both = sorted(own & {fold(v, "finops") for v in ground.values("sales", "accounts", "accountnumber")})
     if both:
         return "fail", f"{len(both):,} customers made in F&O have the number of an account, such as {both[0]}"
     return "ok", f"none of F&O's own {len(own):,} customers has the number of an account"

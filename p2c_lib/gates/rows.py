@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.frames import key_text
 from p2c_lib.gates.sentence import sentences
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Rows:
         self.at: Positions = table.column(ROW).to_numpy()
         self.rejected_at: Positions = lost.column(ROW).to_numpy()
         own = [name for name in lost.column_names if name not in REJECTED and not name.startswith("@")]
-        keys = [key_text(table, mapped.frame.key), key_text(lost, own)]
+        keys = [mapped.frame.row_key().texts(table), mapped.frame.row_key(own).texts(lost)]
         self.keys = self._named(pa.concat_arrays([_plain(part) for part in keys]))
 
     def _named(self, found: pa.Array) -> pa.Array:

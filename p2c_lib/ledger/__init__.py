@@ -1,5 +1,5 @@
 """What happened, durably: runs, tasks, plans, operations and rows that wait."""
 
-from p2c_lib.ledger.ledger import Ledger, WaitingRow, open_ledger
+from p2c_lib.ledger.ledger import ONE_KEY, Ledger, WaitingRow, open_ledger
 
-__all__ = ["Ledger", "WaitingRow", "open_ledger"]
+__all__ = ["ONE_KEY", "Ledger", "WaitingRow", "open_ledger"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from p2c_lib.ledger.database import engine_of
 from p2c_lib.ledger.marks import Marks
 from p2c_lib.ledger.past import Past
 
-__all__ = ["Ledger", "WaitingRow", "open_ledger"]
+__all__ = ["ONE_KEY", "Ledger", "WaitingRow", "open_ledger"]
 
+# How the gate calls what no word can let through: values the mapping refused, and rows the destination takes for one.
+ONE_KEY = "one key in "
+NO_WORD = ("mapping of ", ONE_KEY)
 GATE_COUNTS = ("read", "passed", "quarantined", "held")
 DECISIONS = ("same", "not same")
 
@@ -27,7 +30,7 @@ DECISIONS = ("same", "not same")
 class WaitingRow:
     """A row that did not go in, and why: ``kind`` is quarantined, held or failed.
 
-    ``key`` is the row's normalised key text, as ``frames.key_text`` makes it.
+    ``key`` is the row's normalised key text, as ``keys.RowKey`` makes it for its destination.
     """
 
     key: str
@@ -151,6 +154,23 @@ class Ledger(Past, Marks, Cells):
             found.setdefault(row["task"], {}).setdefault(row["key"], row["reason"])
         return found
 
+    def renew_keys(self, renew: Callable[[str], str], *, connection_set: str, company: str, task: str) -> int:
+        """Put the keys of a task's waiting rows and waivers in the form keys have now; tells how many were in another.
+
+        A row set aside or let through before keys were compared as they are now stays what it is.
+        """
+        scope, changed = {"connection_set": connection_set, "company": company, "task": task}, 0
+        for table in (schema.waiting, schema.waivers):
+            mine = [table.c[name] == value for name, value in scope.items()]
+            known = [row["key"] for row in self._read(select(table.c.key).where(*mine).distinct())]
+            for key, renewed in ((key, renew(key)) for key in known):
+                if key != renewed:
+                    changed += 1
+                    with self._write() as connection:
+                        connection.execute(update(table).where(*mine, table.c.key == key).values(key=renewed))
+                        keep(connection, table, *mine, table.c.key == renewed)
+        return changed
+
     # what the gate's rules found, run by run
 
     def record_gate(
@@ -218,7 +238,7 @@ class Ledger(Past, Marks, Cells):
         if not why.strip():
             raise ConfigError(f"{key} cannot be waived without a reason.", hint="Say why it may load as it is.")
         for row in rows:
-            if row["kind"] != "quarantined" or row["rule"].startswith("mapping of "):
+            if row["kind"] != "quarantined" or row["rule"].startswith(NO_WORD):
                 hint = "Correct the row, or the one it waits for, or the template; a waiver only overrules the gate."
                 raise ConfigError(f"{key} cannot be waived: {row['reason']}.", hint=hint)
         with self._write() as connection:

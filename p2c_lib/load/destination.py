@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import NotFound
-from p2c_lib.frames import EntityQuery, key_text
-from p2c_lib.keys import fold
+from p2c_lib.frames import EntityQuery
+from p2c_lib.keys import RowKey, fold
 from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, taken_by_another
 from p2c_lib.odata.literals import literal
 from p2c_lib.odata.stored import keeps
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "values_of"]
 
 KEYS_AT_ONCE = 40
+NO_DAY = date(1900, 1, 1)
 BY_KEY = 600
 
 
@@ -38,6 +40,7 @@ class Destination:
         self._ignored = frozenset(plan.facts["ignored"])
         self._schema = session.client(self.app).schema(self.entity_set)
         self._leaves: dict[str, Column] = {}
+        self._row_key = RowKey.within(self._schema, self.key)
         self.columns = tuple(field.name for field in plan.operations.schema.field("after").type)
 
     def read(self, rows: pa.Table, columns: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -120,12 +123,13 @@ class Destination:
         """The rows of some operations as tables, with their normalised key as ``@key``."""
         if not rows.num_rows:
             return
-        wanted = pa.array(set(rows.column("key").to_pylist()), pa.string())
+        wanted = rows.column("key").combine_chunks()
+        named = self._row_key.renewed(wanted)
         asked = tuple(dict.fromkeys((*self.key, *columns)))
         for where in self._filters(rows):
             frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
-            keys = key_text(frame.table, self.key)
-            yield frame.table.append_column("@key", keys).filter(pc.is_in(keys, value_set=wanted))
+            at = pc.index_in(self._row_key.texts(frame.table), value_set=named)
+            yield frame.table.append_column("@key", wanted.take(at)).filter(pc.is_valid(at))
 
     def _is_another(self, row: Mapping[str, Any], found: Mapping[str, Any] | None) -> bool:
         """Whether the row an operation names by its id is not the one that stands at its key."""
@@ -208,6 +212,8 @@ class Destination:
         terms = []
         for name, value in key.items():
             column = self._schema.column(name)
+            if value is None and name in self._row_key.optional:
+                value = "" if pa.types.is_string(column.type) else NO_DAY
             if value is None:
                 raise NotFound(f"A row of {self.entity_set} has no {name}.", target=self.entity_set)
             terms.append(f"{column.wire} eq {literal(value, column)}")

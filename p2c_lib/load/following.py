@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import NotSent, ServiceError
-from p2c_lib.frames import EntityQuery, key_text
+from p2c_lib.frames import EntityQuery
 from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
 from p2c_lib.odata import Write
 from p2c_lib.plan.consequences import priced
@@ -111,7 +111,7 @@ class Following:
         items: dict[str, list[Any]] = {}
         for where in _filters([str(row["@id"]) for row in there.values()]):
             frame = self._session.extract(EntityQuery("sales", ITEMS, (PRODUCT, "amount"), (PRODUCT,), where))
-            keys = key_text(frame.table, (PRODUCT,)).to_pylist()
+            keys = frame.row_key().texts(frame.table).to_pylist()
             for key, amount in zip(keys, frame.table.column("amount").to_pylist(), strict=True):
                 items.setdefault(key, []).append(amount)
         without = [key for key, row in there.items() if row["price"] not in items.get(key, ())]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError
-from p2c_lib.frames import key_text
+from p2c_lib.keys import RowKey
 from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, LATEST, OPEN, SENT, answer, taken_by_another
 from p2c_lib.load.words import in_words
 from p2c_lib.odata.failures import clean_infolog
@@ -115,11 +115,12 @@ class PackageImport:
     def _refused(self, table: pa.Table, result: PackageResult) -> dict[int, str]:
         """The rows that the import names as refused, by their place, and why; named by key, else by number from 1."""
         names = [name for name in self._writer.schema.key if name != "dataAreaId"]
-        keys = key_text(table, names).to_pylist() if set(names) <= set(table.column_names) else []
-        places = {key: place for place, key in enumerate(keys)}
+        key = RowKey.within(self._writer.schema, names)
+        keys = key.texts(table).to_pylist() if set(names) <= set(table.column_names) else []
+        places = {each: place for place, each in enumerate(keys)}
         found: dict[int, str] = {}
         for error in result.errors.to_pylist():
-            place = places.get(error["key"].strip().casefold(), (error["row"] or 0) - 1)
+            place = places.get(key.given(error["key"]), (error["row"] or 0) - 1)
             if 0 <= place < table.num_rows:
                 reason = clean_infolog(error["reason"])
                 found[place] = in_words(reason, self._writer.company) or reason

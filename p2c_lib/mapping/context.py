@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow.compute as pc
-
 from p2c_lib.frames import EntityQuery
+from p2c_lib.keys import folded
 from p2c_lib.mapping.transforms.text import as_text
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ class RunContext:
     _found: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def lookup(self, app: str, entity: str, by: str, column: str) -> dict[str, str]:
-        """``column`` by the text of ``by`` in lower case; where ``by`` stands twice the first row counts."""
+        """``column`` by the text of ``by`` as its system compares it; of a ``by`` that stands twice the first row."""
         asked = (app, entity, by, column)
         if asked not in self._found:
             frame = self.session.extract(EntityQuery(app, entity, (by, column), (by,)))
-            keys = pc.utf8_lower(pc.utf8_trim_whitespace(as_text(frame.table.column(by).combine_chunks())))
+            keys = folded(frame.table.column(by), app)
             values = as_text(frame.table.column(column).combine_chunks())
             pairs = zip(keys.to_pylist()[::-1], values.to_pylist()[::-1], strict=True)
             self._found[asked] = {key: value for key, value in pairs if key}

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError
-from p2c_lib.frames import EntityFrame, EntityQuery, key_text
+from p2c_lib.frames import EntityFrame, EntityQuery
+from p2c_lib.keys import RowKey
 from p2c_lib.mapping.chain import joined_chunks
 from p2c_lib.mapping.evidence import ONE_VALUE, SURE, Agreement, Column, agreement, learned_map
 from p2c_lib.mapping.mapped import plain
@@ -207,8 +208,11 @@ def _plain(table: pa.Table, name: str) -> pa.Array:
 
 def _found_key(source: EntityFrame, target: EntityFrame, ours: list[str], theirs: list[str]) -> tuple[str, str] | None:
     """The pair of columns that tells rows apart on both sides and shares most values, the more distinct the better."""
-    one = {name: _keys(source, name) for name in ours if _tells_apart(source.table.column(name))}
-    other = {name: _keys(target, name) for name in theirs if _tells_apart(target.table.column(name))}
+    sides = ((source, ours), (target, theirs))
+    one, other = (
+        {name: pc.unique(_keys(frame, name, target)).drop_null() for name in names if _tells_apart(frame, name)}
+        for frame, names in sides
+    )
     shared = {
         (a, b): (
             int(pc.sum(pc.is_in(mine, value_set=yours)).as_py() or 0) * _identifies(a) * _identifies(b),
@@ -226,11 +230,13 @@ def _identifies(name: str) -> float:
     return 1.1 if words_of(name) & IDENTIFYING else 1.0
 
 
-def _keys(frame: EntityFrame, name: str) -> pa.Array:
-    return pc.unique(key_text(frame.table, [name])).drop_null()
+def _keys(frame: EntityFrame, name: str, target: EntityFrame) -> pa.Array:
+    """A column as a key of the target, compared as the target's system does."""
+    return RowKey((name,), target.origin.app).texts(frame.table)
 
 
-def _tells_apart(column: pa.ChunkedArray) -> bool:
+def _tells_apart(frame: EntityFrame, name: str) -> bool:
+    column = frame.table.column(name)
     kind = column.type
     if pa.types.is_decimal(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or len(column) == 0:
         return False
@@ -240,7 +246,7 @@ def _tells_apart(column: pa.ChunkedArray) -> bool:
 
 def _matched(source: EntityFrame, target: EntityFrame, pair: tuple[str, str]) -> tuple[pa.Table, pa.Table]:
     """Rows of both sides with the same key, side by side; a key that stands twice at the destination counts once."""
-    mine, yours = key_text(source.table, [pair[0]]), key_text(target.table, [pair[1]])
+    mine, yours = _keys(source, pair[0], target), _keys(target, pair[1], target)
     place = pc.index_in(mine, value_set=yours.drop_null())
     rows = pc.indices_nonzero(pc.is_valid(yours))
     met = pc.and_(pc.is_valid(place), pc.is_valid(mine))

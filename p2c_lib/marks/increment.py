@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from p2c_lib.errors import ConfigError
-from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.frames import EntityFrame
 from p2c_lib.ledger import Ledger
 from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
 from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
@@ -121,14 +121,16 @@ class Increment:
         query = self._template.destination
         if self.delta.whole:
             return self._session.extract(query, snapshot=snapshot, progress=progress)
-        keys, wanted = passed.table.select(list(query.key)).drop_null(), key_text(passed.table, query.key)
+        key = passed.row_key(query.key)
+        wanted = key.texts(passed.table)
+        keys = passed.table.select(list(query.key)).filter(pc.is_valid(wanted))
         if keys.num_rows > max(WORTH_WHOLE, (self.of or 0) // SHARE) or any("." in name for name in query.key):
             frame = self._session.extract(query, snapshot=snapshot, progress=progress)
         else:
             schema = self._session.client(query.app).schema(query.entity)
             filters = among_keys(schema, keys.to_pylist())
             frame = self._session.extract_parts(query, filters, note="only the keys that were read", snapshot=snapshot)
-        mine = pc.is_in(key_text(frame.table, query.key), value_set=wanted)
+        mine = pc.is_in(key.texts(frame.table), value_set=wanted.drop_null())
         return frame.with_table(frame.table.filter(mine))
 
     def there(self) -> int | None:

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from p2c_lib.agreement import forget
 from p2c_lib.errors import P2CError
-from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.frames import EntityFrame
+from p2c_lib.keys import RowKey
 from p2c_lib.load import apply
 from p2c_lib.odata.among import among_keys
 from p2c_lib.plan.files import saved
@@ -67,10 +68,9 @@ def _agreed(keys: Sequence[str], template: Template, session: Session, ledger: L
     file = ledger.agreed(connection_set=session.set.name, company=session.company, task=template.task)
     if file is None or not file.is_file():
         return pa.table({})
-    table = pq.read_table(file)
-    return table.filter(
-        pc.is_in(key_text(table, template.destination.key), value_set=pa.array(list(keys), pa.string()))
-    )
+    table, query = pq.read_table(file), template.destination
+    mine = RowKey.within(session.client(query.app).schema(query.entity), query.key).texts(table)
+    return table.filter(pc.is_in(mine, value_set=pa.array(list(keys), pa.string())))
 
 
 def _delete(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.frames import key_text
 from p2c_lib.marks.mark import SEEN, Mark
 from p2c_lib.marks.watched import twin_column
 
@@ -58,7 +57,7 @@ def source_keys(mapped: Mapped) -> pa.Array:
     """The normalised key of each source row, by its place; null where it has none."""
     parts = [(mapped.frame.table, mapped.frame.key), (mapped.rejected, tuple(mapped.template.key.values()))]
     places = pa.concat_arrays([_one(table, ROW) for table, _ in parts])
-    keys = pa.concat_arrays([key_text(table, key) for table, key in parts])
+    keys = pa.concat_arrays([mapped.frame.row_key(key).texts(table) for table, key in parts])
     return keys.take(pc.index_in(_places(len(mapped.source)), value_set=places))
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.keys import named_key
 from p2c_lib.plan.forecast import OPS, counts_of
 from p2c_lib.plan.operations import numbered
 
@@ -36,6 +37,10 @@ def narrowed(plan: Plan, *, kept: bool, **chosen: Collection[str] | None) -> Pla
             hint="Give one of: ops, keys, fields, causes; on the command line --op, --key, --field, --cause.",
         )
     operations = plan.operations
+    said = ", ".join(f"{name} {', '.join(values)}"[:200] for name, values in given.items())
+    if "keys" in given:
+        known, app = operations.column("key").to_pylist(), plan.facts["destination"]["app"]
+        given["keys"] = [named_key(key, app, known) for key in given["keys"]]
     _check_known(plan, given)
     row_hit = _rows_hit(operations, given)
     if given.keys() & {"fields", "causes"}:
@@ -44,7 +49,6 @@ def narrowed(plan: Plan, *, kept: bool, **chosen: Collection[str] | None) -> Pla
         operations = operations.filter(row_hit if kept else pc.invert(row_hit))
     operations = numbered(operations)
     facts = {name: value for name, value in plan.facts.items() if name != "operations_sha256"}
-    said = ", ".join(f"{name} {', '.join(values)}"[:200] for name, values in given.items())
     facts |= {
         "made": now(),
         "counts": {**plan.facts["counts"], **counts_of(operations)},
@@ -76,8 +80,7 @@ def _check_known(plan: Plan, given: dict[str, list[str]]) -> None:
             raise UnknownName("choice", name, CHOICES)
         names = set(known[name]())
         for value in values:
-            wanted = value.strip().casefold() if name == "keys" else value
-            if wanted not in names:
+            if value not in names:
                 raise UnknownName(f"{name[:-1]} of this plan", value, names)
 
 
@@ -87,7 +90,7 @@ def _rows_hit(operations: pa.Table, given: dict[str, list[str]]) -> pa.ChunkedAr
     if "ops" in given:
         hit = pc.and_(hit, pc.is_in(operations.column("op"), value_set=pa.array(given["ops"])))
     if "keys" in given:
-        keys = pa.array([key.strip().casefold() for key in given["keys"]], pa.string())
+        keys = pa.array(given["keys"], pa.string())
         hit = pc.and_(hit, pc.is_in(operations.column("key"), value_set=keys))
     return hit
 

@@ -18,7 +18,7 @@ __all__ = ["Reconciliation", "Snapshot", "reconcile"]
 def reconcile(expected: Side, actual: Side, template: Template) -> Reconciliation:
     """Compare what should be there with what is, by key, under the template's compare rules.
 
-    Keys pair without regard to case and outer white space. Every row lands in one class: equal, changed, missing,
+    Keys pair as the destination compares them (``RowKey``). Every row lands in one class: equal, changed, missing,
     extra, duplicate (its key stands more than once on a side; never paired) or invalid (it has no key). Either side may
     be a Snapshot, which stays on disk. Raises FrameError where the frames do not fit together.
     """

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import UnknownName
-from p2c_lib.frames import key_text
 from p2c_lib.reconcile.sides import quoted
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _normal(frame: EntityFrame, likeness: Likeness) -> pa.Table:
         ).to_arrow_table()
     finally:
         database.close()
-    keys = pc.fill_null(key_text(frame.table, frame.key), "")
+    keys = pc.fill_null(frame.row_key().texts(frame.table), "")
     return table.append_column("key", keys).append_column("i", pa.array(np.arange(len(frame))))
 
 

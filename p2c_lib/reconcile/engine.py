@@ -8,14 +8,14 @@ collision costs a look and never an answer. Only two rows of one key whose 64-bi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from p2c_lib.reconcile.causes import cause_sql, values_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
 from p2c_lib.reconcile.patterns import find_patterns
-from p2c_lib.reconcile.sides import AT, Side, Snapshot, key_sql, opened, quoted, rows_at, text_literal
+from p2c_lib.reconcile.sides import AT, Side, Snapshot, arrow_schema, opened, pairing, quoted, rows_at, text_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,7 +47,7 @@ def find(expected: Side, actual: Side, columns: Sequence[ComparedColumn]) -> Fin
 
 def equal_pairs(expected: Side, actual: Side, classes: pa.Table) -> pa.Table:
     """The pairs that are in none of the classes: ``@expected``, ``@actual``, ``key``."""
-    keys = {"e": key_sql(expected), "a": key_sql(replace_key(actual, expected.key))}
+    keys = _keys(expected, actual)
     with opened(expected, actual, expected.key) as database:
         database.register("classes", classes)
         left = {
@@ -61,9 +61,10 @@ def equal_pairs(expected: Side, actual: Side, classes: pa.Table) -> pa.Table:
         ).to_arrow_table()
 
 
-def replace_key(side: Side, key: tuple[str, ...]) -> Side:
-    """The side with the other side's key, by which both pair."""
-    return side if side.key == key else replace(side, origin=replace(side.origin, key=key))
+def _keys(expected: Side, actual: Side) -> dict[str, str]:
+    """The key of either side as SQL, by the name of its view."""
+    key = pairing(expected, actual)
+    return {name: key.sql(arrow_schema(side)) for name, side in (("e", expected), ("a", actual))}
 
 
 def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> int:
@@ -71,7 +72,7 @@ def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn]
 
     Tells how many pairs need none: their hashes are the same.
     """
-    keys = {"e": key_sql(sides["e"]), "a": key_sql(replace_key(sides["a"], sides["e"].key))}
+    keys = _keys(sides["e"], sides["a"])
     hashes = []
     for name, key in keys.items():
         row = ", ".join([key, *(c.aligned(name) for c in columns)])

@@ -15,12 +15,14 @@ from p2c_lib.reconcile.clusters import Cluster, Fix, causes_of, clusters_of
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import CLASSES, equal_pairs, find
 from p2c_lib.reconcile.preview import Preview, preview_of, with_fixes
-from p2c_lib.reconcile.sides import Side, taken
+from p2c_lib.reconcile.sides import Side, pairing, taken
+from p2c_lib.reconcile.twice import keys_twice
 from p2c_lib.report import Figures, Part, Report, Table, stacked_bars
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from p2c_lib.keys import RowKey
     from p2c_lib.mapping import Template
 
 __all__ = ["COLOURS", "Reconciliation"]
@@ -51,6 +53,11 @@ class Reconciliation:
     template: Template
     classes: pa.Table = field(repr=False)
     differences: pa.Table = field(repr=False)
+
+    @property
+    def row_key(self) -> RowKey:
+        """The key by which the rows pair, as the destination compares it."""
+        return pairing(self.expected, self.actual)
 
     @cached_property
     def sides(self) -> Mapping[str, Mapping[str, int]]:
@@ -112,6 +119,11 @@ class Reconciliation:
             found = found.append_column(name, self._spelling(name, found))
         return found
 
+    @cached_property
+    def twice(self) -> Mapping[str, str]:
+        """Why each key of the class ``duplicate`` is no key of one row: how often it stands where, and spelt how."""
+        return keys_twice(self.rows("duplicate"), self.row_key)
+
     def report(self) -> Report:
         """What was compared, the classes, the commonest causes and the first differences."""
         sides = [(side, name, n) for side, counts in self.sides.items() for name, n in counts.items()]
@@ -119,6 +131,9 @@ class Reconciliation:
         if self.differences.num_rows:
             parts += [self._bars(), _shown("Causes", self.causes)]
             parts.append(_shown("Differences", self.differences.drop_columns(["@expected", "@actual"])))
+        if self.twice:
+            lines = tuple(self.twice.items())
+            parts.append(Table(("key", "why"), lines[:SHOWN], "Keys that stand more than once", len(lines)))
         clean = sum(self.summary.values()) == self.summary["equal"]
         return Report(f"Reconciliation of {self.template.task}", "pass" if clean else "warn", self._why(), tuple(parts))
 

@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from p2c_lib.errors import FrameError
-from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.frames import EntityFrame, row_key
+from p2c_lib.keys import RowKey, add_keys
 
 if TYPE_CHECKING:
     from p2c_lib.frames import Origin
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "key_sql", "opened", "quoted", "rows_at", "taken", "text_literal"]
+__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "opened", "pairing", "quoted", "rows_at", "taken", "text_literal"]
 
 AT = "@i"
-TIDY = "[!-~](?:[ -~]*[!-~])?"  # printable ASCII that trimming leaves as it is
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,10 @@ class Snapshot:
         """The columns of the integration key."""
         return self.origin.key
 
+    def row_key(self, columns: Sequence[str] = ()) -> RowKey:
+        """The integration key, or these columns, as the system compares them that the rows are meant for."""
+        return row_key(self.origin, self.schema, columns)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the service's columns, without the workbench's own."""
@@ -93,10 +97,8 @@ def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -
     try:
         spill = next((s.path.parent / ".spill" for s in (expected, actual) if isinstance(s, Snapshot)), "")
         database.execute(f"SET temp_directory = {text_literal(str(spill))}")
-        database.execute("SET TimeZone = 'UTC'")
         database.execute("SET enable_progress_bar = false")
-        add: Any = database.create_function  # its stubs want enums that move between versions
-        add("key_text", _key_of_text, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
+        add_keys(database)
         for name, side in (("e", expected), ("a", actual)):
             _register(database, name, side, columns)
         yield database
@@ -125,10 +127,6 @@ def rows_at(database: duckdb.DuckDBPyConnection, name: str, side: Side, position
     return f"{chosen} AS {name}"
 
 
-def _key_of_text(values: pa.ChunkedArray) -> pa.Array:
-    return key_text(pa.table({"k": values}), ["k"])
-
-
 def taken(side: Side, column: str, positions: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """The values of a column at row positions, null where the position is."""
     if isinstance(side, EntityFrame):
@@ -139,24 +137,9 @@ def taken(side: Side, column: str, positions: pa.ChunkedArray) -> pa.ChunkedArra
         return database.sql(sql).to_arrow_table().column("v")
 
 
-def key_sql(side: Side) -> str:
-    """The normalised key of a row as SQL, equal to ``key_text``; null where a part of it holds nothing."""
-    schema = arrow_schema(side)
-    parts = [_part(name, schema.field(name).type) for name in side.key]
-    if len(parts) == 1:
-        return parts[0]
-    escaped = [rf"replace(replace({p}, '\', '\\'), '|', '\|')" for p in parts]
-    return " || '|' || ".join(escaped)
-
-
-def _part(name: str, kind: pa.DataType) -> str:
-    column = quoted(name)
-    if pa.types.is_integer(kind):
-        return f"CAST({column} AS VARCHAR)"
-    if pa.types.is_decimal(kind):
-        return rf"regexp_replace(regexp_replace(CAST({column} AS VARCHAR), '(\.\d*?)0+$', '\1'), '\.$', '')"
-    text = column if pa.types.is_string(kind) else f"CAST({column} AS VARCHAR)"
-    return f"CASE WHEN regexp_full_match({text}, '{TIDY}') THEN lower({text}) ELSE nullif(key_text({text}), '') END"
+def pairing(expected: Side, actual: Side) -> RowKey:
+    """The key by which both sides pair: the expected side's columns, as the actual side's system compares them."""
+    return actual.row_key(expected.key)
 
 
 def quoted(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.frames import EntityFrame, key_text
+from p2c_lib.frames import EntityFrame
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import find
 from p2c_lib.reconcile.sides import Side, Snapshot
@@ -35,11 +35,12 @@ def moved_since(recon: Reconciliation, agreed: EntityFrame) -> pa.Table:
     expected, actual = (
         _rows(s, told.column(f"@{n}")) for s, n in ((recon.expected, "expected"), (recon.actual, "actual"))
     )
-    base = agreed.with_table(agreed.table.filter(pc.is_in(key_text(agreed.table, expected.key), _flat(told, "key"))))
+    key = recon.row_key
+    base = agreed.with_table(agreed.table.filter(pc.is_in(key.texts(agreed.table), _flat(told, "key"))))
     spots = _spots(told)
     source = pc.is_in(spots, _spots(_differences(expected, base, recon)))
     destination = pc.is_in(spots, _spots(_differences(_shaped(base, expected), actual, recon)))
-    known = pc.is_in(_flat(told, "key"), key_text(base.table, expected.key))
+    known = pc.is_in(_flat(told, "key"), key.texts(base.table))
     moved = pc.case_when(
         pc.make_struct(pc.invert(known), pc.and_(source, destination), source, destination),
         *(pa.scalar(name) for name in ("unknown", "both-changed", "source-ahead", "destination-ahead", "within-rules")),
@@ -58,7 +59,7 @@ def extras_of(recon: Reconciliation, *, agreed: EntityFrame | None = None, aside
     taken = _rows(recon.actual, rows.column("@actual")).table
     ours = _marked(taken)
     if agreed is not None:
-        ours = pc.or_(ours, pc.is_in(_flat(rows, "key"), key_text(agreed.table, recon.expected.key)))
+        ours = pc.or_(ours, pc.is_in(_flat(rows, "key"), recon.row_key.texts(agreed.table)))
     kept = pc.is_in(_flat(rows, "key"), pa.array(list(aside), pa.string()))
     whole = recon.expected.origin.complete
     said = [

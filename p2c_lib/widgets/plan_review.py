@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import traitlets
 
 from p2c_lib.errors import UnknownName
+from p2c_lib.keys import named_key
 from p2c_lib.plan.forecast import OPS
 from p2c_lib.plan.operations import text_of
 from p2c_lib.plan.review import routes_of, why_command
@@ -77,9 +78,10 @@ class PlanReview(PagedWidget):
     def show_operation(self, key: str) -> None:
         """Show a whole operation, as a click on its key would. Raises UnknownName for a key the plan does not have."""
         keys = self.plan.operations.column("key").to_pylist() if self.plan else []
-        if key.strip().casefold() not in keys:
+        named = named_key(key, self.plan.facts["destination"]["app"], keys) if self.plan else key
+        if named not in keys:
             raise UnknownName("key of this plan", key, keys)
-        self.wanted = {**self.wanted, "open": keys.index(key.strip().casefold())}
+        self.wanted = {**self.wanted, "open": keys.index(named)}
 
     def export(self, path: str | Path) -> Path:
         """Write the chosen lines to a .csv, .xlsx or .parquet file; text that a spreadsheet would run is defused."""

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.keys import folded
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import as_text
 
@@ -127,11 +128,11 @@ def lookup(
 ) -> Converted:
     """Another entity's value: ``column`` (``AddressStates.State``) of the row whose ``by`` is the value that came.
 
-    The comparison is without regard to case and outer white space; a value that no row has is refused.
+    Compared as that entity's system compares keys; a value that no row has is refused.
     """
     entity, _, name = column.partition(".")
     found = context.lookup(app, entity, by, name)
-    keys = pc.utf8_lower(pc.utf8_trim_whitespace(as_text(values))).to_pylist()
+    keys = folded(values, app).to_pylist()
     answers = [found.get(key) if key else None for key in keys]
     refused = [bool(key) and key not in found for key in keys]
     return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), f"is no {by} in {entity}")
