@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from p2c_lib.config import Workspace
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load import apply, undo
-from p2c_lib.odata import Write
+from p2c_lib.load.writes import PlanWriter
+from p2c_lib.odata import Write, WriteResult
 from p2c_lib.plan import Plan
 from p2c_lib.session import Session, connect
 from tests.customers import plan_of
@@ -131,6 +133,37 @@ def test_a_row_of_sales_is_known_by_its_id_and_not_by_its_key(session: Session, 
     outcome = apply(plan, session, ledger=ledger)
     assert outcome.rows.column("state").to_pylist() == ["applied", "drifted", "applied"]
     assert sorted(accounts_of(session, "ZXD")) == names
+
+
+def test_a_row_that_has_the_id_of_the_plan_is_the_plans(session: Session) -> None:
+    rows = ACCOUNTS.rows("ZXG", 3, 1)
+    plan = planned(session, ACCOUNTS, "ZXG", rows)
+    first = {"accountid": plan.operations.column("id")[0].as_py()}
+    other = {"accountnumber": "ZXG000000", "name": "as the service made it of the plan's"}
+    taken = {"accountnumber": "ZXG000001", "name": "of somebody else"}
+    results = session.sales.write([Write("create", "accounts", None, body) for body in (other | first, taken)])
+    assert all(result.ok for result in results)
+    assert apply(plan, session).rows.column("state").to_pylist() == ["applied", "failed", "applied"]
+
+
+@SUBJECTS
+def test_a_request_of_a_killed_process_that_arrives_late_is_ours_all_the_same(
+    session: Session, ledger: Ledger, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = laid(session, subject, "ZXH")
+    journalled(ledger, plan)
+    send, late = PlanWriter.send, []
+
+    def after_the_late_one(writer: PlanWriter, rows: pa.Table) -> list[WriteResult]:
+        if not late:
+            late.extend(result.ok for result in send(writer, rows))
+        return send(writer, rows)
+
+    monkeypatch.setattr(PlanWriter, "send", after_the_late_one)
+    outcome = apply(plan, session, ledger=ledger)
+    assert late == [True] * len(plan)
+    assert outcome.complete, outcome.problems().to_pylist()
+    assert wrong(session, subject, "ZXH", subject.rows("ZXH", ROWS, 2)) == []
 
 
 def test_a_row_that_got_another_key_is_not_taken_for_deleted(session: Session, ledger: Ledger) -> None:
