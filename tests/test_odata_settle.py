@@ -245,3 +245,15 @@ def test_two_values_are_one_exactly_where_the_service_keeps_them_alike(
         schema = client.schema(entity_set)
     assert keeps(other, found, schema.column(column), app)
     assert keeps(one, found, schema.column(column), app) == (shown[0] == shown[1])
+
+
+def test_a_number_is_kept_with_the_decimals_of_its_column(store: Store, portal: BlockingPortal) -> None:
+    with sales_client(store, portal) as client:
+        weight = client.schema("products").column("stockweight")
+        credit = client.schema("accounts").column("creditlimit")
+    assert (weight.places, credit.places_by) == (2, "currency")
+    assert keeps(Decimal("1.239"), Decimal("1.24"), weight, "sales")
+    assert not keeps(Decimal("1.239"), Decimal("1.23"), weight, "sales")
+    assert not keeps(Decimal("1250.4"), Decimal(1250), credit, "sales")
+    assert keeps(1250, Decimal("1250.0000000000"), credit, "sales")
+    assert not keeps(None, Decimal(0), credit, "sales")

@@ -39,9 +39,9 @@ from p2c_lib.load.refusal import refuse
 from p2c_lib.load.versions import look_again
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
+from p2c_lib.odata import WriteResult
 
 if TYPE_CHECKING:
-    from p2c_lib.odata import WriteResult
     from p2c_lib.plan import Plan
     from p2c_lib.session import Session
 
@@ -53,8 +53,7 @@ ROUNDS = 5
 # What no second apply of the same plan changes.
 FINAL = {APPLIED, DRIFTED}
 REST = 0.3
-# Dataverse: a row with this primary id exists. A plan gives its new rows ids that nobody else has.
-OWN_ID_TAKEN = "0x80040237"
+TAKEN = 204
 MOVED = "somebody changed the row after the plan was made; it is left as it is, and a new plan would show it"
 OUTCOME = pa.schema(
     [
@@ -244,12 +243,20 @@ class _Applying:
 
     def _judged(self, part: pa.Table, results: list[WriteResult]) -> tuple[list[Line], dict[int, Line]]:
         """The outcomes that are known, and the operations in doubt by position."""
-        lines = [
-            _judged(at, result, self._writer.company, again=at in self._again)
-            for at, result in zip(part.column("position").to_pylist(), results, strict=True)
-        ]
+        ended = dict(zip(part.column("position").to_pylist(), results, strict=True))
+        ended |= self._made_before(part, [at for at, result in ended.items() if isinstance(result.error, Duplicate)])
+        lines = [_judged(at, each, self._writer.company, again=at in self._again) for at, each in ended.items()]
         doubtful = {line["position"]: line for line in lines if line["state"] == SENT}
         return [line for line in lines if line["state"] != SENT], doubtful
+
+    def _made_before(self, part: pa.Table, doubles: list[int]) -> dict[int, WriteResult]:
+        """What is refused as a double and is the plan's own row: in Sales one with the id the plan gave it."""
+        rows = _picked(part, doubles)
+        try:
+            ours = self._destination.with_own_id(rows)
+        except ServiceError as error:
+            return {at: WriteResult(error.status, None, error, error.request_id) for at in doubles}
+        return {at: WriteResult(TAKEN, row_id, None, "") for at, row_id in ours.items()}
 
     def _told(self, lines: Iterator[Line]) -> Iterator[Line]:
         listed = list(lines)
@@ -267,7 +274,7 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
     if result.error is None:
         return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
-    done_before = isinstance(error, (Drifted, Duplicate)) and (again or error.code.lower() == OWN_ID_TAKEN)
+    done_before = again and isinstance(error, (Drifted, Duplicate))
     if isinstance(error, Drifted) and not done_before:
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):

@@ -64,6 +64,13 @@ class Destination:
         by_id = self._by_id([row for row in listed if self._is_another(row, there.get(row["key"]))])
         return {row["position"]: self._stands(row, by_id.get(row["id"]), there.get(row["key"])) for row in listed}
 
+    def with_own_id(self, rows: pa.Table) -> dict[int, str]:
+        """The creates of Sales, by position, whose row is there under the id the plan gave it alone."""
+        named = rows.filter(pc.and_(pc.equal(rows.column("op"), "create"), pc.is_valid(rows.column("id"))))
+        there = self._by_id(named.to_pylist())
+        known = dict(zip(named.column("position").to_pylist(), named.column("id").to_pylist(), strict=True))
+        return {at: row_id for at, row_id in known.items() if row_id in there}
+
     def differing(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         """The fields an operation writes that do not hold exactly what the service keeps of what it writes."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}

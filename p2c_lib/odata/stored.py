@@ -23,6 +23,7 @@ __all__ = ["keeps"]
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 COMPANY = "dataAreaId"
+ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_EVEN)
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "Edm.Decimal"}
 
 
@@ -81,14 +82,22 @@ class _Kept:
     def forms(self, value: object) -> tuple[object, ...]:
         """What the service may keep of a value that is written."""
         held = self.held(value)
-        if isinstance(held, Decimal) and pa.types.is_decimal(self.column.type):
-            scale = self.column.type.scale
-            return (held, *(_rounded(held, scale, rule) for rule in (ROUND_HALF_UP, ROUND_HALF_EVEN)))
+        if isinstance(held, Decimal):
+            return (held, *(_rounded(held, places, rule) for places in self._places() for rule in ROUNDINGS))
         if isinstance(held, datetime):
             return (held, held.replace(microsecond=0))
         if isinstance(held, str) and self.column.edm == "Edm.String" and self.dialect.empty_is_null:
             return tuple(form or None for form in (held, held.rstrip(" "), held.rstrip()))
         return (held,)
+
+    def _places(self) -> list[int]:
+        """The decimals a number may be kept with: as many as a read shows, or those the column itself asks for.
+
+        Money that goes by the organisation or the row's currency is planned with those decimals, so nothing is guessed.
+        """
+        shown = [self.column.type.scale] if pa.types.is_decimal(self.column.type) else []
+        own = self.column.places if self.column.places_by == "attribute" else None
+        return shown if own is None else [*shown, own]
 
     @property
     def _is_enum(self) -> bool:
