@@ -18,8 +18,19 @@ from p2c_lib.mapping.transforms import Context, Converted
 from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
 from p2c_lib.mapping.transforms.combine import coalesce
 from p2c_lib.mapping.transforms.text import as_text, is_blank
+from p2c_lib.odata.characters import refused, shown, why_refused
 
-__all__ = ["Outcome", "converted_by", "decided", "distinct_rows", "filled", "joined_chunks", "rejected", "run"]
+__all__ = [
+    "Outcome",
+    "converted_by",
+    "decided",
+    "distinct_rows",
+    "filled",
+    "joined_chunks",
+    "rejected",
+    "run",
+    "sendable",
+]
 
 SAMPLE = 2_000
 BLOCK = 65_536
@@ -39,7 +50,28 @@ class Outcome:
 
 
 def run(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows: int, context: Context) -> Outcome:
-    """The rule's value for every row, as ``kind``; the columns are those of ``rule.columns`` in their order."""
+    """The rule's value for every row, as ``kind``; the columns are those of ``rule.columns`` in their order.
+
+    A text that holds what no service takes, such as a control character, is rejected.
+    """
+    return sendable(_run(columns, rule, kind, rows, context))
+
+
+def sendable(outcome: Outcome) -> Outcome:
+    """The outcome with a reason for each text that may not be sent."""
+    if not pa.types.is_string(outcome.values.type):
+        return outcome
+    values = joined_chunks(outcome.values)
+    odd = refused(values)
+    if odd is None:
+        return outcome
+    words = [f"'{shown(text)}' {why_refused(text)}" for text in values.filter(odd).to_pylist()]
+    fresh = pc.replace_with_mask(pa.nulls(len(values), pa.string()), odd, pa.array(words))
+    reasons = fresh if outcome.reasons is None else pc.coalesce(joined_chunks(outcome.reasons), fresh)
+    return replace(outcome, values=values, reasons=reasons)
+
+
+def _run(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows: int, context: Context) -> Outcome:
     chain = Chain(rule, kind, context)
     if not columns:
         return _constant(chain, rows)

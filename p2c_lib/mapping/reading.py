@@ -86,6 +86,10 @@ def _text(path: Path) -> str:
     except OSError as error:
         hint = f"Give a template file, or a task: {', '.join(packaged_tasks())}."
         raise TemplateError(f"{path} cannot be read: {error.strerror}.", hint=hint) from None
+    except UnicodeDecodeError as error:
+        raise TemplateError(
+            f"{path} is no UTF-8 at byte {error.start + 1:,}.", hint="Save it as UTF-8 in your editor."
+        ) from None
 
 
 def _first_line(error: yaml.YAMLError) -> str:

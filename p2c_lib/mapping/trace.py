@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.mapping.cast import cast
-from p2c_lib.mapping.chain import Outcome, converted_by, decided, filled, rejected
+from p2c_lib.mapping.chain import Outcome, converted_by, decided, filled, rejected, sendable
 from p2c_lib.mapping.template import FieldRule
 from p2c_lib.mapping.transforms import Context
 from p2c_lib.mapping.transforms.codes import scalar_text
@@ -58,7 +58,7 @@ def trace(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows:
         outcome = replace(outcome, values=values)
         stages.append(Stage(f"default {scalar_text(rule.default)}", values, blank))
     converted = cast(outcome.values, kind)
-    outcome = rejected(replace(outcome, values=converted.values), converted, outcome.values)
+    outcome = sendable(rejected(replace(outcome, values=converted.values), converted, outcome.values))
     reasons = pa.nulls(rows, pa.string()) if outcome.reasons is None else outcome.reasons
     values = pc.if_else(pc.is_null(reasons), as_text(outcome.values), pa.scalar(None, pa.string()))
     stages.append(Stage("to", values, pc.is_valid(reasons)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.errors import IncompleteRead
+from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.failures import failure
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Tagged
@@ -62,7 +62,7 @@ def _asked(
 
 def _object(body: bytes, target: str) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        found = plain_json(body)
     except ValueError as error:
         raise IncompleteRead(f"{target}: the answer is not JSON ({error}).", target=target) from None
     if not isinstance(found, dict):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
+from p2c_lib.odata.characters import shown, why_refused
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.writes import Write
@@ -57,7 +58,7 @@ class Bodies:
                 if not self._spoken_for(name, write.body):
                     parts += self.emptied(name, creating=write.op == "create")
             elif column is None:
-                parts.append(property_name + quoted(str(value)))
+                parts.append(property_name + quoted(sendable(str(value), name)))
             elif column.targets and isinstance(value, str) and value.startswith("/"):
                 parts.append(self.bound(column, value))
             else:
@@ -158,15 +159,16 @@ def render(value: object, column: Column) -> str:
 
 
 def _text(value: object, column: Column) -> str:
-    text = str(value)
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise FrameError(
-                f"{column.name}: the text holds half a character pair.", hint="Clean the text before writing it."
-            ) from None
-    return quoted(text)
+    return quoted(sendable(str(value), column.name))
+
+
+def sendable(text: str, name: str) -> str:
+    """The text itself. Raises FrameError, naming its column, for one that holds what no service takes."""
+    why = why_refused(text)
+    if why is None:
+        return text
+    said = f"{name}: '{shown(text)}' {why}, which no service takes."
+    raise FrameError(said, hint="Clean the text before writing it.")
 
 
 def _number(value: object, column: Column) -> str:

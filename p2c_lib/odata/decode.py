@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from p2c_lib.errors import IncompleteRead, ServiceError
-from p2c_lib.odata.exact import Exact, loads, well_formed
+from p2c_lib.odata.characters import well_formed
+from p2c_lib.odata.exact import Exact, loads
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema

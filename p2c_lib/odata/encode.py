@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
-from p2c_lib.odata.bodies import Bodies
+from p2c_lib.odata.bodies import Bodies, sendable
+from p2c_lib.odata.characters import refused
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import BARE
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -104,8 +105,10 @@ def _json(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array
     raise FrameError(f"{column.name if column else 'A column'} is {kind}, which has no JSON form.")
 
 
-def _text(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:
+def _text(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
     text = values.cast(pa.string())
+    if (mask := refused(text)) is not None:
+        sendable(text.filter(mask)[0].as_py(), column.name if column else "A column")
     odd = pc.fill_null(pc.match_substring_regex(text, NEEDS_ESCAPE), fill_value=False)
     plain = pc.binary_join_element_wise('"', text, '"', "")
     if not pc.any(odd).as_py():

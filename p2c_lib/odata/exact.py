@@ -19,15 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import ServiceError
+from p2c_lib.odata.characters import decoded, well_formed
 from p2c_lib.odata.notes import REPLACED, ROUNDED, TOO_LARGE, Note
 
-__all__ = ["Exact", "loads", "well_formed"]
+__all__ = ["Exact", "loads"]
 
-LONE = re.compile("[\ud800-\udfff]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST_WHOLE = 40  # digits; more than any column holds, and below Python's own limit
 WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
-NO_CHARACTER = "\ufffd"
 
 
 def loads(body: bytes) -> Any:
@@ -35,20 +34,10 @@ def loads(body: bytes) -> Any:
 
     Raises ValueError for what is no JSON.
     """
-    text = body.decode("utf-8-sig", "surrogateescape")
     try:
-        return json.loads(text, strict=False, parse_float=_decimal, parse_int=_whole)
+        return json.loads(decoded(body), strict=False, parse_float=_decimal, parse_int=_whole)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-
-
-def well_formed(text: str) -> str:
-    """The text with U+FFFD for what is no character.
-
-    >>> well_formed("a\\ud83db")
-    'a\ufffdb'
-    """
-    return LONE.sub(NO_CHARACTER, text)
 
 
 def _whole(text: str) -> int | Decimal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,7 @@ from p2c_lib.errors import (
     Throttled,
     Unreachable,
 )
+from p2c_lib.odata.characters import plain_json
 
 __all__ = [
     "NOT_THE_SERVICE",
@@ -165,7 +165,7 @@ def _hint(kind: type[ServiceError], status: int) -> str | None:
 def _parts(body: bytes) -> tuple[str, str, str]:
     """Code, message and inner message of an error body; an excerpt of its text where it is not the usual JSON."""
     try:
-        error = json.loads(body)["error"]
+        error = plain_json(body)["error"]
         code, message = str(error.get("code") or ""), str(error.get("message") or "")
         return code, message, str((error.get("innererror") or {}).get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
+from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.schema import Column, EntitySchema
 
 __all__ = ["and_filter", "encode", "key_path", "literal", "query_string", "unsafe_in_path"]
@@ -31,7 +32,10 @@ def literal(value: object, column: Column) -> str:
         return _bare(value, column)
     if column.edm in DATES:
         return _date(value, column)
-    quoted = "'" + str(value).replace("'", "''") + "'"
+    text = str(value)
+    if well_formed(text) != text:
+        raise FrameError(f"{column.name}: '{well_formed(text)}' holds half a character.", hint="Clean the text first.")
+    quoted = "'" + text.replace("'", "''") + "'"
     return quoted if column.edm == "Edm.String" else f"{column.edm}{quoted}"
 
 

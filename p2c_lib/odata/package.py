@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.ask import ask_json
+from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.pace import Stop, never, rest
 from p2c_lib.odata.schema import EntitySchema
@@ -219,11 +220,16 @@ def _status(client: Client, execution: str) -> str | None:
 
 
 def _errors(client: Client, execution: str) -> pa.Table:
-    listed = json.loads(str(_act(client, "GetExecutionErrors", executionId=execution)) or "[]")
+    said = str(_act(client, "GetExecutionErrors", executionId=execution))
+    try:
+        listed = plain_json(said or "[]")
+    except ValueError:
+        listed = [{"ErrorMessage": f"The list of errors is no JSON: {said[:200]}"}]
     rows: list[Mapping[str, Any]] = listed if isinstance(listed, list) else []
     found = [
         {"row": _number(r.get("RecordId")), "key": str(r.get("Key") or ""), "reason": str(r.get("ErrorMessage") or "")}
         for r in rows
+        if isinstance(r, dict)
     ]
     return pa.Table.from_pylist(found, pa.schema([("row", pa.int64()), ("key", pa.string()), ("reason", pa.string())]))
 

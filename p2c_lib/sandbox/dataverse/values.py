@@ -17,6 +17,8 @@ _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,12})?)?(Z|z|[+-]\d{2}:\d{2})?)?")
 _EARLIEST = "1753-01-01"
+# What XML cannot carry.
+_NO_XML = frozenset(chr(code) for code in (*range(0x20), 0xFFFE, 0xFFFF)) - set("\t\n\r")
 
 
 def stored(value: object, column: Column, entity: Entity) -> Value:
@@ -38,7 +40,7 @@ def _text(value: object, column: Column, entity: Entity) -> Value:
 
 
 def _check_characters(value: str, column: Column) -> None:
-    bad = next((c for c in value if (c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff"), None)
+    bad = next((c for c in value if c in _NO_XML or "\ud800" <= c <= "\udfff"), None)
     if bad is not None:
         raise Refusal(400, "0x80040278", f"Invalid character in field '{column.name}': '\\u{ord(bad):04x}'.")
 

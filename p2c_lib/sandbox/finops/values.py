@@ -78,6 +78,10 @@ def etag(version: int, record: int) -> str:
     return f'W/"{base64.b64encode(pair.encode()).decode()}"'
 
 
+# What XML cannot carry, and so no write service takes.
+_NO_XML = frozenset(chr(code) for code in (*range(0x20), 0xFFFE, 0xFFFF)) - set("\t\n\r")
+
+
 # -- out -----------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +173,8 @@ def _cannot_convert(column: Column, sent: Any) -> Exception:
 def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Value:
     if not isinstance(sent, str):
         raise _cannot_convert(column, sent)
+    if not sent.isprintable():
+        _check_characters(sent, column)
     text = sent.rstrip()
     if column.name == "dataAreaId":
         text = text.lower()
@@ -182,6 +188,12 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
         if switches.string_overflow == "truncate":
             text = text[: column.length].rstrip()
     return text or None
+
+
+def _check_characters(text: str, column: Column) -> None:
+    bad = next((c for c in text if c in _NO_XML or "\ud800" <= c <= "\udfff"), None)
+    if bad is not None:
+        raise bad_body(f"'{column.name}': hexadecimal value 0x{ord(bad):02X}, is an invalid character.")
 
 
 def _member(column: Column, sent: Any, switches: Switches) -> Value:

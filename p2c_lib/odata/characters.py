@@ -1,0 +1,101 @@
+"""Text that is not well-formed, and characters no service takes: read with U+FFFD, refused before they are sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["all_shown", "decoded", "plain_json", "refused", "shown", "well_formed", "why_refused"]
+
+# What XML 1.0 cannot carry, and so neither service keeps: control characters but tab, line feed and carriage return.
+ODD = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
+REFUSED = re.compile(f"[{ODD}\ud800-\udfff]")
+REFUSED_IN_ARROW = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
+LONE = re.compile("[\ud800-\udfff]")
+NO_CHARACTER = "\ufffd"
+SPACE, ALLOWED, FIRST_OF_FFFE = 0x20, (0x09, 0x0A, 0x0D), 0xEF
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for what is no character.
+
+    >>> well_formed("a\\ud83db") == "a\\ufffdb"
+    True
+    """
+    return text if text.isascii() else LONE.sub(NO_CHARACTER, text)
+
+
+def why_refused(text: str) -> str | None:
+    """What a text holds that no service takes, in words that go on from the text; None where it may be sent.
+
+    >>> why_refused("Con\\x07toso"), why_refused("Contoso")
+    ('holds a control character (U+0007)', None)
+    """
+    if text.isprintable():
+        return None
+    found = REFUSED.search(text)
+    if found is None:
+        return None
+    code = ord(found[0])
+    kind = "a control character" if code < SPACE else "half a character" if code < 0xE000 else "no character"
+    return f"holds {kind} (U+{code:04X})"
+
+
+def shown(text: str) -> str:
+    """A text for people, U+FFFD in the place of what no service takes."""
+    return text if text.isprintable() else REFUSED.sub(NO_CHARACTER, text)
+
+
+def all_shown(values: pa.Array) -> pa.Array:
+    """A column of texts as ``shown`` has each."""
+    return pc.replace_substring_regex(values, REFUSED_IN_ARROW, NO_CHARACTER)
+
+
+def refused(values: pa.Array) -> pa.Array | None:
+    """Which texts of a column hold what no service takes; None where none does, which costs one look at the bytes."""
+    if not _may_hold(values):
+        return None
+    odd = pc.fill_null(pc.match_substring_regex(values, REFUSED_IN_ARROW), fill_value=False)
+    return odd if pc.any(odd).as_py() else None
+
+
+def _may_hold(values: pa.Array) -> bool:
+    if len(values) == 0 or not pa.types.is_string(values.type):
+        return len(values) > 0 and not pa.types.is_string(values.type)
+    _, offsets, data = values.buffers()
+    if data is None:
+        return False
+    ends = np.frombuffer(offsets, np.int32, len(values) + 1, values.offset * 4)
+    held = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
+    low = held[held < SPACE]
+    return bool((held == FIRST_OF_FFFE).any() or (len(low) and not np.isin(low, ALLOWED).all()))
+
+
+def decoded(body: bytes) -> str:
+    """Bytes as text, whatever they are: what is no UTF-8 stands as lone surrogates, which ``well_formed`` replaces."""
+    return body.decode("utf-8-sig", "surrogateescape")
+
+
+def plain_json(body: bytes | str) -> Any:
+    """JSON with well-formed texts, whatever its characters are. Raises ValueError for what is no JSON."""
+    text = decoded(body) if isinstance(body, bytes) else body
+    try:
+        found = json.loads(text, strict=False)
+        return found if text.isascii() and "\\" not in text else _cleaned(found)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _cleaned(found: Any) -> Any:
+    if isinstance(found, str):
+        return well_formed(found)
+    if isinstance(found, list):
+        return [_cleaned(each) for each in found]
+    if isinstance(found, dict):
+        return {well_formed(name): _cleaned(each) for name, each in found.items()}
+    return found
