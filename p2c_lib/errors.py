@@ -17,11 +17,14 @@
         ├── Unreachable        no answer
         ├── NotAuthorised      no token, or a refused one
         ├── NotTheService      a sign-in page, a proxy or another system answered
-        ├── NotFound           no such set or row
+        ├── NotFound           no such row
+        ├── NoRoute            no such address: the router knows no set or key like it
+        ├── UrlTooLong         the address is longer than the service takes
         ├── Duplicate          a row with that key is there already
         ├── Drifted            the row moved since it was read (etag)
         ├── Throttled          asked to wait longer than the time budget
         ├── Rejected           the service refused the data
+        ├── Unsendable         a write that no request can carry: its key or a value has no form there
         ├── IncompleteRead     what arrived is not the whole
         └── NotSent            asked to stop before it was sent
 
@@ -43,6 +46,7 @@ __all__ = [
     "FrameError",
     "GateClosed",
     "IncompleteRead",
+    "NoRoute",
     "NotAuthorised",
     "NotFound",
     "NotSent",
@@ -61,6 +65,8 @@ __all__ = [
     "Throttled",
     "UnknownName",
     "Unreachable",
+    "Unsendable",
+    "UrlTooLong",
     "WrongEnvironment",
 ]
 
@@ -194,7 +200,18 @@ class NotTheService(ServiceError):
 
 
 class NotFound(ServiceError):
-    """No such entity set or row."""
+    """No such row: the service looked for it and it is not there."""
+
+
+class NoRoute(ServiceError):
+    """No such address: an entity set the service does not have, or a key its router cannot take apart.
+
+    It says nothing about any row: one that is meant by the address may well be there.
+    """
+
+
+class UrlTooLong(ServiceError):
+    """The address is longer than the service, or what stands before it, takes."""
 
 
 class Duplicate(ServiceError):
@@ -213,6 +230,13 @@ class Throttled(ServiceError):
 
 class Rejected(ServiceError):
     """The service refused the data: a rule, a length, a missing reference."""
+
+
+class Unsendable(ServiceError):
+    """A write that no request can carry: its row cannot be addressed, or a value has no form on the wire.
+
+    Nothing was sent of it, and trying again does not help.
+    """
 
 
 class IncompleteRead(ServiceError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.frames import EntityFrame, EntityQuery, Origin
 from p2c_lib.odata import Client, EntitySchema, Query
 from p2c_lib.odata.decode import Decoder
-from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.notes import together
 from p2c_lib.odata.paths import query_of
 from p2c_lib.odata.snapshot import Gathered, gather
@@ -106,9 +105,9 @@ class Session:
         return EntityFrame(table, self._origin(query, wire_query, schema, gathered, limit), schema)
 
     def extract_parts(
-        self, query: EntityQuery, filters: Sequence[str], *, note: str, snapshot: Path | None = None
+        self, query: EntityQuery, keys: Sequence[Mapping[str, object]], *, note: str, snapshot: Path | None = None
     ) -> EntityFrame:
-        """The rows of a query that also fit one of ``filters``, each of them a read of its own; no row may fit two.
+        """The rows of a query with one of ``keys``, each a value for one or more columns; none other and none twice.
 
         ``note`` says in words which rows those are. The frame is never the whole set.
         """
@@ -116,16 +115,18 @@ class Session:
         schema = client.schema(query.entity)
         company = self.company if schema.has_company else None
         bare = query_of(client, query.entity, _wanted(query), filter=query.filter, company=company)
-        parts = [gather(client, replace(bare, filter=and_filter(query.filter, each))) for each in filters]
+        asked = client.asked(bare, keys)
+        parts = [gather(client, one.query(bare)) for one in asked]
+        held = [one.held(part.table) for one, part in zip(asked, parts, strict=True)]
         empty = Decoder(bare, schema, empty_is_null=client.dialect.empty_is_null).empty()
-        table = pa.concat_tables([empty, *(part.table for part in parts)], promote_options="permissive")
+        table = _each_once(pa.concat_tables([empty, *held], promote_options="permissive"))
         system = [name for name in table.column_names if name.startswith("@")]
         table = table.select([*_wanted(query), *system])
         if snapshot is not None:
             parquet.write_table(table, snapshot, compression="zstd")
-        counts = [part.server_count for part in parts if part.server_count is not None]
+        counted = all(part.server_count is not None for part in parts)
         notes = together(note for part in parts for note in part.notes)
-        gathered = Gathered(table, sum(counts) if len(counts) == len(parts) else None, notes=notes)
+        gathered = Gathered(table, table.num_rows if counted else None, notes=notes)
         origin = self._origin(query, bare, schema, gathered, None)
         said = "; ".join(filter(None, (origin.note, note)))
         return EntityFrame(table, replace(origin, complete=False, note=said), schema)
@@ -184,6 +185,15 @@ class Session:
             changed=gathered.notes,
             note=note or ("" if gathered.server_count is not None else "the service gave no count to hold it against"),
         )
+
+
+def _each_once(table: pa.Table) -> pa.Table:
+    """The rows without those that came twice, as one may that two keys of different columns name."""
+    if "@id" not in table.column_names:
+        return table
+    ids = table.column("@id").combine_chunks()
+    first = pc.index_in(ids, value_set=ids)
+    return table.filter(pc.equal(first, pa.array(range(table.num_rows), pa.int32())))
 
 
 def connect(

@@ -312,8 +312,8 @@ def test_twins_of_a_changed_row_are_read_with_it(place: Place) -> None:
     place.write("sales", Write("update", "contacts", {"contactid": one["contactid"]}, {"fax": "1"}))
     delta = delta_of(place.session, query, mark, "")
     assert (delta.whole, delta.rows.to_pylist()) == ("", [{"id": one["contactid"], "twin": name}])
-    filters = delta.filters(place.session.sales.schema("contacts"))
-    frame = place.session.extract_parts(query, filters, note=delta.note)
+    keys = delta.keys(place.session.sales.schema("contacts"))
+    frame = place.session.extract_parts(query, keys, note=delta.note)
     assert len(frame) == sum(other.casefold() == name.casefold() for other in names if other)
     assert not frame.origin.complete
 

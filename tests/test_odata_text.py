@@ -83,7 +83,9 @@ def test_a_literal_cannot_carry_a_filter_into_the_query() -> None:
 def test_keys_are_addressed_as_each_system_wants_them() -> None:
     assert key_path(schema("sales"), {"quoteid": GUID}) == f"({GUID})"
     assert key_path(schema("sales"), {"name": "a b'c"}) == "(name='a%20b''c')"
-    assert key_path(schema("finops"), {"name": "ä/b", "day": date(2026, 1, 2)}) == "(name='%C3%A4%2Fb',day=2026-01-02)"
+    assert (
+        key_path(schema("finops"), {"name": "ä/b", "day": date(2026, 1, 2)}) == "(name='%C3%A4%252Fb',day=2026-01-02)"
+    )
 
 
 def test_filters_are_joined_in_brackets() -> None:

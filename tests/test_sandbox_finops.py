@@ -507,7 +507,9 @@ def test_what_is_not_there_is_404_and_the_wrong_verb_405(finops: Client):
     status, text = finops.refused("GET", "CustomerV2")
     assert status == 404
     assert "Did you mean 'CustomersV2'?" in text
-    assert finops.refused("GET", "/nowhere")[0] == 404
+    nowhere = finops.send("GET", "/nowhere")
+    assert nowhere.status == 404
+    assert json.loads(nowhere.body)["MessageDetail"] == "No route data was found for this request."
     assert finops.refused("DELETE", "CustomersV2")[0] == 405
     assert finops.refused("GET", "$batch")[0] == 405
     assert finops.refused("GET", "CustomersV2(dataAreaId='usmf')")[0] == 400

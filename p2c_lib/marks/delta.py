@@ -13,7 +13,6 @@ from p2c_lib.frames import EntityQuery
 from p2c_lib.marks.mark import Mark
 from p2c_lib.marks.watched import Watched, twin_column, watched
 from p2c_lib.odata import Query
-from p2c_lib.odata.among import among
 from p2c_lib.odata.changes import tells_changes
 
 if TYPE_CHECKING:
@@ -54,13 +53,14 @@ class Delta:
         since = self.since[:16].replace("T", " ")
         return f"only what changed since {since} UTC was read: {self.rows.num_rows - self.again:,} rows{waited}"
 
-    def filters(self, schema: EntitySchema) -> list[str]:
-        """The filters that find the rows and their twins; none where nothing changed."""
+    def keys(self, schema: EntitySchema) -> list[dict[str, object]]:
+        """What to ask for the rows and their twins; nothing where nothing changed."""
         twins = self.rows.column("twin")
         alone = self.rows.filter(pc.is_null(twins)).column("id")
+        twin = twin_column(schema, self.query)
         return [
-            *among(schema, twin_column(schema, self.query), twins.to_pylist()),
-            *(among(schema, schema.key[0], alone.to_pylist()) if len(alone) else ()),
+            *({twin: value} for value in twins.drop_null().to_pylist()),
+            *({schema.key[0]: value} for value in alone.to_pylist()),
         ]
 
 
@@ -156,8 +156,8 @@ class _Asking:
         """The rows of a table whose lookup leads to one of the ids."""
         schema = self._client.schema(table.entity_set)
         column = table.columns[0] if not table.path else schema.key[0]
-        queries = [Query(table.entity_set, (column,), filter=each) for each in among(schema, lookup, ids)]
-        return [_found(page.table, column) for query in queries for page in self._client.read(query)]
+        pages = self._client.read_among(Query(table.entity_set, (column,)), [{lookup: one} for one in ids])
+        return [_found(page.table, column) for page in pages]
 
 
 def _found(table: pa.Table, twin: str) -> pa.Table:

@@ -18,7 +18,6 @@ from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
 from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
 from p2c_lib.marks.removal import removed
 from p2c_lib.marks.seen import judged_rows, mark_after, source_keys
-from p2c_lib.odata.among import among, among_keys
 from p2c_lib.odata.paths import query_of
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Increment:
             return self._session.extract(asked, snapshot=snapshot, limit=limit, progress=progress)
         schema = self._session.client(asked.app).schema(asked.entity)
         note = self.delta.note if limit is None else f"{self.delta.note}; the first {limit:,} rows"
-        frame = self._session.extract_parts(asked, self.delta.filters(schema), note=note, snapshot=snapshot)
+        frame = self._session.extract_parts(asked, self.delta.keys(schema), note=note, snapshot=snapshot)
         return frame if limit is None else frame.with_table(frame.table.slice(0, limit))
 
     def target(self, passed: EntityFrame, *, snapshot: Path, progress: Progress | None = None) -> EntityFrame:
@@ -127,9 +126,8 @@ class Increment:
         if keys.num_rows > max(WORTH_WHOLE, (self.of or 0) // SHARE) or any("." in name for name in query.key):
             frame = self._session.extract(query, snapshot=snapshot, progress=progress)
         else:
-            schema = self._session.client(query.app).schema(query.entity)
-            filters = among_keys(schema, keys.to_pylist())
-            frame = self._session.extract_parts(query, filters, note="only the keys that were read", snapshot=snapshot)
+            note = "only the keys that were read"
+            frame = self._session.extract_parts(query, keys.to_pylist(), note=note, snapshot=snapshot)
         mine = pc.is_in(key.texts(frame.table), value_set=wanted.drop_null())
         return frame.with_table(frame.table.filter(mine))
 
@@ -153,8 +151,8 @@ class Increment:
         schema = self._session.client(query.app).schema(query.entity)
         if self.delta.whole or "@id" not in whole.table.column_names or not schema.targets(lookup):
             return self._session.extract(query, snapshot=snapshot)
-        filters = among(schema, lookup, whole.table.column("@id").to_pylist())
-        return self._session.extract_parts(query, filters, note="only parts of the rows read", snapshot=snapshot)
+        ids = [{lookup: one} for one in whole.table.column("@id").to_pylist()]
+        return self._session.extract_parts(query, ids, note="only parts of the rows read", snapshot=snapshot)
 
     def record(
         self,

@@ -18,7 +18,6 @@ from p2c_lib.errors import P2CError
 from p2c_lib.frames import EntityFrame
 from p2c_lib.keys import RowKey
 from p2c_lib.load import apply
-from p2c_lib.odata.among import among_keys
 from p2c_lib.plan.files import saved
 from p2c_lib.plan.forecast import counts_of
 from p2c_lib.plan.make import foretold, now
@@ -54,8 +53,7 @@ def removed(
         return dict.fromkeys(keys, NOT_OURS)
     query = template.destination
     names = agreed.select(list(query.key)).to_pylist()
-    filters = among_keys(session.client(query.app).schema(query.entity), names)
-    found = session.extract_parts(query, filters, note="only keys that are gone at the source")
+    found = session.extract_parts(query, names, note="only keys that are gone at the source")
     recon = reconcile(EntityFrame(agreed, found.origin, found.schema), found, template)
     states = dict.fromkeys(keys, NOT_OURS)
     for kind, state in (("equal", REFUSED), ("changed", CHANGED), ("missing", MISSING)):

@@ -49,9 +49,7 @@ class Bodies:
         lookup is emptied through every navigation it has, unless another of them is bound in the same body.
         """
         names = tuple(write.body)
-        plan = self._plans.get(names)
-        if plan is None:
-            plan = self._plans[names] = [self.place(name) for name in names]
+        plan = self.check(write)
         parts: list[str] = []
         for name, (property_name, column), value in zip(names, plan, write.body.values(), strict=True):
             if value is None:
@@ -64,6 +62,14 @@ class Bodies:
             else:
                 parts.append(property_name + render(self._timed(value), column))
         return "{" + ",".join(parts) + "}"
+
+    def check(self, write: Write) -> list[tuple[str, Column | None]]:
+        """The places of a body's columns. Raises UnknownName for a column that is none."""
+        names = tuple(write.body)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plans[names] = [self.place(name) for name in names]
+        return plan
 
     def _timed(self, value: object) -> object:
         """A day as the moment F&O keeps it at: noon."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p2c_lib.errors import NotAuthorised, NotFound, Rejected
+from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import query_string
@@ -52,7 +52,7 @@ class BulkMessages:
             url = f"{self._dialect.root}sdkmessagefilters?{options}"
             try:
                 found = ask_json(self._sender, url, self._dialect.headers, "sdkmessagefilters").get("value")
-            except (NotFound, Rejected, NotAuthorised):
+            except (NoRoute, NotFound, Rejected, NotAuthorised):
                 found = None
             self._known[mark] = bool(found)
         return self._known[mark]

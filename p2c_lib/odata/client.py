@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import FrameError, NotFound
-from p2c_lib.odata.among import among, equals
+from p2c_lib.keys import RowKey, fold
+from p2c_lib.odata.among import Asked, among
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
@@ -21,7 +23,6 @@ from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.identity import Identity, of_finops, of_sales
-from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.pace import Stop, never
 from p2c_lib.odata.package import PackageResult, load_package, package_result
@@ -71,7 +72,7 @@ class Client:
         threads = max(2, min(4, os.cpu_count() or 2))
         self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
         self._identity: Identity | None = None
-        self._preparer = Preparer(self.dialect, self.metadata, self._find_id)
+        self._preparer = Preparer(self.dialect, self.metadata, self._find_ids)
         self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._settle)
 
     def __enter__(self) -> Self:
@@ -114,6 +115,23 @@ class Client:
         """
         return Reading(self, query).pages()
 
+    def asked(self, query: Query, keys: Sequence[Mapping[str, object]]) -> list[Asked]:
+        """What to ask for the rows of a query with these keys: filters as long as the service's addresses may be."""
+        schema = self.schema(query.entity_set)
+        names = dict.fromkeys(name for key in keys for name in key)
+        base = replace(query, select=tuple(dict.fromkeys((*query.select, *names))))
+        return among(schema, keys, self.dialect.longest_url - len(first_url(base, schema, self.dialect, count=True)))
+
+    def read_among(self, query: Query, keys: Sequence[Mapping[str, object]]) -> Iterator[Page]:
+        """The pages of a query's rows with one of these keys, each a value for one or more columns.
+
+        No other row is among them and none twice, whatever the service brings: ``*`` is a wildcard to F&O. The columns
+        of the keys are read too. Raises like ``read``.
+        """
+        for one in self.asked(query, keys):
+            for page in self.read(one.query(query)):
+                yield replace(page, table=one.held(page.table), server_count=None)
+
     def changes(
         self, entity_set: str, columns: Sequence[str], *, since: str | None = None, company: str | None = None
     ) -> Changes:
@@ -143,14 +161,12 @@ class Client:
         """Carries out writes in batches and tells the outcome of each, in order; one that fails stops no other.
 
         With ``together`` all happen or none. ``progress`` is called with how many are done and how many there are.
-        Once ``stop`` says so no request is begun: what is in flight ends, the rest has the error NotSent. Raises
-        FrameError for a row that is written twice in one call and UnknownName for a column that does not exist, both
-        before anything is sent.
+        Once ``stop`` says so no request is begun: what is in flight ends, the rest has the error NotSent. A write that
+        no request can carry, for its key or for a value, has the error Unsendable. Raises FrameError for a row that is
+        written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
         """
-        runs, writer = self._preparer.writes(writes), self._writer.until(stop)
-        if together:
-            return writer.write_together([each for run in runs for each in run.ready(0, len(run))])
-        return writer.write(runs, progress)
+        prepared, writer = self._preparer.writes(writes), self._writer.until(stop)
+        return writer.write_together(prepared) if together else writer.write(prepared, progress)
 
     def write_table(
         self,
@@ -168,7 +184,7 @@ class Client:
         ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
-        return self._writer.until(stop).write([self._preparer.table(op, entity_set, table, key, etag)], progress)
+        return self._writer.until(stop).write(self._preparer.table(op, entity_set, table, key, etag), progress)
 
     def load_package(
         self, entity_set: str, table: pa.Table, *, company: str, execution: str | None = None, stop: Stop = never
@@ -188,37 +204,34 @@ class Client:
         """Where rows of ``entity_set`` point to through ``lookup``: business key to bind path, ``"/uoms(<guid>)"``.
 
         ``lookup`` or ``column`` names the table too where there may be several (``customerid.account``, or
-        ``account.accountnumber``). A value without a row is left out; text compares without regard to case, as
-        Dataverse does. Raises FrameError when one value names two rows.
+        ``account.accountnumber``). Every spelling that is asked for is answered, as Dataverse compares text; a value
+        without a row is left out. Raises FrameError when one value names two rows.
         """
         name, *middle, column = f"{lookup}.{column}".split(".")
         way = self.schema(entity_set).lookup(name, ".".join(middle) or None)
         target_set = self.metadata.set_of(way.target)
-        schema = self.schema(target_set)
-        wanted = {str(value).casefold().strip(): str(value) for value in values}
-        found: dict[str, str] = {}
-        for key, row_id in self._keys(schema, column, list(wanted.values())):
-            asked = wanted.get(key.casefold().strip())
-            if asked is None:
-                continue
-            path = f"/{target_set}({row_id})"
-            if found.setdefault(asked, path) != path:
-                raise FrameError(
-                    f"'{asked}' names two rows of {target_set} by {column}.",
-                    hint="Make it unique there, then try again.",
-                )
-        return found
+        asked: dict[str, list[str]] = {}
+        for value in dict.fromkeys(str(each) for each in values):
+            asked.setdefault(fold(value, self.connection.app), []).append(value)
+        there: dict[str, dict[str, str]] = {}
+        for key, row_id in self._keys(self.schema(target_set), column, [v for each in asked.values() for v in each]):
+            there.setdefault(fold(key, self.connection.app), {})[f"/{target_set}({row_id})"] = key
+        return {
+            value: _one_of(there[text], value, f"{target_set} by {column}")
+            for text, spellings in asked.items()
+            if text in there
+            for value in spellings
+        }
 
     def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
-        """One row by its key, as plain values. Raises NotFound."""
-        schema = self.schema(entity_set)
-        terms = [equals(schema.column(name), value) for name, value in key.items()]
-        query = Query(entity_set, tuple(columns), filter=and_filter(*terms), top=2)
-        rows = [row for page in self.read(query) for row in page.table.to_pylist()]
+        """One row by its key, as plain values; an empty part of a key in F&O is a value. Raises NotFound."""
+        pages = self.read_among(Query(entity_set, tuple(columns)), [key])
+        rows = [row for page in pages for row in page.table.to_pylist()]
         if len(rows) != 1:
             shown = ", ".join(f"{name}={value}" for name, value in key.items())
             raise NotFound(f"{entity_set}({shown}): {len(rows)} rows have this key.", status=404, target=entity_set)
-        return dict(rows[0])
+        mine = {*columns, *(name for name in rows[0] if name.startswith("@"))}
+        return {name: value for name, value in rows[0].items() if name in mine}
 
     def _ask_identity(self) -> Identity:
         here, finops = self.connection, self.connection.app == "finops"
@@ -229,14 +242,32 @@ class Client:
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Business key and id of the rows whose key is among the values; the whole set when there are many."""
+        query = Query(schema.entity_set, (column,))
         few = len(values) <= WHOLE_SET
-        for each in among(schema, column, values) if few else [None]:
-            for page in self.read(Query(schema.entity_set, (column,), filter=each)):
-                keys, ids = page.table.column(column).cast(pa.string()), page.table.column("@id")
-                yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
+        for page in self.read_among(query, [{column: value} for value in values]) if few else self.read(query):
+            keys, ids = page.table.column(column).cast(pa.string()), page.table.column("@id")
+            yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
 
-    def _find_id(self, entity_set: str, key: Mapping[str, object]) -> str:
-        return str(self.get(entity_set, key, self.schema(entity_set).key)["@id"])
+    def _find_ids(self, entity_set: str, keys: Sequence[Mapping[str, object]]) -> list[list[str]]:
+        """The ids of the rows with each of these keys of one Sales table, in their order."""
+        found: dict[tuple[str, ...], dict[str | None, list[str]]] = {}
+        for names in dict.fromkeys(tuple(key) for key in keys):
+            rows = found.setdefault(names, {})
+            mine = RowKey(names, self.connection.app)
+            asked = [key for key in keys if tuple(key) == names]
+            for page in self.read_among(Query(entity_set, names), asked):
+                for key, row_id in zip(mine.texts(page.table).to_pylist(), page.table["@id"].to_pylist(), strict=True):
+                    rows.setdefault(key, []).append(row_id)
+        return [found[tuple(key)].get(RowKey(tuple(key), self.connection.app).of(key), []) for key in keys]
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
         return settled(schema, doubts, self.read, lambda table: self.schema(self.metadata.set_of(table)))
+
+
+def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:
+    """The one path for a value: of several rows that compare as the same, the one that is spelt like it."""
+    if len(paths) > 1:
+        paths = {path: key for path, key in paths.items() if key == value} or paths
+    if len(paths) > 1:
+        raise FrameError(f"'{value}' names two rows of {where}.", hint="Make it unique there, then try again.")
+    return next(iter(paths))

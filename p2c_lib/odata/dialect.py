@@ -13,7 +13,9 @@ class Dialect:
     """What differs between Sales and F&O on the wire; everything else is the same code.
 
     ``batch_limit`` is the most writes the service takes in one ``$batch`` and ``batch_writes`` how many are sent:
-    fewer, because long requests run into execution limits.
+    fewer, because long requests run into execution limits. ``longest_url`` is the length of an address, encoded, that a
+    read by values keeps to: Dataverse takes 32 KB; F&O publishes no limit, and the web server's own default for a line
+    of a request is 16 KB, of which half is left to what proxies add.
     """
 
     app: str
@@ -26,6 +28,7 @@ class Dialect:
     may_skip: bool
     creates_name_their_id: bool
     days_at_noon: bool
+    longest_url: int
     headers: Mapping[str, str]
 
     def set_url(self, entity_set: str) -> str:
@@ -52,6 +55,7 @@ SALES = Dialect(
     may_skip=False,
     creates_name_their_id=True,
     days_at_noon=False,
+    longest_url=31_000,
     headers={"If-None-Match": "null"},
 )
 FINOPS = Dialect(
@@ -65,6 +69,7 @@ FINOPS = Dialect(
     may_skip=True,
     creates_name_their_id=False,
     days_at_noon=True,
+    longest_url=8_000,
     headers={},
 )
 DIALECTS: Mapping[str, Dialect] = {"sales": SALES, "finops": FINOPS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from json.encoder import encode_basestring_ascii as quoted
@@ -16,13 +17,14 @@ from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies, sendable
 from p2c_lib.odata.characters import refused
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.literals import BARE
+from p2c_lib.odata.literals import BARE, UNSAFE, encode, key_literal
 from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["keys_of", "members_of", "objects_of"]
+__all__ = ["apart", "keys_of", "members_of", "objects_of"]
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
+ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f]"
 ROWS_AT_ONCE = 20_000
 
 
@@ -53,10 +55,10 @@ def objects_of(members: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.ChunkedArray:
-    """Every row's ``(key)`` as it stands in a URL, percent-encoded. Raises FrameError where a key is null."""
-    for name in key:
-        if table.column(name).null_count:
-            raise FrameError(f"{table.column(name).null_count} rows of {schema.entity_set} lack the key {name}.")
+    """Every row's ``(key)`` as it stands in a URL, percent-encoded.
+
+    The rows are those that columns can carry: ``apart`` tells the others.
+    """
     if schema.app == "sales" and tuple(key) == schema.key:
         return pc.binary_join_element_wise("(", _plain(table.column(key[0])), ")", "")
     pieces: list[Any] = []
@@ -64,8 +66,67 @@ def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.Chu
         column = schema.column(name)
         text = _plain(table.column(name))
         literal = text if column.edm in BARE or column.edm.startswith("Edm.Date") else _quoted_literal(text, column)
+        if name in schema.optional:
+            empty = pc.or_kleene(pc.is_null(text), pc.equal(pc.utf8_rtrim_whitespace(text), ""))
+            literal = pc.if_else(empty, encode(key_literal(schema, name, None)), literal)
         pieces += [f"{',' if pieces else '('}{column.wire}=", literal]
     return pc.binary_join_element_wise(*pieces, ")", "")
+
+
+def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bodies) -> pa.Array:
+    """Which rows columns cannot carry: one by one they are addressed in another way, or it is told why they cannot be.
+
+    Those that lack a part of their key, whose key holds what no path takes as it is, or a value that no service takes.
+    """
+    told = [_odd_key(table.column(name).combine_chunks(), schema, name) for name in key]
+    names = [name for name in table.column_names if not name.startswith("@") and name not in key]
+    told += [_odd_value(table.column(name).combine_chunks(), name, bodies) for name in names]
+    odd = [each for each in told if each is not None]
+    return reduce(pc.or_, odd) if odd else pa.repeat(pa.scalar(False), table.num_rows)  # noqa: FBT003 - the value
+
+
+def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | None:
+    missing = pc.is_null(values, nan_is_null=True)
+    odd = [] if name in schema.optional else [missing]
+    column = schema.column(name)
+    if _is_text(values.type) or pa.types.is_dictionary(values.type):
+        text = values.cast(pa.string())
+        if name not in schema.optional:
+            odd.append(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), fill_value=True))
+        odd.append(pc.fill_null(pc.match_substring_regex(text, ODD_IN_KEY), fill_value=False))
+        if column.edm in BARE or column.edm.startswith("Edm.Date"):
+            bad = [each for each in pc.unique(text).to_pylist() if not _has_literal(schema, name, each)]
+            odd.append(pc.is_in(text, value_set=pa.array(bad, pa.string())))
+    return reduce(pc.or_, odd) if odd else None
+
+
+def _has_literal(schema: EntitySchema, name: str, value: object) -> bool:
+    try:
+        key_literal(schema, name, value)
+    except FrameError:
+        return False
+    return True
+
+
+def _odd_value(values: pa.Array, name: str, bodies: Bodies) -> pa.Array | None:
+    """Numbers that are not finite, characters no service takes, and paths that the lookup cannot be bound to."""
+    if pa.types.is_dictionary(values.type):
+        return _odd_value(values.cast(values.type.value_type), name, bodies)
+    if pa.types.is_floating(values.type):
+        return pc.invert(pc.fill_null(pc.is_finite(values), fill_value=True))
+    column = bodies.place(name)[1]
+    if column is None or not column.targets:
+        return refused(values) if _is_text(values.type) else None
+    bad = [path for path in pc.unique(values).to_pylist() if path is not None and not _is_bound(bodies, column, path)]
+    return pc.is_in(values, value_set=pa.array(bad, pa.string())) if bad else None
+
+
+def _is_bound(bodies: Bodies, column: Column, path: str) -> bool:
+    try:
+        bodies.bound(column, path)
+    except FrameError:
+        return False
+    return True
 
 
 def _fragment(values: pa.Array, key: str, column: Column | None, dialect: Dialect, bodies: Bodies, nothing: Any) -> Any:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from p2c_lib.errors import (
     Drifted,
     Duplicate,
+    NoRoute,
     NotAuthorised,
     NotFound,
     NotTheService,
@@ -17,6 +18,7 @@ from p2c_lib.errors import (
     ServiceError,
     Throttled,
     Unreachable,
+    UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json
 
@@ -45,6 +47,9 @@ DUPLICATE = {
     "0x80048cf3",
 }
 MISSING = {"0x80040217", "0x80060891"}
+UNROUTED = {"0x8006088a"}
+NO_ROUTE = ("resource not found for the segment", "no http resource was found")
+TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too long|longer than)|request too long")
 NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
 DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
@@ -94,14 +99,15 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, target: str) -
     """The error that an answer stands for; survives bodies that are not JSON.
 
     ``target`` is what was asked for, such as a set or a row. 412 is told apart by its code: another row with that
-    key, or a row that moved.
+    key, or a row that moved. 404 means that a row is not there only where the service itself says so: a router that
+    cannot read an address, or a page of what stands before the service, knows of no row.
     """
     if (stranger := not_the_service(status, headers, body, target)) is not None:
         return stranger
     code, message, inner = _parts(body)
     text = clean_infolog(inner) if inner else message
     parts: dict[str, Any] = {"status": status, "code": code, "target": target, "request_id": request_id(headers)}
-    kind = _kind(status, code.lower(), text.lower())
+    kind = _kind(status, code.lower(), text.lower(), told=_is_told(body))
     said = text or f"HTTP {status} without a message"
     return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
 
@@ -133,7 +139,9 @@ def _stranger(status: int, headers: Mapping[str, str], target: str, said: str) -
     return NotTheService(f"{target}: {said}", status=status, target=target, request_id=asked, hint=hint)
 
 
-def _kind(status: int, code: str, text: str) -> type[ServiceError]:
+def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError]:
+    if status == 414 or (status in {400, 404} and not told and TOO_LONG.search(text)):
+        return UrlTooLong
     if status == 429:
         return Throttled
     if status in {401, 403}:
@@ -142,8 +150,10 @@ def _kind(status: int, code: str, text: str) -> type[ServiceError]:
         return Duplicate
     if code in DRIFTED or "update conflict" in text or status == 412:
         return Drifted
-    if status == 404 or code in MISSING or text.startswith("no resources were found when selecting"):
+    if code in MISSING or text.startswith("no resources were found when selecting"):
         return NotFound
+    if status == 404:
+        return NotFound if told and code not in UNROUTED and not text.startswith(NO_ROUTE) else NoRoute
     if status in TRANSIENT:
         return Unreachable
     return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError
@@ -158,14 +168,27 @@ def _hint(kind: type[ServiceError], status: int) -> str | None:
         Drifted: "Read the row again and plan anew: it changed since it was read.",
         Throttled: "Try again later, or with fewer programs under the same application user.",
         Unreachable: "Try again in a minute; if it stays, look at the service's health page.",
+        NoRoute: "Check the address: the entity set's name, and a key with characters such as / or +.",
+        UrlTooLong: "Ask for fewer columns, or for fewer values at once.",
     }
     return hints.get(kind)
+
+
+def _is_told(body: bytes) -> bool:
+    """Whether the service itself speaks, in its own shape of an error."""
+    try:
+        return isinstance(plain_json(body)["error"], dict)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _parts(body: bytes) -> tuple[str, str, str]:
     """Code, message and inner message of an error body; an excerpt of its text where it is not the usual JSON."""
     try:
-        error = plain_json(body)["error"]
+        said = plain_json(body)
+        if isinstance(said.get("Message"), str):
+            return "", f"{said['Message']} {said.get('MessageDetail') or ''}".strip(), ""
+        error = said["error"]
         code, message = str(error.get("code") or ""), str(error.get("message") or "")
         return code, message, str((error.get("innererror") or {}).get("message") or "")
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,11 +13,26 @@ from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["and_filter", "encode", "key_path", "literal", "query_string", "unsafe_in_path"]
+__all__ = [
+    "UNSAFE",
+    "and_filter",
+    "encode",
+    "equals",
+    "key_literal",
+    "key_path",
+    "literal",
+    "query_string",
+    "unsafe_in_path",
+]
 
 BARE = {"Edm.Guid", "Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double", "Edm.Boolean"}
 DATES = {"Edm.Date", "Edm.DateTimeOffset"}
-UNSAFE = frozenset("/<>*%&:\\?+#")
+# Characters that ASP.NET refuses in a path, or its router takes for something else, when they are encoded once.
+UNSAFE = "/<>*%&:\\?+#"
+TWICE = {ord(c): quote(c, safe="") for c in UNSAFE}
+UNSAFE_TEXT = re.compile("[" + re.escape(UNSAFE) + "\\x00-\\x1f\\x7f]")
+CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
+NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
 SAFE_IN_QUERY = "$(),'*:;=@/!~ ".replace(" ", "")
 
 
@@ -65,18 +81,57 @@ def _date(value: object, column: Column) -> str:
     return text
 
 
+def key_literal(schema: EntitySchema, name: str, value: object) -> str:
+    """A part of a key as an OData literal: in F&O an empty part that may be empty is its type's empty value.
+
+    Raises FrameError where a part is missing that every row has.
+    """
+    column = schema.column(name)
+    if value is not None and (not isinstance(value, str) or value.strip()):
+        return literal(value, column)
+    if name not in schema.optional:
+        raise FrameError(f"it has no {name}", hint="Every row needs each part of its key.")
+    if column.choices:
+        return literal(column.choices[min(column.choices)], column)
+    if column.edm == "Edm.DateTimeOffset":
+        return "1900-01-01T00:00:00Z"
+    return "''" if column.edm == "Edm.String" else NOTHING_BY_EDM.get(column.edm, "0")
+
+
+def equals(schema: EntitySchema, name: str, value: object) -> str:
+    """The filter for rows whose column has one value; nothing is the empty value in a key of F&O."""
+    column = schema.column(name)
+    text = key_literal(schema, name, value) if name in schema.optional else literal(value, column)
+    return f"{column.wire} eq {text}"
+
+
 def key_path(schema: EntitySchema, key: Mapping[str, object]) -> str:
-    """``(key)`` of a row's URL, percent-encoded: the bare guid of a Sales row, else every ``column=value``."""
+    """``(key)`` of a row's URL, percent-encoded: the bare guid of a Sales row, else every ``column=value``.
+
+    F&O decodes the texts of a key twice, so the characters that a path takes only so are encoded twice. Raises
+    FrameError for a missing part and for what no path can carry.
+    """
     if len(key) == 1 and tuple(key) == schema.key and schema.app == "sales":
         ((name, value),) = key.items()
-        return f"({encode(literal(value, schema.column(name)))})"
-    parts = ((schema.column(name), value) for name, value in key.items())
-    return "(" + ",".join(f"{c.wire}={encode(literal(value, c))}" for c, value in parts) + ")"
+        return f"({encode(key_literal(schema, name, value))})"
+    return "(" + ",".join(f"{schema.column(n).wire}={_in_path(schema, n, value)}" for n, value in key.items()) + ")"
+
+
+def _in_path(schema: EntitySchema, name: str, value: object) -> str:
+    text = key_literal(schema, name, value)
+    if found := CONTROL.search(text):
+        raise FrameError(f"its {name} holds the control character {found.group()!r}, which no address can carry")
+    if "'" in text and schema.app == "finops":
+        text = text.translate(TWICE)
+    try:
+        return encode(text)
+    except UnicodeEncodeError:
+        raise FrameError(f"its {name} holds half a character pair, which no address can carry") from None
 
 
 def unsafe_in_path(key: Mapping[str, object]) -> bool:
     """Whether a key holds a character that breaks a Dataverse key URL even when it is percent-encoded."""
-    return any(isinstance(value, str) and not UNSAFE.isdisjoint(value) for value in key.values())
+    return any(isinstance(value, str) and UNSAFE_TEXT.search(value) is not None for value in key.values())
 
 
 def encode(text: str) -> str:

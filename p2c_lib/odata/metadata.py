@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from p2c_lib.errors import IncompleteRead, NotFound, UnknownName
+from p2c_lib.errors import IncompleteRead, NoRoute, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
 from p2c_lib.odata.ask import ask_json, ask_tagged
 from p2c_lib.odata.dialect import Dialect
@@ -105,7 +105,7 @@ class Metadata:
     def _finops(self, entity_set: str) -> EntitySchema:
         try:
             found = self.get_json(metadata_finops.entity_url(entity_set), entity_set).get("value") or []
-        except NotFound:
+        except (NoRoute, NotFound):
             found = []
         if not found:
             raise UnknownName("entity set", entity_set, self._names(), where="F&O")

@@ -2,51 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError
+from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError, UnknownName
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.encode import apart
 from p2c_lib.odata.literals import key_path, unsafe_in_path
 from p2c_lib.odata.metadata import Metadata
-from p2c_lib.odata.runs import METHODS, FindId, ListRun, Ready, TableRun, comes_twice
+from p2c_lib.odata.runs import (
+    METHODS,
+    ListRun,
+    Prepared,
+    Ready,
+    Refused,
+    Run,
+    TableRun,
+    comes_twice,
+    row_write,
+    unsendable,
+)
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.writes import Operation, Write
 
-__all__ = ["Preparer"]
+__all__ = ["FindIds", "Preparer"]
+
+Key = Mapping[str, object]
+FindIds = Callable[[str, Sequence[Key]], Sequence[Sequence[str]]]
+Mark = tuple[str, str, str]
 
 
 class Preparer:
-    """Makes writes ready for one service. Nothing is sent, except to look up ids of keys that no URL can carry."""
+    """Makes writes ready for one service. Nothing is sent, except to look up ids of keys that no URL can carry.
 
-    def __init__(self, dialect: Dialect, metadata: Metadata, find_id: FindId) -> None:
-        self._dialect, self._metadata, self._find_id = dialect, metadata, find_id
+    A write that cannot be made ready ends by itself and stops no other; what is wrong with all of them is raised.
+    """
+
+    def __init__(self, dialect: Dialect, metadata: Metadata, find_ids: FindIds) -> None:
+        self._dialect, self._metadata, self._find_ids = dialect, metadata, find_ids
         self._bodies: dict[str, Bodies] = {}
         self._tail = dialect.options_url("")
         self._weak_match = "" if dialect.cross_company else "If-Match: *\r\n"
 
-    def writes(self, writes: Sequence[Write]) -> list[ListRun]:
+    def writes(self, writes: Sequence[Write]) -> Prepared:
         """Runs of one operation on one set, in order.
 
-        Raises FrameError for the same row twice or a missing key, UnknownName for a column that is none.
+        Raises FrameError for the same row twice and for an upsert to F&O, UnknownName for a column that is none.
         """
-        seen: set[tuple[str, str, str]] = set()
-        ready = [self._ready(place, write, seen) for place, write in enumerate(writes)]
-        return [ListRun(list(run)) for _, run in groupby(ready, key=lambda each: (each.op, each.schema.entity_set))]
+        for write in writes:
+            self._check(write)
+        return self._prepared(list(enumerate(writes)))
 
     def table(
         self, op: Operation, entity_set: str, table: pa.Table, key: Sequence[str], etag: str | None = None
-    ) -> TableRun:
+    ) -> Prepared:
         """The rows of a table as writes. Raises like ``writes``, and UnknownName for a key the table does not have."""
         schema = self._metadata.schema(entity_set)
+        bodies = self.bodies_of(schema)
         self._check_known(schema, op)
-        return TableRun(op, schema, table, tuple(key), etag, self._dialect, self.bodies_of(schema), self._find_id)
+        for name in (*key, *([etag] if etag else [])):
+            if name not in table.column_names:
+                raise UnknownName("column", name, table.column_names, where=f"the rows for {schema.entity_set}")
+        if op != "create" and not key:
+            raise FrameError(f"Writes to {schema.entity_set} lack a key.", hint="Name the key columns.")
+        odd = apart(table, schema, () if op == "create" else key, bodies)
+        places, plain = pc.indices_nonzero(odd).to_pylist(), pc.indices_nonzero(pc.invert(odd))
+
+        def run(rows: pa.Table, at: pa.Array | None) -> list[Run]:
+            made = TableRun(op, schema, rows, tuple(key), etag, self._dialect, bodies, at)
+            return [made] if rows.num_rows else []
+
+        if not places:
+            return Prepared(run(table, None))
+        named = () if op == "create" else tuple(key)
+        rest = [(at, row_write(op, entity_set, table.slice(at, 1), named, etag)) for at in places]
+        prepared = self._prepared(rest)
+        return Prepared([*run(table.take(plain), plain), *prepared.runs], prepared.refused)
+
+    def _check(self, write: Write) -> None:
+        """Raise for what is wrong with the caller's names, whatever the row."""
+        schema = self._metadata.schema(write.entity_set)
+        self._check_known(schema, write.op)
+        schema.check_columns(write.key or ())
+        if write.op != "delete":
+            self.bodies_of(schema).check(write)
 
     def _check_known(self, schema: EntitySchema, op: str) -> None:
         if op == "upsert" and schema.app == "finops":
@@ -55,41 +102,69 @@ class Preparer:
                 hint="Plan creates and updates, or load a package.",
             )
 
-    def _ready(self, place: int, write: Write, seen: set[tuple[str, str, str]]) -> Ready:
-        schema = self._metadata.schema(write.entity_set)
-        self._check_known(schema, write.op)
+    def _prepared(self, writes: Sequence[tuple[int, Write]]) -> Prepared:
+        """Writes with their places, made ready one by one; ids that are needed are looked up together first."""
+        ids = self._ids(writes)
+        seen: set[Mark] = set()
+        ready: list[Ready] = []
+        refused: list[Refused] = []
+        for place, write in writes:
+            schema = self._metadata.schema(write.entity_set)
+            try:
+                made = self._ready(place, write, schema, ids.get(place))
+            except (FrameError, ServiceError) as error:
+                refused.append(unsendable(place, write, schema, error))
+                continue
+            _check_once(seen, write, schema, made.part.path)
+            ready.append(made)
+        runs = groupby(ready, key=lambda each: (each.op, each.schema.entity_set))
+        return Prepared([ListRun(list(run)) for _, run in runs], refused)
+
+    def _ids(self, writes: Sequence[tuple[int, Write]]) -> dict[int, Sequence[str] | ServiceError]:
+        """By place, the ids of the rows whose key no URL of Dataverse can carry, or why they could not be looked up."""
+        if self._dialect.app != "sales":
+            return {}
+        odd: dict[str, list[tuple[int, Key]]] = {}
+        for place, write in writes:
+            schema = self._metadata.schema(write.entity_set)
+            if write.op != "create" and write.key and tuple(write.key) != schema.key and unsafe_in_path(write.key):
+                odd.setdefault(write.entity_set, []).append((place, write.key))
+        found: dict[int, Sequence[str] | ServiceError] = {}
+        for entity_set, keyed in odd.items():
+            places, keys = zip(*keyed, strict=True)
+            try:
+                found |= zip(places, self._find_ids(entity_set, keys), strict=True)
+            except ServiceError as error:
+                found |= dict.fromkeys(places, error)
+        return found
+
+    def _ready(self, place: int, write: Write, schema: EntitySchema, ids: Sequence[str] | ServiceError | None) -> Ready:
         bodies = self.bodies_of(schema)
-        url = self._dialect.set_url(write.entity_set)
         if write.op == "create":
-            return self._new_row(place, write, bodies, schema, seen)
+            return self._new_row(place, write, bodies, schema)
         if not write.key:
-            raise FrameError(f"A write to {write.entity_set} lacks a key.", hint="Give every key column.")
-        path = self._path(write, schema)
-        _check_once(seen, write.op, write.entity_set, path)
+            raise FrameError("it has no key", hint="Give every key column.")
+        if missing := [name for name in schema.key if name not in write.key and schema.app == "finops"]:
+            raise FrameError(f"it has no {missing[0]}", hint="Give every key column.")
+        row_id, sent = None, write
+        if ids is not None:
+            row_id, sent = _by_id(write, ids)
+        elif tuple(write.key) == schema.key and schema.app == "sales":
+            row_id = str(write.key[schema.key[0]])
+        path = key_path(schema, write.key if row_id is None else {schema.key[0]: row_id})
         match = "" if write.op == "upsert" else f"If-Match: {write.etag}\r\n" if write.etag else self._weak_match
-        text = bodies.json(write) if write.op != "delete" else ""
-        row_id = str(write.key[schema.key[0]]) if len(write.key) == 1 and schema.key[0] in write.key else None
-        part = Part(METHODS[write.op], url + path + self._tail, match, text)
-        return Ready(place, write.op, schema, part, row_id, True, lambda: write)  # noqa: FBT003 - repeatable
+        text = bodies.json(sent) if write.op != "delete" else ""
+        part = Part(METHODS[write.op], self._dialect.set_url(write.entity_set) + path + self._tail, match, text)
+        alone = schema.app == "finops" and unsafe_in_path(write.key)
+        return Ready(place, write.op, schema, part, row_id, True, lambda: write, alone)  # noqa: FBT003 - repeatable
 
-    def _path(self, write: Write, schema: EntitySchema) -> str:
-        """The row's address; by its id where its key holds characters that break a Dataverse key URL."""
-        key = write.key or {}
-        if schema.app == "sales" and unsafe_in_path(key):
-            return f"({self._find_id(write.entity_set, key)})"
-        return key_path(schema, key)
-
-    def _new_row(
-        self, place: int, write: Write, bodies: Bodies, schema: EntitySchema, seen: set[tuple[str, str, str]]
-    ) -> Ready:
+    def _new_row(self, place: int, write: Write, bodies: Bodies, schema: EntitySchema) -> Ready:
         """In Sales a new row names its own id, so that a repeated send cannot make a second one."""
         whole = {**(write.key or {}), **write.body}
         row_id = str(whole.get(schema.key[0]) or uuid4()) if self._dialect.creates_name_their_id else None
         if row_id is not None:
             whole[schema.key[0]] = row_id
-        keyed = all(whole.get(name) is not None for name in schema.key)
-        if keyed:
-            _check_once(seen, "create", write.entity_set, key_path(schema, {name: whole[name] for name in schema.key}))
+        keyed = all(whole.get(name) is not None or name in schema.optional for name in schema.key)
         text = bodies.json(Write("create", write.entity_set, None, whole))
         part = Part("POST", self._dialect.set_url(write.entity_set) + self._tail, "", text)
         return Ready(place, "create", schema, part, row_id, keyed, lambda: replace(write, body=whole))
@@ -101,8 +176,34 @@ class Preparer:
         return self._bodies[schema.entity_set]
 
 
-def _check_once(seen: set[tuple[str, str, str]], op: str, entity_set: str, path: str) -> None:
-    mark = (op, entity_set, path.casefold())
-    if mark in seen:
-        raise comes_twice(f"{op} {entity_set}{path}")
-    seen.add(mark)
+def _by_id(write: Write, ids: Sequence[str] | ServiceError) -> tuple[str, Write]:
+    """The id of a row whose key no URL can carry, and the write as it goes there; a new id for an upsert of a new row.
+
+    An upsert by id makes the row where it is not there, and then its key has to be among its values.
+    """
+    if isinstance(ids, ServiceError):
+        raise NotSent(f"The row could not be looked up by its key: {ids.message}", target=ids.target) from ids
+    if len(ids) > 1:
+        raise FrameError(f"{len(ids)} rows have this key", hint="Make it unique there, then try again.")
+    if ids:
+        return ids[0], write
+    if write.op == "upsert":
+        return str(uuid4()), replace(write, body={**(write.key or {}), **write.body})
+    shown = ", ".join(f"{name}={value}" for name, value in (write.key or {}).items())
+    what = f"{write.entity_set}({shown})"
+    raise NotFound(f"{what}: no row has this key.", status=404, target=what)
+
+
+def _check_once(seen: set[Mark], write: Write, schema: EntitySchema, path: str) -> None:
+    """Raise where a row is written twice in one call: where its address or its key comes again."""
+    whole = {**(write.key or {}), **write.body} if write.op == "create" else write.key or {}
+    named = schema.key if write.op == "create" else tuple(whole)
+    paths = {path} if write.op != "create" else set()
+    if all(whole.get(name) is not None or name in schema.optional for name in named):
+        with suppress(FrameError):  # in a body a key may hold what no address can carry
+            paths.add(key_path(schema, {name: whole.get(name) for name in named}))
+    for each in paths:
+        mark = (write.op, write.entity_set, each.casefold())
+        if mark in seen:
+            raise comes_twice(f"{write.op} {write.entity_set}{each.rpartition('/')[2]}")
+        seen.add(mark)

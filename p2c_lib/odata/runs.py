@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -12,21 +12,32 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.errors import FrameError, P2CError, ServiceError, Unsendable
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.encode import keys_of, members_of, objects_of
-from p2c_lib.odata.literals import unsafe_in_path
 from p2c_lib.odata.schema import EntitySchema
-from p2c_lib.odata.writes import Operation, Write
+from p2c_lib.odata.writes import Operation, Write, WriteResult
 
-__all__ = ["METHODS", "FindId", "ListRun", "Ready", "Run", "TableRun", "comes_twice", "named"]
+__all__ = [
+    "METHODS",
+    "ListRun",
+    "Prepared",
+    "Ready",
+    "Refused",
+    "Run",
+    "TableRun",
+    "comes_twice",
+    "named",
+    "row_write",
+    "unsendable",
+]
 
 METHODS = {"create": "POST", "update": "PATCH", "upsert": "PATCH", "delete": "DELETE"}
 NAMESPACE = "Microsoft.Dynamics.CRM"
 
-FindId = Callable[[str, Mapping[str, object]], str]
+Refused = tuple[int, WriteResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class Ready:
     """A write as it travels: its place in the caller's list, what is sent, its row's id where that is known before.
 
     ``repeatable``: sending it twice does no harm. ``write`` gives the write back as values, for settling doubts.
+    ``alone``: it goes into no batch, because how its address is read there is not known.
     """
 
     place: int
@@ -43,6 +55,7 @@ class Ready:
     row_id: str | None
     repeatable: bool
     write: Callable[[], Write]
+    alone: bool = False
 
 
 class Run(Protocol):
@@ -61,6 +74,14 @@ class Run(Protocol):
     def row_id(self, at: int) -> str | None: ...
     def ready(self, start: int, stop: int) -> Sequence[Ready]: ...
     def targets(self, start: int, stop: int) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is sent of the writes of one call, and what became of those that no request can carry, by their place."""
+
+    runs: Sequence[Run]
+    refused: Sequence[Refused] = ()
 
 
 class ListRun:
@@ -104,7 +125,8 @@ class ListRun:
 class TableRun:
     """Writes that are the rows of a table: their JSON is made by Arrow for all rows at once.
 
-    ``key`` names key columns of the table, ``etag`` a column whose version must still stand.
+    ``key`` names key columns of the table, ``etag`` a column whose version must still stand. ``places`` are the places
+    of the rows in the caller's table, where these are not all of them.
     """
 
     def __init__(
@@ -116,16 +138,11 @@ class TableRun:
         etag: str | None,
         dialect: Dialect,
         bodies: Bodies,
-        find_id: FindId,
+        places: pa.Array | None = None,
     ) -> None:
-        for name in (*key, *([etag] if etag else [])):
-            if name not in table.column_names:
-                raise UnknownName("column", name, table.column_names, where=f"the rows for {schema.entity_set}")
-        if op != "create" and not key:
-            raise FrameError(f"Writes to {schema.entity_set} lack a key.", hint="Name the key columns.")
         self.op, self.schema = op, schema
-        self._table, self._key, self._etag, self._dialect = table, key, etag, dialect
-        self._addresses = None if op == "create" else self._addressed(find_id)
+        self._table, self._key, self._etag, self._dialect, self._places = table, key, etag, dialect, places
+        self._addresses = None if op == "create" else self._addressed()
         self._ids, body = self._identified()
         self._members = members_of(body, dialect, bodies, creating=op == "create")
         self.guarded = etag is not None
@@ -135,8 +152,8 @@ class TableRun:
         return int(self._table.num_rows)
 
     def place(self, at: int) -> int:
-        """The place of a write: its row."""
-        return at
+        """The place of a write in the caller's table."""
+        return at if self._places is None else int(self._places[at].as_py())
 
     def row_id(self, at: int) -> str | None:
         """The id of a row where it is known."""
@@ -147,19 +164,19 @@ class TableRun:
         stop = min(stop, len(self))
         texts = objects_of(self._members.slice(start, stop - start)).to_pylist()
         matches = self._matches(start, stop)
-        places = range(start, stop)
+        rows = range(start, stop)
         url, tail = self._dialect.set_url(self.schema.entity_set), self._dialect.options_url("")
         addresses = (
-            [""] * len(places) if self._addresses is None else self._addresses.slice(start, stop - start).to_pylist()
+            [""] * len(rows) if self._addresses is None else self._addresses.slice(start, stop - start).to_pylist()
         )
-        body = [""] * len(places) if self.op == "delete" else texts
+        body = [""] * len(rows) if self.op == "delete" else texts
         parts = (
             Part(METHODS[self.op], f"{url}{address}{tail}", match, text)
             for address, match, text in zip(addresses, matches, body, strict=True)
         )
         return [
-            Ready(at, self.op, self.schema, part, self.row_id(at), self.repeatable, partial(self._write, at))
-            for at, part in zip(places, parts, strict=True)
+            Ready(self.place(at), self.op, self.schema, part, self.row_id(at), self.repeatable, partial(self.write, at))
+            for at, part in zip(rows, parts, strict=True)
         ]
 
     def targets(self, start: int, stop: int) -> bytes:
@@ -190,21 +207,13 @@ class TableRun:
         given = body.drop_columns([own]) if own in body.column_names else body
         return ids, given.append_column(own, ids)
 
-    def _addressed(self, find_id: FindId) -> pa.ChunkedArray:
+    def _addressed(self) -> pa.ChunkedArray:
         texts = keys_of(self._table, self.schema, self._key)
         counts = pc.value_counts(pc.utf8_lower(texts))
         doubled = counts.filter(pc.greater(pc.struct_field(counts, "counts"), 1))
         if len(doubled):
             raise comes_twice(f"{self.op} {self.schema.entity_set}{doubled[0]['values'].as_py()}")
-        odd = pc.match_substring(texts, "%")
-        if self.schema.app != "sales" or self._key == self.schema.key or not pc.any(odd).as_py():
-            return texts
-        keys = self._table.select(list(self._key)).filter(odd).to_pylist()
-        found = [self._by_id(find_id, key, text) for key, text in zip(keys, texts.filter(odd).to_pylist(), strict=True)]
-        return pa.chunked_array([pc.replace_with_mask(texts.combine_chunks(), odd.combine_chunks(), pa.array(found))])
-
-    def _by_id(self, find_id: FindId, key: Mapping[str, object], text: str) -> str:
-        return f"({find_id(self.schema.entity_set, key)})" if unsafe_in_path(key) else text
+        return texts
 
     def _matches(self, start: int, stop: int) -> list[str]:
         weak = "" if self._dialect.cross_company or self.op in {"create", "upsert"} else "If-Match: *\r\n"
@@ -213,11 +222,9 @@ class TableRun:
         etags = self._table.column(self._etag).slice(start, stop - start).to_pylist()
         return [f"If-Match: {etag}\r\n" if etag else weak for etag in etags]
 
-    def _write(self, at: int) -> Write:
-        values = self._table.slice(at, 1).to_pylist()[0]
-        body = {name: value for name, value in values.items() if not name.startswith("@") and name not in self._key}
-        etag = values[self._etag] if self._etag else None
-        return Write(self.op, self.schema.entity_set, {name: values[name] for name in self._key}, body, etag)
+    def write(self, at: int) -> Write:
+        """One of the rows as values."""
+        return row_write(self.op, self.schema.entity_set, self._table.slice(at, 1), self._key, self._etag)
 
 
 def _bytes(texts: pa.Array) -> memoryview:
@@ -231,12 +238,28 @@ def _members(each: Ready) -> str:
     return f",{inner}" if inner else ""
 
 
+def row_write(op: Operation, entity_set: str, row: pa.Table, key: Sequence[str], etag: str | None) -> Write:
+    """The one row of a table as a write of values."""
+    values = row.to_pylist()[0]
+    body = {name: value for name, value in values.items() if not name.startswith("@") and name not in key}
+    return Write(op, entity_set, {name: values[name] for name in key} or None, body, values[etag] if etag else None)
+
+
 def named(write: Write, schema: EntitySchema) -> str:
     """The row a write is about, for messages: ``CustomersV2(dataAreaId=usmf, CustomerAccount=C-1)``."""
     whole = {**write.body, **(write.key or {})}
     key = write.key or {name: whole[name] for name in schema.key if name in whole and schema.app == "finops"}
     shown = ", ".join(f"{name}={value}" for name, value in key.items())
     return f"{write.entity_set}({shown})" if shown else write.entity_set
+
+
+def unsendable(place: int, write: Write, schema: EntitySchema, why: P2CError) -> Refused:
+    """The outcome of a write that no request can carry: it names the row and says why."""
+    row = named(write, schema).encode("utf-8", "replace").decode()
+    if isinstance(why, ServiceError):
+        return place, WriteResult(why.status, None, why, why.request_id)
+    error = Unsendable(f"{row}: {why.message.rstrip('.')}.", target=row, hint=why.hint)
+    return place, WriteResult(0, None, error, "")
 
 
 def comes_twice(what: str) -> FrameError:

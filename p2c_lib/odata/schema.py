@@ -108,6 +108,13 @@ class EntitySchema:
         return tuple(dict.fromkeys(way.target for way in self.lookups if way.column == column))
 
     @property
+    def optional(self) -> frozenset[str]:
+        """The parts of a key that may be empty and are a value then: F&O has no null."""
+        if self.app != "finops" or len(self.key) == 1:
+            return frozenset()
+        return frozenset(name for name in self.key if not self.columns[name].required)
+
+    @property
     def has_company(self) -> bool:
         """Whether rows belong to an F&O legal entity."""
         return "dataAreaId" in self.columns

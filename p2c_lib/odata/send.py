@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
-from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Throttled, Unreachable
+from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Throttled, Unreachable, UrlTooLong
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
@@ -40,6 +40,7 @@ DEFAULT_HEADERS = {
 GZIP = 16 + zlib.MAX_WBITS
 READ_AGAIN = 4
 UPLOADS = 8
+LONGEST_URL = 65_536  # httpx takes no longer one
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ class Sender:
             except (httpx.TransportError, IncompleteRead) as error:
                 return error
             except (httpx.InvalidURL, httpx.HTTPError, OSError) as error:
+                if isinstance(error, httpx.InvalidURL) and len(url) > LONGEST_URL:
+                    raise _too_long(url) from error
                 raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=url) from error
         self._answered = True
         if not is_transient(response.status_code, content):
@@ -277,6 +280,15 @@ def _of_the_service(answer: Answer, target: str) -> Answer:
     if answer.status < 300 and (other := not_the_service(answer.status, answer.headers, answer.body, target)):
         raise other
     return answer
+
+
+def _too_long(url: str) -> UrlTooLong:
+    place = urlsplit(url[:LONGEST_URL]).path[:200]
+    return UrlTooLong(
+        f"{place}: the address has {len(url):,} characters; no request carries more than {LONGEST_URL:,}.",
+        target=place,
+        hint="Ask for fewer columns, or for fewer values at once.",
+    )
 
 
 def _failed_inside(outcome: Answer | Exception) -> bool:

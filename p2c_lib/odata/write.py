@@ -12,7 +12,7 @@ from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import failure, is_data_error, is_transient, request_id
 from p2c_lib.odata.pace import Stop, never, rest
-from p2c_lib.odata.runs import Ready, Run, named
+from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender, retry_after
 from p2c_lib.odata.settle import Doubt
@@ -46,12 +46,14 @@ class Writer:
         """The same writer, which begins no request once ``stop`` says so."""
         return Writer(self._sender, self._dialect, self._bulk, self._settle, stop)
 
-    def write(self, runs: Sequence[Run], progress: Progress | None) -> list[WriteResult]:
+    def write(self, prepared: Prepared, progress: Progress | None) -> list[WriteResult]:
         """One result a write, in order; a refused one stops no other."""
-        total = sum(len(run) for run in runs)
+        done = len(prepared.refused)
+        total = done + sum(len(run) for run in prepared.runs)
         results: list[WriteResult | None] = [None] * total
-        done = 0
-        for run in runs:
+        for place, result in prepared.refused:
+            results[place] = result
+        for run in prepared.runs:
             for settled in self._run(run):
                 for place, result in settled:
                     results[place] = result
@@ -60,8 +62,14 @@ class Writer:
                     progress(done, total)
         return [result for result in results if result is not None]
 
-    def write_together(self, ready: Sequence[Ready]) -> list[WriteResult]:
-        """All writes or none, as one change set. Raises FrameError for more than the service takes in one."""
+    def write_together(self, prepared: Prepared) -> list[WriteResult]:
+        """All writes or none, as one change set. Raises FrameError for more than the service takes in one.
+
+        One that no request can carry keeps all of them from being sent.
+        """
+        ready = [each for run in prepared.runs for each in run.ready(0, len(run))]
+        if prepared.refused:
+            return [prepared.refused[0][1]] * (len(prepared.refused) + len(ready))
         if not ready:
             return []
         if len(ready) > self._dialect.batch_limit:
@@ -95,7 +103,11 @@ class Writer:
             pool.shutdown(cancel_futures=True)
 
     def _in_batch(self, run: Run, start: int, stop: int) -> Settled:
-        return self._batch(run.ready(start, stop))
+        ready = run.ready(start, stop)
+        alone = [each for each in ready if each.alone]
+        together = [each for each in ready if not each.alone]
+        settled = self._batch(together) if together else []
+        return settled + [one for each in alone for one in self._batch([each])]
 
     def _in_bulk(self, run: Run, start: int, stop: int) -> Settled:
         """Rows of a run in one message; where one of them is refused, halves, and at last a batch that tells which."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from p2c_lib.sandbox.collation import finops_key
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.finops.expand import Expansion, expansions
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
-from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
+from p2c_lib.sandbox.finops.refusals import bad_query, dangerous_path, no_resource, no_route
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import NAMESPACE, Written, as_json_text, edm, etag, page_text, row_text, written
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, Value, comparable, quoted, table
 from p2c_lib.sandbox.wire import Answer, Call
 
+# A key in a path that holds one of these after one decoding is taken for something else, or refused.
+_SEPARATING = frozenset("/\\+")
+_DANGEROUS = frozenset("<>*%&:?\x7f")
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 _OPTIONS = {"$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken"}
 
 
@@ -207,8 +212,12 @@ def counted(entity: Entity, store: Store, options: Options) -> Answer:
 # -- one row -------------------------------------------------------------------------------------------------------
 
 
-def key_of(entity: Entity, text: str) -> dict[str, Value]:
-    """The stored key values of the text between the parentheses; every key field is needed, in any order."""
+def key_of(entity: Entity, text: str, *, url: str, twice: bool) -> dict[str, Value]:
+    """The stored key values of the text between the parentheses; every key field is needed, in any order.
+
+    ``twice``: the text was decoded once, by the web server, and what is quoted in it is decoded again, as F&O does.
+    ``url`` is the address it came in, for refusals.
+    """
     try:
         parts = parse_key(text)
     except Malformed as error:
@@ -216,7 +225,21 @@ def key_of(entity: Entity, text: str) -> dict[str, Value]:
     if set(parts) != set(entity.key):
         known = ", ".join(entity.key)
         raise bad_query(f"The key of '{entity.set_name}' consists of {known}; '({text[:80]})' came.")
-    return {name: _key_value(entity, entity.columns[name], parts[name]) for name in entity.key}
+    literals = {name: _decoded(literal, url) if twice else literal for name, literal in parts.items()}
+    return {name: _key_value(entity, entity.columns[name], literals[name]) for name in entity.key}
+
+
+def _decoded(literal: Literal | EnumLiteral, url: str) -> Literal | EnumLiteral:
+    """A quoted text decoded a second time; `Unrouted` for a character that the first decoding must not leave."""
+    if not isinstance(literal, Literal) or literal.kind != "string":
+        return literal
+    text = str(literal.value)
+    if _SEPARATING & set(text):
+        raise no_route(url)
+    left = _ENCODED.sub("", text)
+    if found := next((c for c in left if c in _DANGEROUS or c < " "), None):
+        raise dangerous_path(found)
+    return replace(literal, value=unquote(text))
 
 
 def _key_value(entity: Entity, column: Column, literal: Literal | EnumLiteral) -> Value:

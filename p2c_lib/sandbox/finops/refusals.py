@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Refusal
@@ -49,8 +50,41 @@ def no_resource(message: str) -> Refusal:
     return Refusal(404, "", message, parts={"type": _QUERY})
 
 
+class Unrouted(Refusal):
+    """A request that no entity set sees: the web server in front refuses its address, in a shape of its own."""
+
+    def __init__(self, status: int, kind: str, message: str, body: str) -> None:
+        super().__init__(status, "", message)
+        self.kind, self.body = kind, body
+
+
+def no_route(url: str) -> Unrouted:
+    """What the router answers for an address it cannot take apart, such as a key with ``/`` that is encoded once."""
+    message = f"No HTTP resource was found that matches the request URI '{url[:400]}'."
+    body = {"Message": message, "MessageDetail": "No route data was found for this request."}
+    return Unrouted(404, "application/json; charset=utf-8", message, json.dumps(body))
+
+
+def too_long() -> Unrouted:
+    """What the web server answers for an address that is too long."""
+    message = (
+        "HTTP Error 404.15 - Not Found. The request filtering module is configured to deny a request where the query "
+        "string is too long."
+    )
+    return Unrouted(404, "text/html; charset=utf-8", message, f"<html><body><h2>{message}</h2></body></html>")
+
+
+def dangerous_path(character: str) -> Unrouted:
+    """What ASP.NET answers for a character that it takes in no path."""
+    message = f"A potentially dangerous Request.Path value was detected from the client ({character})."
+    page = f"<html><head><title>{escape(message)}</title></head><body><h1>Server Error</h1></body></html>"
+    return Unrouted(400, "text/html; charset=utf-8", message, page)
+
+
 def error_answer(refusal: Refusal) -> Answer:
-    """The error in the one shape that every refused request gets."""
+    """The error in the one shape that every refused request gets, but for those that no entity set sees."""
+    if isinstance(refusal, Unrouted):
+        return Answer(refusal.status, [("Content-Type", refusal.kind)], refusal.body.encode())
     inner = {
         "message": refusal.inner or refusal.message,
         "type": refusal.parts.get("type", _QUERY),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import nullcontext
+from urllib.parse import quote
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
@@ -14,7 +15,7 @@ from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
 from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
 from p2c_lib.sandbox.finops.packages import SET, Packages
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
-from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource
+from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource, no_route, too_long
 from p2c_lib.sandbox.finops.related import create_rule_indexes
 from p2c_lib.sandbox.finops.rules import Rules
 from p2c_lib.sandbox.finops.switches import Switches
@@ -49,6 +50,8 @@ class FinOps:
         """The response to one request."""
         try:
             with self.throttle.request():
+                if len(quote(call.path)) + len(call.query) > self.switches.longest_url:
+                    raise too_long()
                 return self._route(call)
         except WriteRefused as refusal:
             refusal.status = self.switches.write_error_status
@@ -60,7 +63,7 @@ class FinOps:
                 raise
             return error_answer(bad_query(f"The query is too complex: {error}."))
 
-    def _route(self, call: Call) -> Answer:
+    def _route(self, call: Call, *, twice: bool = True) -> Answer:
         refuse_if_failing(call.path)
         if call.path.startswith(PREFIX):
             return self.blobs.answer(call)
@@ -68,7 +71,7 @@ class FinOps:
         if area == "metadata" and call.method == "GET":
             return tagged(call, metadata_service(call, path))
         if area != "data":
-            raise no_resource(f"No HTTP resource was found that matches the path '{call.path[:120]}'.")
+            raise no_route(f"{call.base}{call.path}")
         if path == "$batch":
             return self._batch(call)
         if path.startswith(f"{SET}/"):
@@ -78,9 +81,9 @@ class FinOps:
         if call.method == "GET" and path == "$metadata":
             document = Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
             return tagged(call, document)
-        return self._rows(call, path)
+        return self._rows(call, path, twice=twice)
 
-    def _rows(self, call: Call, path: str) -> Answer:
+    def _rows(self, call: Call, path: str, *, twice: bool) -> Answer:
         match = _KEYED.fullmatch(path) or _SET.fullmatch(path)
         if match is None:
             raise no_resource(f"Resource not found for the segment '{path[:80]}'.")
@@ -89,7 +92,7 @@ class FinOps:
         rest = (match.group("rest") or "").strip("/")
         if match.group("key") is None:
             return self._set(call, entity, options, rest)
-        key = key_of(entity, match.group("key"))
+        key = key_of(entity, match.group("key"), url=f"{call.base}{call.path}", twice=twice)
         if call.method == "GET":
             if rest:
                 return property_of(call, entity, self.store, options, key, rest)
@@ -135,7 +138,7 @@ class FinOps:
         try:
             if path.rstrip("/").endswith("$batch"):
                 raise Refusal(400, "", "A batch cannot hold another batch.")
-            return self._route(inner), operation.content_id
+            return self._route(inner, twice=self.switches.batch_key_encoding == "twice"), operation.content_id
         except WriteRefused as refusal:
             refusal.status = self.switches.batch_write_error_status
             return error_answer(refusal), operation.content_id

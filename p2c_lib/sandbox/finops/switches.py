@@ -26,6 +26,9 @@ class Switches:
     - ``package_polls``: how often the status of an import or export is told as pending before it is done.
     - ``page_size``: the most rows of a page.
     - ``link_host``: how the service spells its own host in links.
+    - ``longest_url``: the most characters of an address outside ``$batch``; beyond it the web server refuses.
+    - ``batch_key_encoding``: how often text in the keys of addresses inside ``$batch`` is percent-decoded; outside it
+      is twice.
 
     >>> Switches(country_codes="iso2").country_codes
     'iso2'
@@ -47,3 +50,5 @@ class Switches:
     package_polls: Literal[0, 1, 2] = 1
     page_size: int = 10_000
     link_host: Literal["as asked", "upper", "port"] = "as asked"
+    longest_url: int = 16_384
+    batch_key_encoding: Literal["twice", "once"] = "twice"
