@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.config import Connection, Secret
-from p2c_lib.errors import Drifted
+from p2c_lib.errors import Drifted, Duplicate
 from p2c_lib.odata import Client, Write, WriteResult
 from p2c_lib.odata.stored import keeps
 from p2c_lib.sandbox.store import Store
@@ -197,6 +197,27 @@ def test_a_subtle_update_counts_when_the_row_holds_exactly_that(
     with losing(plain, app, meanwhile, arrives=arrives) as client:
         results = client.write([Write("update", path.partition("(")[0], key, after, etag)])
     assert told(results) == [type(None) if arrives else Drifted]
+
+
+@pytest.mark.parametrize("scope", ["usmf", ""])
+@pytest.mark.parametrize("theirs", [None, "NAME"])
+def test_a_create_whose_answer_was_lost_counts_when_the_row_is_ours(
+    finops: httpx.Client, scope: str, theirs: str | None
+) -> None:
+    ours: dict[str, object] = {
+        "NumberSequenceCode": "N-1",
+        "ScopeType": "DataArea",
+        "ScopeValue": scope,
+        "Name": "name",
+    }
+
+    def meanwhile() -> None:
+        if theirs is not None:
+            assert finops.post("SequenceV2Tables", json=ours | {"Name": theirs}).status_code == 201
+
+    with losing(finops, "finops", meanwhile, arrives=theirs is None) as client:
+        results = client.write([Write("create", "SequenceV2Tables", None, ours)])
+    assert told(results) == [type(None) if theirs is None else Duplicate]
 
 
 TEXTS = st.text(st.sampled_from(list("aAeéÉ ß.0x\n")), max_size=5)

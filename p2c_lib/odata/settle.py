@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from p2c_lib.display import text_of
 from p2c_lib.errors import NotFound, Rejected, UnknownName
 from p2c_lib.keys import fold
+from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.odata.literals import and_filter, literal
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
@@ -90,7 +91,8 @@ class _Judge:
 
     def _equals(self, name: str, value: object) -> str:
         column = self._schema.column(name)
-        return f"{column.wire} eq {literal(value, column)}"
+        nothing = value is None and DIALECTS[self._schema.app].empty_is_null and column.edm == "Edm.String"
+        return f"{column.wire} eq {literal('' if nothing else value, column)}"
 
     def _mark(self, key: Row) -> Key:
         return tuple((name, fold(text_of(value) or "", self._schema.app)) for name, value in key.items())
