@@ -7,7 +7,7 @@ what is joined to it and the two letters of a flag stay together, or go together
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["add_lengths", "cut_sql", "cut_text", "cut_texts", "utf16_length", "utf16_length_sql", "utf16_lengths"]
+
+Texts = TypeVar("Texts", pa.Array, pa.ChunkedArray)
 
 ASTRAL = r"[\x{10000}-\x{10FFFF}]"  # the characters that take two code units
 LAST_SINGLE = 0xFFFF
@@ -68,8 +70,10 @@ def cut_text(text: str, most: int) -> str:
     return text[: whole or end]
 
 
-def cut_texts(values: pa.Array, most: int) -> pa.Array:
+def cut_texts(values: Texts, most: int) -> Texts:
     """A column as ``cut_text`` makes each of its values."""
+    if isinstance(values, pa.ChunkedArray):
+        return pa.chunked_array([cut_texts(chunk, most) for chunk in values.chunks], pa.string())
     if (pc.max(pc.binary_length(values)).as_py() or 0) <= most:  # in bytes, of which a code unit has at least one
         return values
     cut = pc.utf8_slice_codeunits(values, 0, most)

@@ -42,6 +42,7 @@ def test_a_length_is_the_number_of_code_units(words: list[str | None]) -> None:
 @given(st.lists(st.none() | WORDS, min_size=1), st.integers(1, 14))
 def test_what_is_cut_fits_and_is_the_beginning(words: list[str | None], most: int) -> None:
     cut = cut_texts(pa.array(words, pa.string()), most).to_pylist()
+    assert cut_texts(pa.chunked_array([words], pa.string()), most).to_pylist() == cut
     assert cut == [None if word is None else cut_text(word, most) for word in words]
     for word, short in zip(words, cut, strict=True):
         if word is not None:
