@@ -134,10 +134,8 @@ class RowKey:
 
         In F&O an empty text or day is a value where a column of the set's own key need not be filled in.
         """
-        known = {name: schema.columns[name] for name in columns if name in schema.columns}
-        own = {name: column for name, column in known.items() if name in schema.key}
-        empty = {name for name, column in own.items() if not column.required and _has_empty(column.type)}
-        return cls(tuple(columns), schema.app, frozenset(empty) if schema.app == "finops" else frozenset())
+        empty = (name for name in columns if name in schema.optional and _has_empty(schema.columns[name].type))
+        return cls(tuple(columns), schema.app, frozenset(empty))
 
     def texts(self, table: pa.Table) -> pa.Array:
         """The normalised key of every row of a table; null where a part that must have a value has none.

@@ -99,7 +99,7 @@ def _judged(mapped: Mapped, path: Path, off: Collection[str], *, whole: bool) ->
     """What a suite finds; of a part of the rows, without what its rules say about the whole table."""
     suite = read_suite(path).without(off)
     table = judged_table(mapped, suite)
-    outcomes = judge(table, suite, known_values(mapped))
+    outcomes = judge(table, suite, known_values(mapped, suite, table))
     if not whole and suite.stage != "destination":
         outcomes = tuple(o for o in outcomes if o.on_rows)
     return Stage(suite.stage, suite, table, outcomes)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.gates.suite import Suite
+from p2c_lib.gates.suite import Suite, names_parameter
+from p2c_lib.keys import folded
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Mapped
@@ -37,11 +38,41 @@ def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
     return pa.table({name: pa.array([*v, *[None] * (longest - len(v))], pa.string()) for name, v in known.items()})
 
 
-def known_values(mapped: Mapped) -> dict[str, Sequence[Any]]:
-    """What a suite's parameters may name: references of the template, and ``default.<column>``, the one it fills in."""
+def known_values(mapped: Mapped, suite: Suite, table: pa.Table) -> dict[str, Sequence[Any]]:
+    """What a suite's parameters may name: references of the template, and ``default.<column>``, the one it fills in.
+
+    A text of the judged table that the system with the reference takes for one of its values is known as well.
+    """
     held = [rule for rule in mapped.template.fields if rule.exists_in]
     defaults = {f"default.{rule.to}": [] if rule.default is None else [rule.default] for rule in held}
-    return {**mapped.references, **defaults}
+    known: dict[str, Sequence[Any]] = {**mapped.references, **defaults}
+    for name in mapped.references if suite.stage != "destination" else ():
+        for column in _held_against(suite, name):
+            if column in table.column_names and pa.types.is_string(table.schema.field(column).type):
+                spelt = _spelt_otherwise(table.column(column), mapped.references[name], _keeper(mapped, name))
+                known[name] = [*known[name], *spelt]
+    return known
+
+
+def _keeper(mapped: Mapped, reference: str) -> str:
+    """The system that has a reference: the source has those of the gate."""
+    made = mapped.template
+    return made.source.app if reference in made.gate.references else made.destination.app
+
+
+def _held_against(suite: Suite, name: str) -> set[str]:
+    """The columns whose values must be among those of a reference."""
+    rules = (rule for rule in suite.expectations if names_parameter(rule.kwargs.get("value_set"), name))
+    return {column for rule in rules for column in rule.columns}
+
+
+def _spelt_otherwise(values: pa.ChunkedArray, known: Sequence[Any], app: str) -> list[str]:
+    """The texts of a column that are none of the known ones to the letter, and one of them to the system."""
+    others = pc.unique(values).drop_null()
+    others = others.filter(pc.invert(pc.is_in(others, pa.array(known, pa.string()))))
+    same = pc.is_in(folded(others, app), value_set=folded(pa.array(known, pa.string()), app))
+    found: list[str] = others.filter(same).to_pylist()
+    return found
 
 
 def _sum(table: pa.Table, plus: Sequence[str], minus: Sequence[str]) -> pa.ChunkedArray:

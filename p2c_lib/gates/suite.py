@@ -21,6 +21,7 @@ __all__ = [
     "Suite",
     "find_suite",
     "find_suites",
+    "names_parameter",
     "read_suite",
     "rule_names",
     "stage_of",
@@ -163,6 +164,12 @@ def resolve(value: Any, references: Mapping[str, Any]) -> Any:
             return _parameter(str(value[PARAMETER]), references)
         return {k: resolve(v, references) for k, v in value.items()}
     return [resolve(v, references) for v in value] if isinstance(value, list | tuple) else value
+
+
+def names_parameter(value: Any, name: str) -> bool:
+    """Whether a value is the parameter of that name; ``_`` may stand for its dot."""
+    given = value.get(PARAMETER) if isinstance(value, Mapping) else None
+    return given is not None and given in {name, name.replace(".", "_")}
 
 
 def _parameter(name: str, references: Mapping[str, Any]) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityQuery
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, taken_by_another
-from p2c_lib.odata.literals import literal
+from p2c_lib.odata.literals import equals
 from p2c_lib.odata.stored import keeps
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "values_of"]
 
 KEYS_AT_ONCE = 40
-NO_DAY = date(1900, 1, 1)
 BY_KEY = 600
 
 
@@ -218,12 +216,9 @@ class Destination:
     def _equals(self, key: Mapping[str, Any]) -> str:
         terms = []
         for name, value in key.items():
-            column = self._schema.column(name)
-            if value is None and name in self._row_key.optional:
-                value = "" if pa.types.is_string(column.type) else NO_DAY
-            if value is None:
+            if value is None and name not in self._row_key.optional:
                 raise NotFound(f"A row of {self.entity_set} has no {name}.", target=self.entity_set)
-            terms.append(f"{column.wire} eq {literal(value, column)}")
+            terms.append(equals(self._schema, name, value))
         return f"({' and '.join(terms)})"
 
 
