@@ -110,13 +110,15 @@ def test_amounts_states_dates_and_owners_are_those_sales_would_have(loaded: Path
     sql = "SELECT totalamount, requestdeliveryby, q.statecode, q.statuscode, revisionnumber, fullname"
     sql += " FROM sales_quotes q LEFT JOIN sales_contacts ON contactid = customerid ORDER BY quotenumber"
     assert ask(loaded, sql) == [
-        (6084.482, "2026-03-31T00:00:00Z", 1, 3, 0, None),
-        (10.0, None, 1, 3, 0, "Kei Ito"),
-        (109.0, None, 1, 3, 0, "Kei Ito"),
-        (10.0, None, 0, 1, 0, None),
-        (50.0, None, 1, 3, 0, None),
+        ("6084.4820", "2026-03-31T00:00:00Z", 1, 3, 0, None),
+        ("10.0000", None, 1, 3, 0, "Kei Ito"),
+        ("109.0000", None, 1, 3, 0, "Kei Ito"),
+        ("10.0000", None, 0, 1, 0, None),
+        ("50.0000", None, 1, 3, 0, None),
     ]
-    assert ask(loaded, "SELECT priceperunit FROM sales_quotedetails WHERE sequencenumber = 1 LIMIT 1") == [(2024.994,)]
+    assert ask(loaded, "SELECT priceperunit FROM sales_quotedetails WHERE sequencenumber = 1 LIMIT 1") == [
+        ("2024.9940",)
+    ]
     assert ask(loaded, "SELECT statecode, statuscode FROM sales_accounts ORDER BY accountnumber") == [(0, 1), (1, 2)]
     owners = 'SELECT DISTINCT "ownerid!type" FROM sales_accounts JOIN sales_systemusers ON systemuserid = ownerid'
     assert ask(loaded, owners) == [("systemuser",)]
@@ -136,7 +138,7 @@ def test_reference_rows_are_made_on_both_sides_and_dead_currencies_only_in_sales
     assert ask(loaded, "SELECT name FROM sales_uoms ORDER BY 1") == [("Each",), ("Hour",)]
     assert ask(loaded, "SELECT DISTINCT dataAreaId FROM finops_customersv2") == [("usmf",)]
     items = "SELECT productnumber, amount FROM sales_productpricelevels"
-    assert ask(loaded, items) == [("P-1", 34.99)]
+    assert ask(loaded, items) == [("P-1", "34.9900")]
 
 
 @pytest.mark.parametrize(

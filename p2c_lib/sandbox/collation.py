@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from unicodedata import combining, normalize
 
+from p2c_lib.sandbox import exact
 from p2c_lib.sandbox.schema import Column, System, enums
 
 _TEXTS = {"string", "memo"}
@@ -95,7 +96,7 @@ def compared(system: System, column: Column, sql: str) -> str:
     if column.kind == "enum":
         members = enums()[column.enum or ""]
         return f"finops_key(ifnull({sql}, '{min(members, key=lambda name: members[name])}'))"
-    return sql
+    return f"number_key({sql})" if column.kind in exact.KINDS else sql
 
 
 # -- patterns ------------------------------------------------------------------------------------------------------
@@ -160,29 +161,6 @@ def escaped(text: str) -> str:
     return re.sub(r"[%_\[]", lambda found: f"[{found.group()}]", text)
 
 
-# -- smallest and largest ------------------------------------------------------------------------------------------
-
-
-class _Extreme:
-    """The smallest or largest of values by their keys, as it is stored; None of none."""
-
-    def __init__(self, key: Callable[[object], object], *, largest: bool) -> None:
-        self.key, self.largest = key, largest
-        self.found: object = None
-
-    def step(self, value: object) -> None:
-        if value is None:
-            return
-        if self.found is None or self._beyond(self.key(value), self.key(self.found)):
-            self.found = value
-
-    def _beyond(self, one: object, other: object) -> bool:
-        return bool(one > other) if self.largest else bool(one < other)  # type: ignore[operator]
-
-    def finalize(self) -> object:
-        return self.found
-
-
 def register(connection: sqlite3.Connection) -> None:
     """Make the keys and patterns known to a connection."""
     systems: tuple[System, ...] = ("sales", "finops")
@@ -190,14 +168,3 @@ def register(connection: sqlite3.Connection) -> None:
         key = sales_key if system == "sales" else finops_key
         connection.create_function(f"{system}_key", 1, key, deterministic=True)  # type: ignore[arg-type]
         connection.create_function(f"{system}_like", 2, like(system), deterministic=True)
-    add_extremes(connection, "text", sales_key)
-
-
-def add_extremes(connection: sqlite3.Connection, kind: str, key: Callable[[object], object]) -> None:
-    """The aggregates ``<kind>_min`` and ``<kind>_max`` by a key."""
-    for name, largest in (("min", False), ("max", True)):
-        connection.create_aggregate(f"{kind}_{name}", 1, _maker(key, largest=largest))  # type: ignore[arg-type]
-
-
-def _maker(key: Callable[[object], object], *, largest: bool) -> Callable[[], _Extreme]:
-    return lambda: _Extreme(key, largest=largest)

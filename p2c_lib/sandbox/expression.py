@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from p2c_lib.sandbox.exact import number
+
 _DEEPEST = 60
 _COMPARE = {"eq", "ne", "gt", "ge", "lt", "le"}
 _ADD = {"add", "sub"}
@@ -193,9 +195,9 @@ def _value(kind: str, text: str, at: int, whole: str) -> object:
     if kind == "string":
         return text[1:-1].replace("''", "'")
     if kind == "int":
-        return int(text.rstrip("lL")) if len(text) < 40 else float("inf")
+        return int(text.rstrip("lL")) if len(text) < 40 else number(text.rstrip("lL"))
     if kind == "decimal":
-        return float(text.rstrip("mMdDfF"))
+        return number(text.rstrip("mMdDfF"))
     if kind == "guid":
         return text.lower()
     if kind in {"datetime", "date"}:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from p2c_lib.sandbox.collation import compared
+from p2c_lib.sandbox.exact import KINDS
 from p2c_lib.sandbox.expression import (
     And,
     Arithmetic,
@@ -24,7 +26,7 @@ from p2c_lib.sandbox.expression import (
     Path,
 )
 from p2c_lib.sandbox.schema import Column, Entity
-from p2c_lib.sandbox.store import Value, quoted, table
+from p2c_lib.sandbox.store import Value, bindable, quoted, table
 
 _EDM = {
     "string": "Edm.String",
@@ -65,8 +67,8 @@ class Binder:
         """The placeholder of a value."""
         name = f"v{len(self.values)}"
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            value = float(value)
-        self.values[name] = value
+            value = str(value)
+        self.values[name] = bindable(value)
         return f":{name}"
 
 
@@ -181,7 +183,7 @@ class Predicate:
         if node.kind == "list":
             return Operand("NULL", "list", value=node.value, constant=True)
         value = int(node.value) if isinstance(node.value, bool) else node.value
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, str | int | float | Decimal):
             raise Unfit(f"The literal '{value}' cannot be used here.")
         return Operand(scope.binder.bind(value), family, value=value, constant=True)
 
@@ -223,7 +225,7 @@ class Predicate:
 
     def compared(self, left: Operand, op: str, right: Operand, _scope: Scope) -> str:
         """Both sides have one type; ``ne`` is true where the left side is empty."""
-        one, two = left.keyed(left.sql), left.keyed(right.sql)
+        one, two = _pair(left, right)
         if op == "ne":
             return f"({one} <> {two} OR {one} IS NULL)"
         return f"({one} {_SQL[op]} {two})"
@@ -250,6 +252,20 @@ class Predicate:
         if column is None or len(path.names) > 1:
             raise Unfit(f"Could not find a property named '{'/'.join(path.names)}' on type '{scope.entity.name}'.")
         return scope.column(column)
+
+
+def _pair(left: Operand, right: Operand) -> tuple[str, str]:
+    """Both sides as they are compared; a number with decimals on either side makes the comparison an exact one."""
+    if left.family == "number" and (_exact(left) or _exact(right)):
+        return f"number_key({left.sql})", f"number_key({right.sql})"
+    return left.key, left.keyed(right.sql)
+
+
+def _exact(operand: Operand) -> bool:
+    if operand.column is not None:
+        return operand.column.kind in KINDS
+    value = operand.value
+    return isinstance(value, Decimal) or (isinstance(value, int) and abs(value) >= 2**63)
 
 
 def _as_date(right: Operand, scope: Scope) -> Operand:

@@ -144,7 +144,7 @@ def _sales(store: Store, currencies: Sequence[str], units: Sequence[str]) -> Non
         "languagecode": 1033,
         "localeid": 1033,
     }
-    settings: Row = {"basecurrencyid": currency_guid("USD"), "basecurrencyprecision": 2, "pricingdecimalprecision": 4}
+    settings: Row = {"basecurrencyid": currency_guid("USD"), "basecurrencyprecision": 4, "pricingdecimalprecision": 4}
     flags: Row = {"createproductswithoutparentinactivestate": 1, "oobpricecalculationenabled": 1}
     method: Row = {"discountcalculationmethod": 0}
     _add(store, "sales", "organizations", [{**organisation, **settings, **flags, **method, **STAMPS}])
@@ -180,7 +180,7 @@ def _currency(code: str) -> Row:
         "isocurrencycode": code,
         "currencyname": name,
         "currencysymbol": symbol,
-        "currencyprecision": 0 if code in {"JPY", "KRW"} else 2,
+        "currencyprecision": 4,
         "exchangerate": RATES.get(code, 1.0),
         "organizationid": ORGANISATION,
         "statecode": 0,

@@ -56,9 +56,9 @@ def json_bool(value: str) -> str:
     return f"CASE {value} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE 'null' END"
 
 
-def json_fixed(value: str, places: int) -> str:
-    """SQL for a number with a fixed count of decimal places as JSON."""
-    return f"iif({value} IS NULL, 'null', printf('%.{places}f', {value}))"
+def json_digits(value: str) -> str:
+    """SQL for a number that is kept as its digits as JSON."""
+    return f"ifnull({value}, 'null')"
 
 
 def json_number(value: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import uuid
 
 from p2c_lib.sandbox.references import BUSINESS_UNIT, ORGANISATION, STAMPS, USER
+from p2c_lib.sandbox.schema import entity
 from p2c_lib.sandbox.store import Store
 
 _LINES = """
 UPDATE sales_quotedetails SET
-  baseamount = round(coalesce(priceperunit, 0) * coalesce(quantity, 0), 4),
-  extendedamount = round(coalesce(priceperunit, 0) * coalesce(quantity, 0) - coalesce(manualdiscountamount, 0), 4)
+  baseamount = number_fixed(number_op('mul', coalesce(priceperunit, 0), coalesce(quantity, 0)), 4),
+  extendedamount = number_fixed(number_op('sub',
+    number_op('mul', coalesce(priceperunit, 0), coalesce(quantity, 0)), coalesce(manualdiscountamount, 0)), 4)
 """
 _LINE_PARENTS = """
 UPDATE sales_quotedetails SET
@@ -25,15 +27,16 @@ UPDATE sales_quotedetails SET
 FROM sales_quotes AS q WHERE q.quoteid = sales_quotedetails.quoteid
 """
 _QUOTES = """
-UPDATE sales_quotes SET totallineitemamount = coalesce(s.total, 0), totalamount = coalesce(s.total, 0),
-  totalamountlessfreight = coalesce(s.total, 0), totaldiscountamount = 0, totaltax = 0,
+UPDATE sales_quotes SET totallineitemamount = s.total, totalamount = s.total,
+  totalamountlessfreight = s.total, totaldiscountamount = '0.0000', totaltax = '0.0000',
   totallineitemdiscountamount = s.off
-FROM (SELECT quoteid, round(sum(extendedamount), 4) AS total, round(sum(coalesce(manualdiscountamount, 0)), 4) AS off
+FROM (SELECT quoteid, number_fixed(number_sum(extendedamount), 4) AS total,
+        number_fixed(number_sum(coalesce(manualdiscountamount, 0)), 4) AS off
       FROM sales_quotedetails GROUP BY quoteid) AS s
 WHERE s.quoteid = sales_quotes.quoteid
 """
 _EMPTY_QUOTES = """
-UPDATE sales_quotes SET totallineitemamount = 0, totalamount = 0, totalamountlessfreight = 0
+UPDATE sales_quotes SET totallineitemamount = '0.0000', totalamount = '0.0000', totalamountlessfreight = '0.0000'
 WHERE NOT EXISTS (SELECT 1 FROM sales_quotedetails AS d WHERE d.quoteid = sales_quotes.quoteid)
 """
 # A line without a product of F&O, a write-in line among them, makes the quote not external only.
@@ -63,12 +66,11 @@ FROM sales_products AS p
 WHERE p.msdynce_ismaintainedexternally = 1 AND NOT EXISTS (
   SELECT 1 FROM sales_productpricelevels AS i WHERE i.productid = p.productid)
 """
-_ITEM = """
-INSERT INTO sales_productpricelevels (_version, productpricelevelid, productid, productnumber, amount, uomid,
-  uomscheduleid, transactioncurrencyid, exchangerate, pricelevelid, pricingmethodcode, quantitysellingcode,
-  organizationid, createdby, modifiedby, createdon, modifiedon)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?)
-"""
+_ITEM = (
+    "productpricelevelid", "productid", "productnumber", "amount", "uomid", "uomscheduleid", "transactioncurrencyid",
+    "exchangerate", "pricelevelid", "pricingmethodcode", "quantitysellingcode", "organizationid", "createdby",
+    "modifiedby", "createdon", "modifiedon",
+)  # fmt: skip
 
 
 def settle(store: Store) -> None:
@@ -81,13 +83,11 @@ def settle(store: Store) -> None:
 
 def _add_price_items(store: Store) -> None:
     rows = store.connection.execute(_PRICES).fetchall()
-    stamps = (ORGANISATION, USER, USER, STAMPS["createdon"], STAMPS["modifiedon"])
+    stamps = (1, 1, ORGANISATION, USER, USER, STAMPS["createdon"], STAMPS["modifiedon"])
     space = uuid.UUID(BUSINESS_UNIT)
-    store.connection.executemany(
-        _ITEM,
-        (
-            (store.next_version(), str(uuid.uuid5(space, product)), product, number, price or 0.0, *rest, *stamps)
-            for product, number, price, *rest in rows
-            if rest[-1] is not None
-        ),
+    items = (
+        (str(uuid.uuid5(space, product)), product, number, price or 0, *rest, *stamps)
+        for product, number, price, *rest in rows
+        if rest[-1] is not None
     )
+    store.insert_many(entity("sales", "productpricelevel"), _ITEM, items)

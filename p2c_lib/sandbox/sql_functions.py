@@ -1,25 +1,31 @@
-"""The few functions SQLite lacks: texts as the systems compare them, and values as a person reads them."""
+"""The few functions SQLite lacks: texts and numbers as the systems compare them, and values as a person reads them."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from datetime import datetime
 
-from p2c_lib.sandbox import collation
+from p2c_lib.sandbox import collation, exact
 
 
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
     collation.register(connection)
+    exact.register(connection)
+    for kind, key in (("text", collation.sales_key), ("number", exact.number_key)):
+        for name, largest in (("min", False), ("max", True)):
+            connection.create_aggregate(f"{kind}_{name}", 1, _extreme(key, largest=largest))  # type: ignore[arg-type]
     connection.create_function("shown_number", 3, shown_number, deterministic=True)
     connection.create_function("shown_date", 2, shown_date, deterministic=True)
 
 
-def shown_number(value: float | None, places: int, symbol: str) -> str | None:
+def shown_number(value: float | str | None, places: int, symbol: str) -> str | None:
     """A number with grouping, such as ``$1,250.00``."""
     if value is None:
         return None
-    return f"{'-' if value < 0 else ''}{symbol}{abs(value):,.{places}f}"
+    shown = exact.rounded(exact.decimal_of(value), places)
+    return f"{'-' if shown < 0 else ''}{symbol}{shown.copy_abs():,f}"
 
 
 def shown_date(text: str | None, date_only: int) -> str | None:
@@ -29,3 +35,27 @@ def shown_date(text: str | None, date_only: int) -> str | None:
     when = datetime.fromisoformat(text.replace("Z", "+00:00"))
     day = f"{when.month}/{when.day}/{when.year}"
     return day if date_only else f"{day} {when.hour % 12 or 12}:{when.minute:02d} {'PM' if when.hour >= 12 else 'AM'}"
+
+
+class _Extreme:
+    """The smallest or largest of values by their keys, as it is stored; None of none."""
+
+    def __init__(self, key: Callable[[object], object], *, largest: bool) -> None:
+        self.key, self.largest = key, largest
+        self.found: object = None
+
+    def step(self, value: object) -> None:
+        if value is None:
+            return
+        if self.found is None or self._beyond(self.key(value), self.key(self.found)):
+            self.found = value
+
+    def _beyond(self, one: object, other: object) -> bool:
+        return bool(one > other) if self.largest else bool(one < other)  # type: ignore[operator]
+
+    def finalize(self) -> object:
+        return self.found
+
+
+def _extreme(key: Callable[..., object], *, largest: bool) -> Callable[[], _Extreme]:
+    return lambda: _Extreme(key, largest=largest)

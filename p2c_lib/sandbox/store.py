@@ -5,8 +5,9 @@ A table is named ``<system>_<entity set>``. Beside its attributes it has ``_id``
 and ``_version`` (one counter over all tables, so a larger version is a later write). A lookup with several targets
 has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and compares by `collation`.
 
-How a value is stored, by kind of column: text, memo, enum member as text; guid and lookup as lower-case text;
-numbers and choices as numbers; bool as 0 or 1; datetime as ``YYYY-MM-DDTHH:MM:SSZ``; date as ``YYYY-MM-DD``.
+How a value is stored, by kind of column: text, memo, enum member as text; guid and lookup as lower-case text; decimal
+and money as plain digits (`exact`); other numbers and choices as numbers; bool as 0 or 1; datetime as
+``YYYY-MM-DDTHH:MM:SSZ``; date as ``YYYY-MM-DD``.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2c_lib.sandbox import upgrade
+from p2c_lib.sandbox import exact, upgrade
 from p2c_lib.sandbox.collation import compared
 from p2c_lib.sandbox.sql_functions import register
 
 if TYPE_CHECKING:
     from p2c_lib.sandbox.schema import Column, Entity
 
-Value = str | int | float | None
+Value = str | int | float | Decimal | None
 
 _DECLARED = {
     "string": "TEXT",
@@ -37,9 +40,9 @@ _DECLARED = {
     "lookup": "TEXT",
     "datetime": "TEXT",
     "date": "TEXT",
-    "decimal": "REAL",
+    "decimal": "TEXT",
     "double": "REAL",
-    "money": "REAL",
+    "money": "TEXT",
 }
 
 # Lookups that most rows share: an index of them would not narrow a search.
@@ -77,7 +80,7 @@ def sortable_guid() -> str:
 def matching(entity: Entity, key: Mapping[str, Value]) -> tuple[str, list[Value]]:
     """SQL for the rows with these column values, as the system compares them, and the values to bind."""
     pairs = ((comparable(entity, name), comparable(entity, name, "?")) for name in key)
-    return " AND ".join(f"{column} = {value}" for column, value in pairs), list(key.values())
+    return " AND ".join(f"{column} = {value}" for column, value in pairs), [bindable(value) for value in key.values()]
 
 
 def comparable(entity: Entity, name: str, sql: str | None = None) -> str:
@@ -85,6 +88,27 @@ def comparable(entity: Entity, name: str, sql: str | None = None) -> str:
     sql = quoted(name) if sql is None else sql
     column = entity.columns.get(name)
     return sql if column is None else compared(entity.system, column, sql)
+
+
+def bindable(value: Value) -> Value:
+    """The value in a type that SQLite takes: a decimal as its plain digits."""
+    return exact.plain(value) if isinstance(value, Decimal) else value
+
+
+def _form(entity: Entity, name: str) -> Callable[[Value], Value] | None:
+    """What makes the stored form of a column's value; None where values are stored as they are."""
+    column = entity.columns.get(name)
+    return partial(exact.kept, entity.system, column) if column is not None and column.kind in exact.KINDS else None
+
+
+def _formed(entity: Entity, values: Mapping[str, Value]) -> list[Value]:
+    forms = {name: _form(entity, name) for name, value in values.items() if value is not None}
+    return [value if (form := forms.get(name)) is None else form(value) for name, value in values.items()]
+
+
+def _read(entity: Entity, name: str, value: Value) -> Value:
+    column = entity.columns.get(name)
+    return Decimal(value) if isinstance(value, str) and column is not None and column.kind in exact.KINDS else value
 
 
 def index_name(entity: Entity, columns: Sequence[str]) -> str:
@@ -223,7 +247,7 @@ class Store:
     # -- tables ----------------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        upgrade.bring_up_to_date(self.connection, {table(one): _declared(one) for one in self.entities})
+        upgrade.bring_up_to_date(self.connection, {table(one): _layout(one) for one in self.entities})
         for entity in self.entities:
             self._create_table(entity)
             try:
@@ -310,14 +334,15 @@ class Store:
         marks = ", ".join("?" * (len(values) + 1))
         sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({marks})"
         with self._keys_named(entity):
-            cursor = self.connection.execute(sql, [self.next_version(), *values.values()])
+            cursor = self.connection.execute(sql, [self.next_version(), *_formed(entity, values)])
         return int(cursor.lastrowid or 0)
 
     def insert_many(self, entity: Entity, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> int:
         """Insert rows of stored values, in the order of ``columns``; answers how many."""
         names = ", ".join(quoted(name) for name in columns)
         sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({', '.join('?' * (len(columns) + 1))})"
-        numbered = ((self.next_version(), *row) for row in rows)
+        forms = [(at, form) for at, name in enumerate(columns) if (form := _form(entity, name)) is not None]
+        numbered = ((self.next_version(), *row) for row in _rows_formed(rows, forms))
         with self._keys_named(entity):
             return self.connection.executemany(sql, numbered).rowcount
 
@@ -326,7 +351,7 @@ class Store:
         pairs = "".join(f", {quoted(name)} = ?" for name in values)
         sql = f"UPDATE {table(entity)} SET _version = ?{pairs} WHERE _id = ?"
         with self._keys_named(entity):
-            self.connection.execute(sql, [self.next_version(), *values.values(), record])
+            self.connection.execute(sql, [self.next_version(), *_formed(entity, values), record])
 
     def delete(self, entity: Entity, record: int) -> None:
         """Delete one row and remember its key for change tracking."""
@@ -345,15 +370,17 @@ class Store:
         where, values = matching(entity, key)
         cursor = self.connection.execute(f"SELECT * FROM {table(entity)} WHERE {where} LIMIT 1", values)
         row = cursor.fetchone()
-        return None if row is None else dict(zip((d[0] for d in cursor.description), row, strict=True))
+        if row is None:
+            return None
+        names = [described[0] for described in cursor.description]
+        return {name: _read(entity, name, value) for name, value in zip(names, row, strict=True)}
 
     def value(self, entity: Entity, column: str, key: Mapping[str, Value]) -> Value:
         """One column of the row with these column values; None when there is no such row."""
         where, values = matching(entity, key)
         sql = f"SELECT {quoted(column)} FROM {table(entity)} WHERE {where} LIMIT 1"
         row = self.connection.execute(sql, values).fetchone()
-        found: Value = row[0] if row else None
-        return found
+        return _read(entity, column, row[0]) if row else None
 
     def exists(self, entity: Entity, key: Mapping[str, Value]) -> bool:
         """Whether there is a row with these column values."""
@@ -378,6 +405,20 @@ class Store:
         return tuple(part.rpartition(".")[2] for part in problem.partition(": ")[2].split(", "))
 
 
+def _rows_formed(
+    rows: Iterable[Sequence[Value]], forms: Sequence[tuple[int, Callable[[Value], Value]]]
+) -> Iterator[Sequence[Value]]:
+    if not forms:
+        yield from rows
+        return
+    for row in rows:
+        made = list(row)
+        for at, form in forms:
+            if made[at] is not None:
+                made[at] = form(made[at])
+        yield made
+
+
 def _declared(entity: Entity) -> dict[str, str]:
     return {name: kind for column in entity.columns.values() for name, kind in _columns_of(column)}
 
@@ -386,3 +427,8 @@ def _columns_of(column: Column) -> Iterator[tuple[str, str]]:
     yield column.name, _DECLARED.get(column.kind, "INTEGER")
     if column.kind == "lookup" and len(column.targets) > 1:
         yield f"{column.name}!type", "TEXT"
+
+
+def _layout(entity: Entity) -> upgrade.Layout:
+    forms = {name: form for name in entity.columns if (form := _form(entity, name)) is not None}
+    return upgrade.Layout(_declared(entity), forms)

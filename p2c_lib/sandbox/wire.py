@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from p2c_lib.sandbox.exact import number
+
 
 class Refusal(Exception):
     """A request that is answered with an error: HTTP ``status``, the service's ``code``, a message with the problem.
@@ -59,8 +61,8 @@ class Call:
         return dict(_preferences(self.headers.get("prefer", "")))
 
     def json(self) -> Any:
-        """The body as JSON; raises ``ValueError`` when it is not."""
-        return json.loads(self.body.decode("utf-8-sig"), parse_constant=_no_constant)
+        """The body as JSON, numbers that are not whole as `Decimal`; raises ``ValueError`` when it is not."""
+        return json.loads(self.body.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=number)
 
 
 @dataclass(slots=True)

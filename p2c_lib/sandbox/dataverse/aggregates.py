@@ -14,9 +14,10 @@ from p2c_lib.sandbox.dataverse.options import Options, split_outside
 from p2c_lib.sandbox.dataverse.projection import column_json
 from p2c_lib.sandbox.dataverse.read import Asked
 from p2c_lib.sandbox.dataverse.refusals import bad_query
+from p2c_lib.sandbox.exact import KINDS
 from p2c_lib.sandbox.expression import Malformed, Path, parse_filter
 from p2c_lib.sandbox.predicate import Binder, Operand, Scope, Unfit
-from p2c_lib.sandbox.rows import json_number, json_object, json_text, json_whole
+from p2c_lib.sandbox.rows import json_digits, json_number, json_text, json_whole
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.wire import Refusal
@@ -145,15 +146,31 @@ def output(alias: str, method: str, operand: Operand) -> Output:
     """An aggregate of a column under a name."""
     sql = applied(_SQL[method], operand, distinct="DISTINCT " if method == "countdistinct" else "")
     if method == "countdistinct":
-        return Output(alias, sql, json_whole(sql))
-    return Output(alias, sql, json_number(sql) if operand.family == "number" else json_text(sql))
+        return Output(alias, sql, json_whole(sql), sql)
+    return Output(alias, sql, shown(operand, sql), operand.keyed(sql))
 
 
 def applied(function: str, operand: Operand, *, distinct: str = "") -> str:
-    """SQL for an aggregate function of a column; texts are smallest, largest and distinct as they compare."""
-    if operand.family == "string" and function in {"min", "max"}:
+    """SQL for an aggregate function of a column; texts and decimals are taken as the system compares them."""
+    if function == "count":
+        return f"count({distinct}{operand.key if distinct else operand.sql})"
+    if exactly(operand):
+        return f"number_{function}({distinct}{operand.sql})"
+    if operand.family == "string":
         return f"text_{function}({operand.sql})"
-    return f"{function}({distinct}{operand.key if distinct else operand.sql})"
+    return f"{function}({distinct}{operand.sql})"
+
+
+def exactly(operand: Operand) -> bool:
+    """Whether the column's numbers are kept as their digits."""
+    return operand.column is not None and operand.column.kind in KINDS
+
+
+def shown(operand: Operand, sql: str) -> str:
+    """SQL for an aggregate of a column as JSON."""
+    if exactly(operand):
+        return json_digits(sql)
+    return json_number(sql) if operand.family == "number" else json_text(sql)
 
 
 def _rows(
@@ -164,12 +181,14 @@ def _rows(
     read = f"SELECT count(*) FROM (SELECT 1 FROM {origin}{where} LIMIT {MOST_ROWS + 1})"
     if store.connection.execute(read, scope.binder.values).fetchone()[0] > MOST_ROWS:
         raise too_many_rows()
-    row = json_object([(one.name, one.json) for one in (*groups, *outputs)])
+    # A member's text, or nothing for a group's value that is null: groups leave out what is null.
+    members = ", ".join(_member(one, optional=bool(groups)) for one in (*groups, *outputs))
     grouping = f" GROUP BY {', '.join(one.key for one in groups)}" if groups else ""
-    found = store.connection.execute(f"SELECT {row} FROM {origin}{where}{grouping}", scope.binder.values)
-    # Groups leave out what is null.
-    return [text if not groups else _without_nulls(text) for (text,) in found]
+    found = store.connection.execute(f"SELECT {members} FROM {origin}{where}{grouping}", scope.binder.values)
+    return [f"{{{','.join(text for text in row if text is not None)}}}" for row in found]
 
 
-def _without_nulls(text: str) -> str:
-    return json.dumps({k: v for k, v in json.loads(text).items() if v is not None}) if "null" in text else text
+def _member(one: Output, *, optional: bool) -> str:
+    name = json.dumps(one.name).replace("'", "''")
+    text = f"'{name}:' || {one.json}"
+    return f"iif({one.sql} IS NULL, NULL, {text})" if optional else text

@@ -7,6 +7,7 @@ from functools import cache
 
 from p2c_lib.sandbox.dataverse import pricing, sales_checks, states
 from p2c_lib.sandbox.dataverse.model import by_name
+from p2c_lib.sandbox.dataverse.money import round_money
 from p2c_lib.sandbox.dataverse.organisation import Organisation, now
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.solution import number_text
@@ -51,6 +52,8 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     _numbered(organisation.store, entity, values)
     pricing.before_create(organisation, entity, values)
     _currency(organisation, entity, values)
+    round_money(organisation, entity, values, values)
+    pricing.calculate(organisation, entity, values, values)
     states.check_status(entity, given, int(values.get("statecode") or 0))
 
 
@@ -111,7 +114,8 @@ def before_update(
         _owning(organisation, entity, values)
     if values.get("transactioncurrencyid") is not None and "exchangerate" in entity.columns:
         values["exchangerate"] = organisation.exchange_rate(values["transactioncurrencyid"])
-    pricing.before_update(organisation, entity, row, values)
+    round_money(organisation, entity, row, values)
+    pricing.calculate(organisation, entity, row, values)
 
 
 def after_update(

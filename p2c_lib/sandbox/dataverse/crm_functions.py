@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from p2c_lib.sandbox.dataverse import periods
 from p2c_lib.sandbox.dataverse.model import navigations, properties
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE
+from p2c_lib.sandbox.exact import KINDS, number
 from p2c_lib.sandbox.expression import Function, Literal, Malformed, Node, Path, moment
 from p2c_lib.sandbox.predicate import Operand, Scope, Unfit, balanced
 from p2c_lib.sandbox.store import quoted, table
@@ -111,12 +113,14 @@ def _values(name: str, arguments: dict[str, Node], left: Operand, scope: Scope) 
     return [scope.binder.bind(converted(value, left)) for value in node.value]
 
 
-def converted(value: object, left: Operand) -> str | int | float:
+def converted(value: object, left: Operand) -> str | int | float | Decimal:
     """A value that came as text, in the stored form of the column it is compared with; raises `Unfit`."""
     if isinstance(value, list | dict) or value is None:
         raise Unfit(f"'{value}' is not a value for '{_name(left)}'.")
     text = str(value)
     try:
+        if left.column is not None and left.column.kind in KINDS:
+            return number(text)
         if left.family == "number":
             return float(text) if any(mark in text for mark in ".eE") else int(text)
         if left.family == "bool":
@@ -128,7 +132,7 @@ def converted(value: object, left: Operand) -> str | int | float:
         if left.family == "guid":
             match = _GUID.fullmatch(text)
             return match.group(1).lower() if match else _not_guid(text)
-    except (ValueError, KeyError, OverflowError, Malformed) as error:
+    except (ValueError, KeyError, ArithmeticError, Malformed) as error:
         raise Unfit(f"'{text}' is not a value for '{_name(left)}'.") from error
     return text
 

@@ -107,7 +107,7 @@ def _attribute(query: Query, element: ElementTree.Element, scope: Scope, prefix:
     if method in {"count", "countcolumn"}:
         counted = f"DISTINCT {operand.key}" if element.get("distinct") == "true" else operand.sql
         sql = "count(*)" if method == "count" else f"count({counted})"
-        query.outputs.append(Output(alias, sql, sql))
+        query.outputs.append(Output(alias, sql, sql, sql))
     elif method in _METHODS and (operand.family == "number" or method in {"min", "max"}):
         query.outputs.append(aggregates.output(alias, _METHODS[method], operand))
     else:
@@ -145,7 +145,7 @@ def _order(query: Query, element: ElementTree.Element, scope: Scope) -> None:
     direction = " DESC" if element.get("descending") == "true" else ""
     alias, name = element.get("alias"), element.get("attribute")
     if alias is not None and query.aggregate:
-        named = next((one.key for one in query.groups if one.name == alias), "") or quoted(alias)
+        named = next((one.key for one in (*query.groups, *query.outputs) if one.name == alias), "") or quoted(alias)
         query.orders.append(f"{named}{direction}")
     else:
         query.orders.append(f"{scope.column(_known(scope, name or '')).key}{direction}")

@@ -119,7 +119,7 @@ def expression(one: Entity, column: Column, alias: str) -> str:
     if column.kind == "money" and column.name.endswith("_base") and "exchangerate" in one.columns:
         twin = column.name.removesuffix("_base")
         if twin in one.columns:
-            return f"round({alias}.{quoted(twin)} / ifnull(nullif({alias}.exchangerate, 0), 1), 4)"
+            return f"number_base({alias}.{quoted(twin)}, {alias}.exchangerate)"
     return f"{alias}.{quoted(column.name)}"
 
 

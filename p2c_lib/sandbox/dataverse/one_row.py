@@ -15,6 +15,7 @@ from p2c_lib.sandbox.dataverse.refusals import bad_payload, not_allowed, unknown
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
 from p2c_lib.sandbox.dataverse.segments import Segment
 from p2c_lib.sandbox.dataverse.sets import count_of, page_of
+from p2c_lib.sandbox.exact import Digits
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Value
 from p2c_lib.sandbox.wire import Answer, Refusal
@@ -81,7 +82,8 @@ def _property(request: Request, key: Key, rest: list[Segment]) -> Answer:
     entity, name, method = key.entity, rest[0].name, request.call.method
     if method == "GET":
         record = record_of(request.store, key)
-        row = json.loads(read_row(request.store, entity, record, Options(select=(name,)), request.asked()))
+        text = read_row(request.store, entity, record, Options(select=(name,)), request.asked())
+        row = json.loads(text, parse_float=Digits)
         value = row[name]
         if [s.name for s in rest[1:]] == ["$value"]:
             text = "" if value is None else str(value)
@@ -91,6 +93,8 @@ def _property(request: Request, key: Key, rest: list[Segment]) -> Answer:
         if value is None:
             return Answer(204, [VERSION])
         url = f"{request.root}$metadata#{entity.set_name}({key.text})/{name}"
+        if isinstance(value, Digits):
+            return json_answer(200, f'{{"@odata.context":{json.dumps(url)},"value":{value}}}')
         return json_answer(200, {"@odata.context": url, "value": value})
     if len(rest) > 1 or method not in {"PUT", "DELETE"}:
         raise not_allowed(method, request.path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from p2c_lib.sandbox.dataverse.crm_functions import Caller
 from p2c_lib.sandbox.dataverse.model import by_name
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.exact import decimal_of
 from p2c_lib.sandbox.store import Store, Value, table
 
 _SPACE = uuid.UUID("6d1f5f0e-0f4b-5b4e-9c55-0d1a5c1e9a10")
@@ -42,16 +44,19 @@ class Organisation:
 
     def base_currency(self) -> str | None:
         """The organisation's currency: its own setting, else the first currency."""
-        key: dict[str, Value] = {"organizationid": self.caller().organization}
-        chosen = self.store.value(by_name("organization"), "basecurrencyid", key)
+        chosen = self.setting("basecurrencyid")
         return str(chosen) if chosen else self._first("transactioncurrency")
 
-    def exchange_rate(self, currency: Value) -> float:
+    def setting(self, name: str) -> Value:
+        """What the organisation's own row says."""
+        return self.store.value(by_name("organization"), name, {"organizationid": self.caller().organization})
+
+    def exchange_rate(self, currency: Value) -> Decimal:
         """Units of the currency for one of the organisation's own; 1 when it is not known."""
         if currency is None:
-            return 1.0
+            return Decimal(1)
         currencies = by_name("transactioncurrency")
-        return float(self.store.value(currencies, "exchangerate", {"transactioncurrencyid": currency}) or 1.0)
+        return decimal_of(self.store.value(currencies, "exchangerate", {"transactioncurrencyid": currency}) or 1)
 
 
 def now() -> str:

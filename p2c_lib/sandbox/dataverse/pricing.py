@@ -7,10 +7,12 @@ Where the organisation calculates discounts per unit, the discount counts once f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from p2c_lib.sandbox.dataverse.model import by_name
+from p2c_lib.sandbox.dataverse.money import places
 from p2c_lib.sandbox.dataverse.organisation import Organisation
-from p2c_lib.sandbox.dataverse.values import rounded
+from p2c_lib.sandbox.exact import decimal_of, rounded, wide
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store, Value, quoted, table
 
@@ -24,7 +26,7 @@ LINES = {
 
 
 def before_create(organisation: Organisation, entity: Entity, values: dict[str, Value]) -> None:
-    """A new line takes currency, number, price and name from its document and product, then its amounts."""
+    """A new line takes currency, number, price and name from its document and product."""
     if entity.name not in LINES:
         return
     document_name, lookup, name = LINES[entity.name]
@@ -40,28 +42,41 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     if name in entity.columns and values.get(name) is None:
         values[name] = product.get("name") or values.get("productdescription")
     if values.get("quantity") is None:
-        values["quantity"] = 1.0
+        values["quantity"] = Decimal(1)
     if values.get("priceperunit") is None:
         values["priceperunit"] = _listed_price(organisation.store, document, values, product)
     values["isproductoverridden"] = int(not values.get("productid"))
-    _amounts(values, values, per_unit=_per_unit(organisation.store))
 
 
-def before_update(
-    organisation: Organisation, entity: Entity, row: Mapping[str, Value], values: dict[str, Value]
-) -> None:
-    """A changed line gets its amounts anew."""
-    if entity.name in LINES:
-        _amounts({**row, **values}, values, per_unit=_per_unit(organisation.store))
+def calculate(organisation: Organisation, entity: Entity, row: Mapping[str, Value], values: dict[str, Value]) -> None:
+    """A new or changed line gets its amounts: price x quantity - discount + tax, exactly, and rounded as money is."""
+    if entity.name not in LINES:
+        return
+    line = {**row, **values}
+    price, quantity = _number(line, "priceperunit"), _number(line, "quantity")
+    discounted = quantity if _per_unit(organisation.store) else Decimal(1)
+    with wide():
+        base = _money(organisation, entity, "baseamount", line, price * quantity)
+        amount = base - _number(line, "manualdiscountamount") * discounted + _number(line, "tax")
+    values["baseamount"] = base
+    values["extendedamount"] = _money(organisation, entity, "extendedamount", line, amount)
+
+
+def _number(row: Mapping[str, Value], name: str) -> Decimal:
+    return decimal_of(row.get(name) or 0)
+
+
+def _money(organisation: Organisation, entity: Entity, name: str, row: Mapping[str, Value], value: Decimal) -> Decimal:
+    return rounded(value, places(organisation, entity.columns[name], row.get("transactioncurrencyid")))
 
 
 def after_line(organisation: Organisation, entity: Entity, line: Mapping[str, Value]) -> None:
     """The totals of the line's document, or of the document itself."""
     if entity.name in LINES:
         document, lookup, _ = LINES[entity.name]
-        total(organisation.store, document, str(line.get(lookup)))
+        total(organisation, document, str(line.get(lookup)))
     elif entity.name in {document for document, _, _ in LINES.values()}:
-        total(organisation.store, entity.name, str(line[entity.key[0]]))
+        total(organisation, entity.name, str(line[entity.key[0]]))
 
 
 def _next_sequence(store: Store, entity: Entity, lookup: str, document: Value) -> int:
@@ -77,7 +92,7 @@ def _listed_price(
     if values.get("uomid"):
         key["uomid"] = values["uomid"]
     item = store.find(items, key) if all(key.values()) else None
-    return (item or {}).get("amount") or product.get("price") or 0.0
+    return (item or {}).get("amount") or product.get("price") or Decimal(0)
 
 
 def _per_unit(store: Store) -> bool:
@@ -86,30 +101,30 @@ def _per_unit(store: Store) -> bool:
     return found is not None and found[0] == PER_UNIT
 
 
-def _amounts(line: Mapping[str, Value], values: dict[str, Value], *, per_unit: bool) -> None:
-    price, quantity = float(line.get("priceperunit") or 0), float(line.get("quantity") or 0)
-    discount, tax = float(line.get("manualdiscountamount") or 0), float(line.get("tax") or 0)
-    base = rounded(price * quantity, 4)
-    values["baseamount"] = base
-    values["extendedamount"] = rounded(base - discount * (quantity if per_unit else 1) + tax, 4)
-
-
-def total(store: Store, document: str, key: str) -> None:
+def total(organisation: Organisation, document: str, key: str) -> None:
     """Set the totals of one document from its lines."""
-    entity = by_name(document)
+    entity, store = by_name(document), organisation.store
     lines, lookup = next((by_name(line), look) for line, (doc, look, _) in LINES.items() if doc == document)
-    sums = (
-        "SELECT ifnull(sum(baseamount), 0) AS base, ifnull(sum(tax), 0) AS tax, "
-        "ifnull(sum(baseamount + ifnull(tax, 0) - extendedamount), 0) AS discount "
-        f"FROM {table(lines)} WHERE {quoted(lookup)} = :key"
-    )
-    net = "(l.base - l.discount)"
-    header = f"(ifnull(d.discountamount, 0) + {net} * ifnull(d.discountpercentage, 0) / 100)"
-    sql = f"""
-UPDATE {table(entity)} AS d SET _version = :version,
-  totallineitemamount = round({net}, 4), totallineitemdiscountamount = round(l.discount, 4),
-  totaltax = round(l.tax, 4), totaldiscountamount = round(l.discount + {header}, 4),
-  totalamountlessfreight = round({net} - {header}, 4),
-  totalamount = round({net} - {header} + l.tax + ifnull(d.freightamount, 0), 4)
-FROM ({sums}) AS l WHERE d.{quoted(entity.key[0])} = :key"""
-    store.connection.execute(sql, {"key": key, "version": store.next_version()})
+    row = store.find(entity, {entity.key[0]: key})
+    if row is None:
+        return
+    sums = ", ".join(f"number_sum({name})" for name in ("baseamount", "tax", "extendedamount"))
+    sql = f"SELECT {sums} FROM {table(lines)} WHERE {quoted(lookup)} = ?"
+    base, tax, extended = (decimal_of(one or 0) for one in store.connection.execute(sql, [key]).fetchone())
+    with wide():
+        totals = _totals(row, base, tax, base + tax - extended)
+    money = {name: _money(organisation, entity, name, row, value) for name, value in totals.items()}
+    store.update(entity, int(row["_id"] or 0), money)
+
+
+def _totals(document: Mapping[str, Value], base: Decimal, tax: Decimal, discount: Decimal) -> dict[str, Decimal]:
+    net = base - discount
+    header = _number(document, "discountamount") + net * _number(document, "discountpercentage") / 100
+    return {
+        "totallineitemamount": net,
+        "totallineitemdiscountamount": discount,
+        "totaltax": tax,
+        "totaldiscountamount": discount + header,
+        "totalamountlessfreight": net - header,
+        "totalamount": net - header + tax + _number(document, "freightamount"),
+    }

@@ -19,9 +19,10 @@ from p2c_lib.sandbox.dataverse.model import (
 )
 from p2c_lib.sandbox.dataverse.options import Expand, Options
 from p2c_lib.sandbox.dataverse.refusals import bad_query, unknown_property
+from p2c_lib.sandbox.exact import KINDS
 from p2c_lib.sandbox.keyset import Sort, order_by
 from p2c_lib.sandbox.predicate import Binder, Scope, Unfit
-from p2c_lib.sandbox.rows import json_array, json_bool, json_fixed, json_number, json_object, json_text, json_whole
+from p2c_lib.sandbox.rows import json_array, json_bool, json_digits, json_number, json_object, json_text, json_whole
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import quoted, table
 
@@ -195,10 +196,8 @@ def column_json(column: Column, value: str) -> str:
         return json_bool(value)
     if column.kind in {"int", "bigint", "choice", "state", "status"}:
         return json_whole(value)
-    if column.kind == "money":
-        return json_fixed(value, 4)
-    if column.kind == "decimal":
-        return json_fixed(value, column.precision if column.precision is not None else 2)
+    if column.kind in KINDS:
+        return json_digits(value)
     if column.kind == "double":
         return json_number(value)
     return json_text(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from p2c_lib.sandbox.dataverse.aggregates import MOST_ROWS, applied, too_many_rows
+from p2c_lib.sandbox.dataverse.aggregates import shown as shown_as
 from p2c_lib.sandbox.dataverse.cookies import Cookie, read_cookie
 from p2c_lib.sandbox.dataverse.crm_functions import converted
 from p2c_lib.sandbox.dataverse.filter import wildcard
@@ -20,7 +21,7 @@ from p2c_lib.sandbox.dataverse.projection import column_json
 from p2c_lib.sandbox.dataverse.read import Asked, next_link
 from p2c_lib.sandbox.dataverse.refusals import bad_query
 from p2c_lib.sandbox.predicate import Binder, Operand, Scope, Unfit, balanced
-from p2c_lib.sandbox.rows import json_number, json_object, json_text
+from p2c_lib.sandbox.rows import json_object
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store, quoted, table
 
@@ -141,18 +142,18 @@ class _Statement:
     def aggregate(self, function: str) -> _Output:
         self.at += 2
         if function == "COUNT" and self.word("*"):
-            sql, shown = "count(*)", "count(*)"
+            sql = shown = key = "count(*)"
         else:
             distinct = "DISTINCT " if self.word("DISTINCT") else ""
             operand = self.column()
             if function in {"SUM", "AVG"} and operand.family != "number":
                 self.fail(f"{function} needs a number")
             sql = applied(function.lower(), operand, distinct=distinct)
-            shown = json_number(sql) if operand.family == "number" or function == "COUNT" else json_text(sql)
-            shown = sql if function == "COUNT" else shown
+            shown = sql if function == "COUNT" else shown_as(operand, sql)
+            key = sql if function == "COUNT" else operand.keyed(sql)
         self.expect(")")
         name = self.name() if self.word("AS") else function.lower()
-        return _Output(name, sql, shown, sql, aggregate=True)
+        return _Output(name, sql, shown, key, aggregate=True)
 
     def join(self) -> bool:
         """One JOIN, when there is one."""
@@ -329,7 +330,7 @@ def _term(statement: _Statement, outputs: list[_Output]) -> str:
     alias = next((one for one in outputs if one.name == statement.peek().strip("[]").lower()), None)
     if alias is not None:
         statement.at += 1
-        sql = quoted(alias.name) if alias.aggregate else alias.key
+        sql = alias.key
     else:
         sql = statement.column().key
     if statement.word("DESC"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from p2c_lib.sandbox.dataverse.model import edm
 from p2c_lib.sandbox.dataverse.refusals import out_of_range, too_long, wrong_choice, wrong_literal
+from p2c_lib.sandbox.exact import decimal_of, rounded
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Value
@@ -19,6 +20,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,12})?)?(Z
 _EARLIEST = "1753-01-01"
 # What XML cannot carry.
 _NO_XML = frozenset(chr(code) for code in (*range(0x20), 0xFFFE, 0xFFFF)) - set("\t\n\r")
+_BEYOND = Decimal("1e28")
 
 
 def stored(value: object, column: Column, entity: Entity) -> Value:
@@ -62,30 +64,21 @@ def _whole(value: object, column: Column, entity: Entity) -> Value:
 
 
 def _number(value: object, column: Column, entity: Entity) -> Value:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
         raise wrong_literal(value, column, edm(column))
-    if abs(value) > 1e28:
+    if not -_BEYOND <= value <= _BEYOND:
         raise wrong_literal(value, column, edm(column))
     _in_range(value, column, entity)
     if column.kind == "double":
         return float(value)
-    return rounded(value, places(column))
+    if column.kind == "decimal":
+        return rounded(decimal_of(value), column.precision if column.precision is not None else 2)
+    # The decimals that are kept of money follow from the row's currency, which the body may hold too: see `money`.
+    return decimal_of(value)
 
 
-def places(column: Column) -> int:
-    """Decimal places that are kept; money that follows the organisation or the currency keeps four, the most it can."""
-    if column.kind == "money" and column.precision_source:
-        return 4
-    return column.precision if column.precision is not None else 2
-
-
-def rounded(value: float, digits: int) -> float:
-    """The number rounded half away from zero."""
-    return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
-
-
-def _in_range(value: float, column: Column, entity: Entity) -> None:
-    low, high = column.minimum, column.maximum
+def _in_range(value: float | Decimal, column: Column, entity: Entity) -> None:
+    low, high = (None if limit is None else decimal_of(limit) for limit in (column.minimum, column.maximum))
     if (low is not None and value < low) or (high is not None and value > high):
         raise out_of_range(value, column, entity)
 

@@ -10,8 +10,10 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from p2c_lib.sandbox.exact import number
 from p2c_lib.sandbox.finops.blobs import Blobs
 from p2c_lib.sandbox.finops.package_files import PackagePart, csv_unicode, entity_labelled, read_package, write_package
 from p2c_lib.sandbox.finops.refusals import action_refused, bad_body
@@ -285,7 +287,7 @@ def _typed(column: Column, text: str) -> object:
     if column.kind in _WHOLE_KINDS:
         return int(text)
     if column.kind == "decimal":
-        return float(text)
+        return _number(text)
     if column.kind == "enum":
         members = enums()[column.enum or ""]
         numbered = {str(value): name for name, value in members.items()}
@@ -298,6 +300,11 @@ def _typed(column: Column, text: str) -> object:
 
 def _shown(column: Column, value: Value) -> str:
     shown = empty(column) if value is None else value
-    return (
-        "" if value is None and column.kind == "datetime" else f"{shown:g}" if isinstance(shown, float) else str(shown)
-    )
+    return "" if value is None and column.kind == "datetime" else str(shown)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return number(text)
+    except InvalidOperation as error:
+        raise ValueError(f"'{text[:60]}' is not a number.") from error

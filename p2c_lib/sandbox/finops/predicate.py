@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from p2c_lib.sandbox.collation import escaped
+from p2c_lib.sandbox.exact import KINDS
 from p2c_lib.sandbox.expression import (
     And,
     Arithmetic,
@@ -23,7 +26,7 @@ from p2c_lib.sandbox.finops.refusals import bad_query
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import EDM, NAMESPACE, edm, empty, first_member
 from p2c_lib.sandbox.schema import Column, Entity, enums
-from p2c_lib.sandbox.store import Value, comparable, quoted
+from p2c_lib.sandbox.store import Value, bindable, comparable, quoted
 
 Sql = tuple[str, list[Value]]
 _COMPARE = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -82,9 +85,14 @@ def _value(entity: Entity, column: Column) -> Sql:
     """What the column is compared by, its empty value in place of NULL; an index of a key column holds the same."""
     if column.name in entity.key or column.kind in {"string", "enum"}:
         return comparable(entity, column.name), []
+    filled = _filled(column)
+    return (f"number_key({filled})" if column.kind in KINDS else filled), []
+
+
+def _filled(column: Column) -> str:
     nothing = empty(column)
     shown = str(nothing) if isinstance(nothing, int) else f"'{nothing}'"
-    return f"coalesce({quoted(column.name)}, {shown})", []
+    return f"coalesce({quoted(column.name)}, {shown})"
 
 
 def _text(column: Column) -> str:
@@ -146,26 +154,27 @@ class _Predicate:
         numbers = kind_a in _NUMBERS and kind_b in _NUMBERS
         if not numbers and kind_a != kind_b:
             raise _incompatible(EDM.get(kind_a, kind_a), EDM.get(kind_b, kind_b), op)
+        if "decimal" in (kind_a, kind_b):
+            a, b = f"number_key({a})", f"number_key({b})"
         return f"{a} {_COMPARE[op]} {b}", [*values_a, *values_b]
 
     def _operand(self, node: Node) -> tuple[str, str, list[Value]]:
         match node:
             case Path():
                 column = self._column(node)
-                sql, values = _value(self.entity, column)
-                return sql, column.enum or column.kind, values
-            case Literal(kind=kind, value=value) if isinstance(value, str | int | float) and kind != "bool":
-                if isinstance(value, int) and abs(value) >= 2**63:
-                    value = float(value)
+                sql = _filled(column) if column.kind in _NUMBERS else _value(self.entity, column)[0]
+                return sql, column.enum or column.kind, []
+            case Literal(kind=kind, value=value) if isinstance(value, str | int | Decimal) and kind != "bool":
+                kind = _kind(kind, value)
                 mark = "finops_key(?)" if kind == "string" else "?"
-                return mark, "datetime" if kind == "date" else kind, [value]
+                return mark, "datetime" if kind == "date" else kind, [_bound(value)]
             case Arithmetic(op, left, right):
                 (a, kind_a, values_a), (b, kind_b, values_b) = self._operand(left), self._operand(right)
                 if kind_a not in _NUMBERS or kind_b not in _NUMBERS:
                     raise _incompatible(EDM.get(kind_a, kind_a), EDM.get(kind_b, kind_b), op)
                 whole = op == "divby" or "decimal" in (kind_a, kind_b)
-                a = f"CAST({a} AS REAL)" if whole and op in {"div", "divby"} else a
-                return f"({a} {_ARITHMETIC[op]} {b})", "decimal" if whole else "bigint", [*values_a, *values_b]
+                sql = f"number_op('{op}', {a}, {b})" if whole else f"({a} {_ARITHMETIC[op]} {b})"
+                return sql, "decimal" if whole else "bigint", [*values_a, *values_b]
             case Function(name=name):
                 raise self._no_function(name)
             case _:
@@ -183,11 +192,11 @@ class _Predicate:
             return self._wildcard(column, op, value)
         if column.kind == "string":
             return f"{_value(self.entity, column)[0]} {_COMPARE[op]} finops_key(?)", [str(value)]
+        assert isinstance(value, str | int | Decimal)
+        if column.kind in _NUMBERS and "decimal" in (column.kind, _kind(literal.kind, value)):
+            return f"number_key({_filled(column)}) {_COMPARE[op]} number_key(?)", [_bound(value)]
         if value == empty(column):
             return self._empty(column, op)
-        if isinstance(value, int) and abs(value) >= 2**63:
-            value = float(value)
-        assert isinstance(value, str | int | float)
         name = quoted(column.name)
         if op == "eq":
             # IS, so that an empty value is unequal and not unknown, whatever stands around the comparison.
@@ -200,6 +209,8 @@ class _Predicate:
         name = quoted(column.name)
         if column.kind == "string":
             return f"{_value(self.entity, column)[0]} {_COMPARE[op]} ''", []
+        if column.kind in KINDS:
+            return f"{_value(self.entity, column)[0]} {_COMPARE[op]} number_key(0)", []
         if op == "eq":
             return f"({name} IS NULL OR {name} = ?)", [nothing]
         if op == "ne":
@@ -240,6 +251,15 @@ class _Predicate:
 
     def _no_function(self, name: str) -> Exception:
         return bad_query(f"The function '{name}' is not supported; use 'eq' with the wildcard '*' to search in texts.")
+
+
+def _kind(kind: str, value: object) -> str:
+    """A literal's kind; a whole number beyond 64 bits is compared as decimals are."""
+    return "decimal" if isinstance(value, Decimal) or (isinstance(value, int) and abs(value) >= 2**63) else kind
+
+
+def _bound(value: str | int | Decimal) -> Value:
+    return str(value) if isinstance(value, int) and abs(value) >= 2**63 else bindable(value)
 
 
 def _incompatible(left: str, right: str, op: str) -> Exception:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from p2c_lib.sandbox.collation import finops_key
+from p2c_lib.sandbox.exact import Digits
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.finops.expand import Expansion, expansions
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
@@ -312,6 +313,7 @@ def property_of(call: Call, entity: Entity, store: Store, options: Options, key:
     if name not in entity.columns:
         raise no_resource(f"Resource not found for the segment '{name[:80]}'.")
     raw = single(call, entity, store, Options({**options.given, "$select": name}, options.switches), key)
-    value = json.loads(raw.body)[name]
+    value = json.loads(raw.body, parse_float=Digits)[name]
     where_ = f"{call.base}/data/$metadata#{entity.set_name}{shown_key(key)}/{name}"
-    return Answer(200, headers(call), json.dumps({"@odata.context": where_, "value": value}).encode())
+    text = value if isinstance(value, Digits) else json.dumps(value)
+    return Answer(200, headers(call), f'{{"@odata.context": {json.dumps(where_)}, "value": {text}}}'.encode())

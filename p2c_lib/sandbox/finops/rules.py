@@ -6,7 +6,9 @@ The texts are those of the Infolog, so that a client can be tested on how it rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
+from p2c_lib.sandbox.exact import decimal_of, divided, kept, rounded, wide
 from p2c_lib.sandbox.finops.refusals import write_refused
 from p2c_lib.sandbox.finops.related import MUST_BE_FILLED, RESTRICTED, RULES, Related
 from p2c_lib.sandbox.finops.switches import Switches
@@ -93,13 +95,14 @@ class Rules:
         lines, headers = self.sets["CDSSalesQuotationLines"], self.sets["CDSSalesQuotationHeaders"]
         where, key = matching(lines, {name: row[name] for name in ("dataAreaId", "SalesQuotationNumber")})
         total = self.store.connection.execute(
-            f'SELECT sum("LineAmount"), count(*) FROM {table(lines)} WHERE {where}',  # noqa: S608
+            f'SELECT number_sum("LineAmount"), count(*) FROM {table(lines)} WHERE {where}',  # noqa: S608
             key,
         ).fetchone()
         if total[1]:
+            amount = kept("finops", headers.columns["QuotationTotalAmount"], rounded(decimal_of(total[0] or 0), 4))
             self.store.connection.execute(
                 f'UPDATE {table(headers)} SET "QuotationTotalAmount" = ? WHERE {where}',  # noqa: S608
-                [round(total[0] or 0.0, 4), *key],
+                [amount, *key],
             )
 
     def unused(self, entity: Entity, row: Row) -> None:
@@ -209,18 +212,18 @@ def _check_contact_v2(rules: Rules, entity: Entity, row: Row, changed: Mapping[s
 def _compute_line(_rules: Rules, _entity: Entity, row: Row, changed: Mapping[str, Value]) -> None:
     quantity, price = _number(row, "RequestedSalesQuantity"), _number(row, "SalesPrice")
     total = _number(row, "TotalDiscountAmount")
-    if "TotalDiscountAmount" in changed and quantity:
-        # The sender's discount is for the whole line, F&O keeps it per unit; a charge holds what rounding leaves.
-        row["LineDiscountAmount"] = round(total / quantity, 2)
-        row["FixedPriceCharges"] = round(quantity * _number(row, "LineDiscountAmount") - total, 2)
-    elif "LineDiscountAmount" in changed:
-        total = row["TotalDiscountAmount"] = round(quantity * _number(row, "LineDiscountAmount"), 4)
-    row["LineAmount"] = round(quantity * price - total, 4)
+    with wide():
+        if "TotalDiscountAmount" in changed and quantity:
+            # The sender's discount is for the whole line, F&O keeps it per unit; a charge holds what rounding leaves.
+            each = row["LineDiscountAmount"] = divided(total, quantity, 2)
+            row["FixedPriceCharges"] = rounded(quantity * each - total, 2)
+        elif "LineDiscountAmount" in changed:
+            total = row["TotalDiscountAmount"] = rounded(quantity * _number(row, "LineDiscountAmount"), 4)
+        row["LineAmount"] = rounded(quantity * price - total, 4)
 
 
-def _number(row: Row, name: str) -> float:
-    value = row.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0
+def _number(row: Row, name: str) -> Decimal:
+    return decimal_of(row.get(name) or 0)
 
 
 _EXTRA: Mapping[str, Callable[[Rules, Entity, Row, Mapping[str, Value]], None]] = {

@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from p2c_lib.sandbox.exact import REAL_LIMIT, REAL_PLACES, rounded, short
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.finops.refusals import bad_body, write_refused
 from p2c_lib.sandbox.finops.switches import Switches
@@ -104,11 +106,8 @@ def written(set_name: str) -> dict[str, Written]:
     }
 
 
-def _decimal(value: float) -> str:
-    text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2]
-    return f"{value:.16f}".rstrip("0").rstrip(".") if "e" in text else text
+def _decimal(value: Decimal | str) -> str:
+    return value if isinstance(value, str) else short(value)
 
 
 _TEXTS: dict[str, Callable[[Any], str]] = {"int": str, "bigint": str, "decimal": _decimal}
@@ -165,7 +164,7 @@ def stored(entity: Entity, column: Column, sent: Any, switches: Switches) -> Val
 
 
 def _cannot_convert(column: Column, sent: Any) -> Exception:
-    shown = json.dumps(sent)[:60]
+    shown = json.dumps(sent, default=str)[:60]
     wanted = f"property '{column.name}' to the expected type '{edm(column)}'"
     return bad_body(f"Cannot convert the literal {shown} of {wanted}.")
 
@@ -228,13 +227,13 @@ def _moment(column: Column, sent: Any) -> Value:
 
 
 def _number(column: Column, sent: Any) -> Value:
-    if isinstance(sent, bool) or not isinstance(sent, int | float):
+    if isinstance(sent, bool) or not isinstance(sent, int | Decimal):
         raise _cannot_convert(column, sent)
     if column.kind == "decimal":
-        if not abs(sent) < 1e16:
+        if not -REAL_LIMIT < sent < REAL_LIMIT:
             raise _cannot_convert(column, sent)
-        return float(sent)
+        return rounded(Decimal(sent), REAL_PLACES)
     limit = _RANGES[column.kind]
-    if isinstance(sent, float) or not -limit <= sent < limit:
+    if isinstance(sent, Decimal) or not -limit <= sent < limit:
         raise _cannot_convert(column, sent)
     return sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ def body_of(call: Call) -> dict[str, Any]:
         body = call.json()
         if b"\\u" in call.body:
             # Half of a surrogate pair is JSON, but no text that can be stored.
-            json.dumps(body, ensure_ascii=False).encode()
+            json.dumps(body, ensure_ascii=False, default=str).encode()
     except (ValueError, RecursionError) as error:
         raise bad_body(f"The body is not JSON: {str(error)[:120]}") from error
     if not isinstance(body, dict):
@@ -125,6 +126,8 @@ def written_over(entity: Entity, found: Row, sent: Row, store: Store, rules: Rul
 
 
 def _same(value: Value, there: Value) -> bool:
+    if isinstance(value, Decimal) or isinstance(there, Decimal):
+        return (value or 0) == (there or 0)
     return finops_key(str(value or "")) == finops_key(str(there or ""))
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from p2c_lib.errors import SandboxError, UnknownName
+from p2c_lib.sandbox.exact import KINDS, MONEY_PLACES, REAL_LIMIT, decimal_of, number, rounded
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity, entity, enums
 from p2c_lib.sandbox.store import Value
@@ -198,12 +199,14 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _number(text: str, column: Column) -> float:
-    number = Decimal(text)
-    low, high = column.minimum, column.maximum
-    if not number.is_finite() or (low is not None and number < low) or (high is not None and number > high):
+def _number(text: str, column: Column) -> float | Decimal:
+    found = number(text)
+    low, high = (None if limit is None else decimal_of(limit) for limit in (column.minimum, column.maximum))
+    if (low is not None and found < low) or (high is not None and found > high) or abs(found) >= REAL_LIMIT:
         raise ValueError(text)
-    return float(number)
+    if column.kind == "money":
+        return rounded(found, MONEY_PLACES)
+    return found if column.kind in KINDS else float(found)
 
 
 def _member(value: Value, known: Iterable[Value]) -> Value:
