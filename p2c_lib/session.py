@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Session", "connect"]
 
 Progress = Callable[[int, int | None], None]
+NO_COUNT = "the service gave no count to hold it against"
 
 
 class Session:
@@ -183,7 +184,7 @@ class Session:
             complete=not note,
             user=client.identity().user,
             changed=gathered.notes,
-            note=note or ("" if gathered.server_count is not None else "the service gave no count to hold it against"),
+            note=note or gathered.uncounted or ("" if gathered.server_count is not None else NO_COUNT),
         )
 
 

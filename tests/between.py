@@ -33,8 +33,8 @@ class Wired(httpx.BaseTransport):
         self.asked.append(request)
         said = self._between(request)
         if said is not None:
-            said.request = request
-            return said
+            content = httpx.ByteStream(said.content)
+            return httpx.Response(said.status_code, headers=said.headers, stream=content, request=request)
         return self._app.handle_request(request)
 
     def reads(self, entity_set: str) -> list[str]:

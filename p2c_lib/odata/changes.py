@@ -95,23 +95,38 @@ def _tracked(
             target=schema.entity_set,
             hint="Read the set whole, or look whether change tracking is on for the table.",
         )
-    return Changes(pa.concat_tables(tables, promote_options="permissive"), tuple(deleted), token, whole, note)
+    table = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"))
+    return Changes(table, tuple(dict.fromkeys(deleted)), token, whole, note)
+
+
+def _latest_of_each(table: pa.Table) -> pa.Table:
+    """Each row once, as it came last: one that changes while its changes are told may be told again."""
+    ids = table.column("@id")
+    if pc.count_distinct(ids, mode="all").as_py() == table.num_rows:
+        return table
+    numbered = pa.table({"id": ids, "at": pa.array(range(table.num_rows))})
+    last = numbered.group_by("id").aggregate([("at", "max")]).column("at_max")
+    return table.take(last.take(pc.sort_indices(last)))
 
 
 def _by_modified_date(
     client: Client, schema: EntitySchema, columns: tuple[str, ...], since: str | None, company: str | None
 ) -> Changes:
-    """Rows modified since; the token is a moment a little before the latest, so that late ones are not missed."""
+    """Rows modified since; the token is a moment a little before the latest, so that late ones are not missed.
+
+    It is no later than the beginning of the read: what changed after its page was read is told next time.
+    """
     stamp = next((name for name in MODIFIED if name in schema.columns), None)
     text = f"{stamp} ge {literal(since, schema.column(stamp))}" if stamp and since else None
     wanted = columns if stamp is None or stamp in columns else (*columns, stamp)
+    began = client.sender.clock
     reading = Reading(client, Query(schema.entity_set, wanted, filter=text, company=company))
     table = pa.concat_tables([page.table for page in reading.pages()], promote_options="permissive")
     if stamp is None:
         note = f"{schema.entity_set} has no modified date: all rows were read; what was deleted shows by comparing keys"
         return Changes(table, (), None, True, note)  # noqa: FBT003 - whole
     latest = pc.max(table.column(stamp)).as_py()
-    token = since if latest is None else _token(latest)
+    token = since if latest is None else _token(min(latest, began))
     kept = table if stamp in columns else table.drop_columns([stamp])
     return Changes(kept, (), token, text is None, "what was deleted shows by comparing keys")
 

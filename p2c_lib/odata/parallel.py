@@ -17,7 +17,7 @@ Item = tuple[int, Page] | BaseException | None
 
 
 def side_by_side(
-    starts: Sequence[tuple[int, str]], pages: Callable[[str], Iterator[Page]], at_once: int
+    starts: Sequence[tuple[int, str]], pages: Callable[[int, str], Iterator[Page]], at_once: int
 ) -> Iterator[tuple[int, Page]]:
     """Pages with the number of their chain, as they come; within a chain in order.
 
@@ -39,7 +39,7 @@ def side_by_side(
 class _Runs:
     """What the running threads share: chains that wait for one, and pages that have arrived."""
 
-    def __init__(self, starts: Sequence[tuple[int, str]], pages: Callable[[str], Iterator[Page]]) -> None:
+    def __init__(self, starts: Sequence[tuple[int, str]], pages: Callable[[int, str], Iterator[Page]]) -> None:
         self._pages = pages
         self._waiting: Queue[tuple[int, str]] = Queue()
         for start in starts:
@@ -52,7 +52,7 @@ class _Runs:
         try:
             while not self.stop.is_set():
                 number, url = self._waiting.get_nowait()
-                for page in self._pages(url):
+                for page in self._pages(number, url):
                     if not self._hand_over((number, page)):
                         return
         except Empty:

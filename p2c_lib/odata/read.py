@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.decode import Decoder
@@ -15,10 +15,16 @@ from p2c_lib.odata.links import own_link
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.send import Sender
 
-__all__ = ["Chain", "Crew", "peek_next"]
+__all__ = ["Chain", "Crew", "Progress", "Step", "peek_next"]
+
+Step = Callable[[bytes, str], str]
 
 DEPTH = 2
 TRIES = 6
+# Elastic tables answer a page for each of their partitions, of which there are some hundreds at the most.
+EMPTY_PAGES = 1_000
+# At the service's own 5,000 rows a page this is 500 million: far more than any table that is read over OData.
+MOST_PAGES = 100_000
 TAIL = 32_768
 _TAIL_LINK = re.compile(
     rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")\s*(?:,\s*"@odata\.[\w.]+"\s*:\s*[^,{}\[\]]+)*\}\s*$'
@@ -40,8 +46,22 @@ class Crew:
         self.decode.shutdown(wait=False, cancel_futures=True)
 
 
+@dataclass(frozen=True)
+class _Ahead:
+    """A page that was asked for: its URL, its decoding, its next link as its body tells, and where that leads."""
+
+    url: str
+    decoding: Future[Page]
+    link: str | None
+    onward: str | None
+
+
 class Chain:
-    """The pages that follow one another from a first URL, in order; each is asked for again when it arrives damaged."""
+    """The pages that follow one another from a first URL, in order; each is asked for again when it arrives damaged.
+
+    A page's ``next_link`` is the URL to go on from: the service's own link, or where ``step`` leads from the page's
+    body and that link. A chain is not endless: see ``Progress``.
+    """
 
     def __init__(
         self,
@@ -52,63 +72,135 @@ class Chain:
         *,
         target: str,
         depth: int | None = None,
+        step: Step | None = None,
     ) -> None:
         self._sender, self._decoder, self._crew = sender, decoder, crew
         self._headers, self._target = headers, target
         self._depth = depth or DEPTH
+        self._step = step or (lambda _body, link: link)
 
     def one(self, url: str) -> Page:
         """The page at ``url``, and no other."""
-        return self._whole(url, self._crew.decode.submit(self._decoder.page, self._fetch(url)))
+        return self._page(self._begun(url, self.fetch(url)))
 
     def pages(self, url: str) -> Iterator[Page]:
-        """The pages from ``url`` on. Raises IncompleteRead when one cannot be had whole, or a link goes in circles."""
-        seen = {url}
-        fetched: Future[bytes] | None = self._crew.wire.submit(self._fetch, url)
-        ahead: deque[tuple[str, Future[Page], str | None]] = deque()
+        """The pages from ``url`` on. Raises IncompleteRead when one cannot be had whole, or they lead nowhere."""
+        progress = Progress(self._target, url)
+        fetched: Future[bytes] | None = self._crew.wire.submit(self.fetch, url)
+        ahead: deque[_Ahead] = deque()
         while fetched is not None or ahead:
             if fetched is not None and len(ahead) < self._depth:
-                decoding, link = self._start_decoding(url, fetched.result())
-                ahead.append((url, decoding, link))
-                fetched, url = self._follow(link, seen)
+                ahead.append(self._begun(url, fetched.result()))
+                fetched, url = self._follow(ahead[-1].onward)
                 continue
-            asked, decoding, link = ahead.popleft()
-            page = self._whole(asked, decoding)
-            if page.next_link != link:
-                raise IncompleteRead(f"{self._target}: a page names two next pages.", target=self._target)
+            asked = ahead.popleft()
+            page = self._page(asked)
+            if page.next_link != asked.onward:  # it came anew and ends elsewhere: what is under way does not follow it
+                ahead.clear()
+                fetched, url = self._follow(page.next_link)
+            progress.check(page)
             yield page
 
-    def _start_decoding(self, url: str, body: bytes) -> tuple[Future[Page], str | None]:
-        decoding = self._crew.decode.submit(self._decoder.page, body)
-        peeked = peek_next(body)
-        if peeked is not None:
-            return decoding, peeked
-        page = self._whole(url, decoding)
-        done: Future[Page] = Future()
-        done.set_result(page)
-        return done, page.next_link
-
-    def _follow(self, link: str | None, seen: set[str]) -> tuple[Future[bytes] | None, str]:
-        if link is None:
-            return None, ""
-        url = own_link(link, self._sender.connection.url, self._target)
-        if url in seen:
-            raise IncompleteRead(f"{self._target}: the pages go in a circle.", target=self._target)
-        seen.add(url)
-        return self._crew.wire.submit(self._fetch, url), url
-
-    def _fetch(self, url: str) -> bytes:
+    def fetch(self, url: str) -> bytes:
+        """The body of the page at ``url``."""
         return self._sender.ask("GET", url, headers=self._headers, target=self._target).body
 
-    def _whole(self, url: str, decoding: Future[Page]) -> Page:
+    def _begun(self, url: str, body: bytes) -> _Ahead:
+        """The decoding of a body, and what follows it where that can be told before."""
+        decoding = self._crew.decode.submit(self._decoder.page, body)
+        link = peek_next(body)
+        if link is not None:
+            return _Ahead(url, decoding, link, self._onward(body, link))
+        page = self._sound(url, lambda: self._led_on(body, decoding.result()))
+        done: Future[Page] = Future()
+        done.set_result(page)
+        return _Ahead(url, done, page.next_link, page.next_link)
+
+    def _page(self, asked: _Ahead) -> Page:
+        return self._sound(asked.url, lambda: self._as_told(asked))
+
+    def _as_told(self, asked: _Ahead) -> Page:
+        """The page whose next link is the one that was found without reading it."""
+        page = asked.decoding.result()
+        if page.next_link != asked.link:
+            raise TwoLinks(f"{self._target}: a page names two next pages.", target=self._target)
+        return replace(page, next_link=asked.onward)
+
+    def _sound(self, url: str, first: Callable[[], Page]) -> Page:
         """The decoded page; one that is cut short is asked for again a few times."""
         for attempt in range(TRIES):
             try:
-                return decoding.result() if attempt == 0 else self._decoder.page(self._fetch(url))
+                return first() if attempt == 0 else self._anew(url)
+            except TwoLinks:
+                raise
             except IncompleteRead:
                 if attempt + 1 == TRIES:
                     raise
         raise IncompleteRead(f"{self._target}: a page did not arrive.", target=self._target)
+
+    def _anew(self, url: str) -> Page:
+        body = self.fetch(url)
+        return self._led_on(body, self._decoder.page(body))
+
+    def _led_on(self, body: bytes, page: Page) -> Page:
+        return page if page.next_link is None else replace(page, next_link=self._onward(body, page.next_link))
+
+    def _onward(self, body: bytes, link: str) -> str:
+        return self._step(body, own_link(link, self._sender.connection.url, self._target))
+
+    def _follow(self, url: str | None) -> tuple[Future[bytes] | None, str]:
+        return (None, "") if url is None else (self._crew.wire.submit(self.fetch, url), url)
+
+
+class TwoLinks(IncompleteRead):
+    """A page that names two next pages is not asked for again: somebody made it so."""
+
+
+class Progress:
+    """Holds the pages of a chain against going nowhere.
+
+    A chain ends with IncompleteRead when an address comes again, when a page begins with the same row in the same
+    version as an earlier one (of finitely many rows an endless chain must repeat one), after ``EMPTY_PAGES`` pages in a
+    row without any row, and after ``MOST_PAGES`` pages.
+    """
+
+    def __init__(self, target: str, url: str) -> None:
+        self._target = target
+        self._urls = {url}
+        self._begins: set[tuple[object, ...]] = set()
+        self._empty = self._pages = 0
+
+    def check(self, page: Page) -> None:
+        """Raise IncompleteRead where this page shows that the chain goes nowhere."""
+        self._pages += 1
+        if page.next_link is None:
+            return
+        if page.next_link in self._urls:
+            raise self._nowhere("the pages go in a circle")
+        self._urls.add(page.next_link)
+        if self._pages >= MOST_PAGES:
+            raise self._nowhere(f"{self._pages:,} pages came and there is no end")
+        begins = _begins(page)
+        self._empty = 0 if begins else self._empty + 1
+        if self._empty > EMPTY_PAGES:
+            raise self._nowhere(f"{self._empty:,} pages in a row were empty, and each named a next one")
+        if begins and begins in self._begins:
+            raise self._nowhere("a page brings the same rows as an earlier one")
+        self._begins.add(begins)
+
+    def _nowhere(self, said: str) -> IncompleteRead:
+        return IncompleteRead(
+            f"{self._target}: {said}.",
+            target=self._target,
+            hint="Read again; if it stays, the service's paging is at fault: narrow the filter, or tell its support.",
+        )
+
+
+def _begins(page: Page) -> tuple[object, ...]:
+    """What a page begins with: its first row, or the first of its deletions; nothing for an empty one."""
+    if page.table.num_rows:
+        return tuple(column[0].as_py() for column in page.table.columns)
+    return ("deleted", page.deleted[0]) if page.deleted else ()
 
 
 def peek_next(body: bytes) -> str | None:

@@ -1,20 +1,28 @@
-"""One read of a query from its first page to its last: how it is cut, how far it is, and that it is the whole."""
+"""One read of a query from its first page to its last: how it is cut, how far it is, and that it is the whole.
+
+What holds, whatever is written meanwhile: every row that stands from the beginning of the read to its end and does not
+change is read once, and no row comes twice. Rows that come or go meanwhile may be among those read, or not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.errors import IncompleteRead
+from p2c_lib.errors import IncompleteRead, Rejected
 from p2c_lib.odata.count import COUNT_CAP, aggregate_count
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.held_keys import HeldKeys
+from p2c_lib.odata.key_paging import KeyPaging
+from p2c_lib.odata.keyset import KeyOrder
 from p2c_lib.odata.literals import and_filter
+from p2c_lib.odata.overlap import OVERLAP, overlapping
 from p2c_lib.odata.parallel import side_by_side
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.ranges import SPLIT_COLUMN, creation_ranges
-from p2c_lib.odata.read import Chain
+from p2c_lib.odata.read import Chain, Progress
 from p2c_lib.odata.urls import first_url, prefer
 
 if TYPE_CHECKING:
@@ -24,28 +32,48 @@ __all__ = ["Reading", "Strand"]
 
 CHAINS = 8
 WORTH_SPLITTING = 4
+AGAIN = 2
+MOVED = "rows came or went while it was read"
 
 
 @dataclass
 class Strand:
-    """One chain of pages of a read: where it goes on (None when it has ended) and the rows it gave so far."""
+    """One chain of pages of a read: where it goes on (None when it has ended) and the rows it gave so far.
+
+    ``within`` is the filter that keeps a strand of F&O from the rows of the next.
+    """
 
     url: str | None
     rows: int = 0
     pages: int = 0
+    within: str | None = None
 
 
 class Reading:
-    """A read in progress. ``pages`` goes on from where the strands stand, which ``state`` tells and ``of`` restores."""
+    """A read in progress. ``pages`` goes on from where the strands stand, which ``state`` tells and ``of`` restores.
+
+    F&O is paged by key, since its offsets shift with every row that comes or goes; where a key has no order the pages
+    overlap instead. Dataverse's own links go by key already.
+    """
 
     def __init__(self, client: Client, query: Query) -> None:
         self._client, self.query = client, query
         self._schema = client.schema(query.entity_set)
-        self._decoder = Decoder(query, self._schema, empty_is_null=client.dialect.empty_is_null)
+        by_key = client.dialect.may_skip and not query.apply
+        order = KeyOrder.of(query, self._schema) if by_key else None
+        keys = self._schema.key if by_key else () if query.apply else ("@id",)
+        wanted = (*(order.columns if order is not None else ()), *(keys if by_key else ()))
+        self._added = tuple(name for name in dict.fromkeys(wanted) if name not in query.select)
+        self._wide = replace(query, select=(*query.select, *self._added))
+        self._decoder = Decoder(self._wide, self._schema, empty_is_null=client.dialect.empty_is_null)
+        self._paging = KeyPaging(client, self._wide, order) if order is not None else None
+        self._held = HeldKeys(keys) if keys else None
+        self._overlaps = by_key and order is None and bool(keys)
         self.strands: list[Strand] = []
         self.server_count: int | None = None
+        self.note = ""
         self._counted = query.top is None and query.apply is None
-        self.first = first_url(query, self._schema, client.dialect, count=self._counted)
+        self.first = first_url(self._wide, self._schema, client.dialect, count=self._counted)
 
     @classmethod
     def of(cls, client: Client, query: Query, state: Mapping[str, Any]) -> Reading:
@@ -53,71 +81,130 @@ class Reading:
         reading = cls(client, query)
         reading.strands = [Strand(**strand) for strand in state["strands"]]
         reading.server_count = state["server_count"]
+        if reading.strands:
+            reading._held = None  # the keys of the pages before are not here
         return reading
 
     def state(self) -> dict[str, Any]:
-        """Where every strand stands, as plain values."""
-        return {"server_count": self.server_count, "strands": [vars(strand).copy() for strand in self.strands]}
+        """Where every strand stands, as plain values; no strand where a read can only be begun anew."""
+        anew = self._comes_again or self._overlaps or (self._paging is not None and self._paging.remembers)
+        strands = [] if anew else [vars(strand).copy() for strand in self.strands]
+        return {"server_count": self.server_count, "strands": strands}
+
+    @property
+    def _comes_again(self) -> bool:
+        """Whether a row may come twice: one whose order changes meanwhile comes again further on."""
+        return bool(self.query.orderby) or (self._paging is not None and self._paging.comes_again)
 
     @property
     def rows(self) -> int:
         """The rows of all strands so far."""
         return sum(strand.rows for strand in self.strands)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no strand goes on."""
+        return bool(self.strands) and all(strand.url is None for strand in self.strands)
+
     def pages(self) -> Iterator[Page]:
         """The pages that are still to come. Raises IncompleteRead after the last one when rows are missing."""
-        for page in self._pages():
+        for number, wide in self._wide_pages():
+            page = self._noted(number, wide)
             beyond = 0 if self.query.top is None else self.rows - self.query.top
             if beyond >= 0 and self.query.top is not None:
                 yield replace(page, table=page.table.slice(0, page.table.num_rows - beyond))
                 return
             yield page
+        if self._held is not None and not self._held.distinct():
+            raise self._incomplete("a row came twice, under two next links")
         if self._counted:
-            self.server_count = self._agreed_count()
+            yield from self._agreed()
 
-    def _pages(self) -> Iterator[Page]:
+    def _wide_pages(self) -> Iterator[tuple[int, Page]]:
+        """The pages with the number of their strand, and with the columns that only the paging needs."""
         if not self.strands:
             first = self._first_page()
             if first is not None:
-                yield first
+                yield 0, first
         open_ones = [(n, strand.url) for n, strand in enumerate(self.strands) if strand.url is not None]
-        if len(open_ones) == 1:
-            ((number, url),) = open_ones
-            for page in self._chain().pages(url):
-                yield self._noted(number, page)
-        elif open_ones:
-            chain = self._chain(depth=1)
-            for number, page in side_by_side(open_ones, chain.pages, CHAINS):
-                yield self._noted(number, page)
+        if not open_ones:
+            return
+        if self._overlaps:
+            yield from self._overlapping()
+        elif self.query.top is not None and self._paging is not None:
+            yield from self._to_the_top()
+        elif len(open_ones) == 1:
+            yield from self._one_strand(*open_ones[0])
+        else:
+            yield from side_by_side(open_ones, lambda n, url: self._chain(n, depth=1).pages(url), CHAINS)
+
+    def _one_strand(self, number: int, url: str) -> Iterator[tuple[int, Page]]:
+        before = self.strands[number].pages
+        try:
+            for page in self._chain(number).pages(url):
+                yield number, page
+        except Rejected:
+            if self._paging is None or self.strands[number].pages > before:
+                raise
+            yield from self._overlapping()  # the service does not compare this key by size
+
+    def _overlapping(self) -> Iterator[tuple[int, Page]]:
+        """Pages that overlap. Raises IncompleteRead for a read that was cut off: its keys are not here any more."""
+        if self._held is None:
+            raise self._incomplete("the read cannot be gone on with where it was cut off")
+        self._overlaps, self._paging = True, None
+        bare = first_url(self._wide, self._schema, self._client.dialect)
+
+        def url(at: int) -> str:
+            return f"{bare}&$skip={at}" if at else bare
+
+        at, target = max(0, self.rows - OVERLAP), self.query.entity_set
+        for page in overlapping(self._chain(None), url, at, self._held, target):
+            yield len(self.strands) - 1, page
+
+    def _to_the_top(self) -> Iterator[tuple[int, Page]]:
+        """F&O's first rows beyond a page: each further page is asked for no more than what is left."""
+        strand, top = self.strands[0], self.query.top or 0
+        progress = Progress(self.query.entity_set, self.first)
+        while strand.url is not None and strand.rows < top:
+            page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
+            progress.check(page)
+            yield 0, page
 
     def _first_page(self) -> Page | None:
         """The first page where it is part of the read, once the strands are laid; None where the read is cut anew."""
-        page = self._chain().one(self.first)
+        self.strands, borders = [Strand(None)], list[str]()
+        page = self._chain(0, borders=borders).one(self.first)
         said = page.server_count
         self.server_count = said if said is None or self._client.dialect.exact_count or said < COUNT_CAP else None
         if page.next_link is None or not self._may_split(page):
-            self.strands = [Strand(None)]
-            return self._noted(0, page)
+            return page
         if self._client.dialect.may_skip:
-            return self._by_offset(page)
+            return self._by_key(page, borders[-1]) if self._paging is not None and borders else page
         ranges = self._by_creation()
         if ranges is None:
-            self.strands = [Strand(None)]
-            return self._noted(0, page)
+            return page
         self.strands = ranges
         return None
 
     def _may_split(self, page: Page) -> bool:
-        free = self._counted and not self.query.orderby
+        free = self._counted and not self.query.orderby and page.table.num_rows > 0
         known = self.server_count
         return free and (known is None or known > WORTH_SPLITTING * page.table.num_rows)
 
-    def _by_offset(self, page: Page) -> Page:
-        """F&O: the first page as it is, the others by number."""
-        size, total = page.table.num_rows, self.server_count or 0
-        bare = first_url(self.query, self._schema, self._client.dialect)
-        self.strands = [Strand(None)] + [Strand(f"{bare}&$skip={at}&$top={size}") for at in range(size, total, size)]
-        return self._noted(0, replace(page, next_link=None))
+    def _by_key(self, page: Page, behind: str) -> Page:
+        """F&O: the first page as it is, and what is behind it in parts between keys that the service names."""
+        paging, size = self._paging, page.table.num_rows
+        pages = -(-((self.server_count or 0) - size) // size)
+        most = min(CHAINS, pages)
+        if paging is None or not paging.parts_by_size or most < 2:
+            return page
+        try:
+            parts = paging.parts(behind, -(-pages // most) * size, most, self._chain(None).fetch)
+        except Rejected:
+            return page
+        self.strands = [Strand(None), *(Strand(url, within=within) for url, within in parts)]
+        return replace(page, next_link=None)
 
     def _by_creation(self) -> list[Strand] | None:
         if SPLIT_COLUMN not in self._schema.columns:
@@ -147,30 +234,77 @@ class Reading:
         return found
 
     def _noted(self, number: int, page: Page) -> Page:
-        strand = self.strands[number]
-        noted = replace(page, part=number, place=strand.pages)
-        strand.rows += page.table.num_rows
+        """The page as it is handed over: its place, no row that came before, and only what was asked for."""
+        strand, table = self.strands[number], page.table
+        if self._held is not None:
+            table = self._held.new_in(table) if self._comes_again else table
+            self._held.add(table)
+        noted = replace(page, table=table.drop_columns(list(self._added)), part=number, place=strand.pages)
+        strand.rows += table.num_rows
         strand.pages += 1
         strand.url = page.next_link
         return noted
 
-    def _chain(self, *, depth: int | None = None) -> Chain:
-        client = self._client
+    def _chain(self, number: int | None, *, depth: int | None = None, borders: list[str] | None = None) -> Chain:
+        """Pages as a strand goes on; without its number, as the service's own links do."""
+        client, target = self._client, self.query.entity_set
+        step = None
+        if self._paging is not None and number is not None:
+            step = self._paging.step(number, self.strands[number].within, borders if borders is not None else [])
         headers = {**client.dialect.headers, **prefer(self.query)}
-        return Chain(client.sender, self._decoder, client.crew, headers, target=self.query.entity_set, depth=depth)
+        return Chain(client.sender, self._decoder, client.crew, headers, target=target, depth=depth, step=step)
 
-    def _agreed_count(self) -> int | None:
-        """The service's count that agrees with the rows that came; asked anew when rows may have come or gone."""
+    def _agreed(self) -> Iterator[Page]:
+        """Hold the rows against the service's counts before and after the read; both may have moved, the rows too.
+
+        Where the rows are fewer or more than either count it is looked at again, and rows that are missing come then.
+        """
         if self.server_count == self.rows:
-            return self.server_count
-        now = self._client.count(self.query)
-        if now is None and self.server_count is None:
-            return None
-        if now == self.rows:
-            return now
-        said = self.server_count if now is None else now
-        raise IncompleteRead(
-            f"{self.query.entity_set}: {self.rows:,} rows came, but the service counts {said:,}.",
+            return
+        counts = _known(self.server_count, self._client.count(self.query))
+        if counts and not min(counts) <= self.rows <= max(counts):
+            counts = yield from self._looked_again(counts)
+        if counts:
+            agreed = counts[-1] == self.rows
+            self.server_count, self.note = (self.rows, "") if agreed else (None, MOVED)
+
+    def _looked_again(self, counts: list[int]) -> Generator[Page, None, list[int]]:
+        """The rows that another read has and this one has not, and the counts as they were asked for.
+
+        Raises IncompleteRead where the count stands still and does not agree: nobody writes then, and it is wrong, or
+        rows are kept back.
+        """
+        for _ in range(AGAIN if self._held is not None else 0):
+            before = self.rows
+            came = yield from self._again()
+            wrote = self.rows > before or came < before
+            counts = _known(*counts, self._client.count(self.query))
+            if min(counts[-2:]) <= came and (wrote or came <= max(counts[-2:])):
+                return counts
+            if not wrote:
+                break
+        if len(set(counts)) > 1:
+            return counts
+        raise self._incomplete(f"{self.rows:,} rows came, but the service counts {counts[-1]:,}")
+
+    def _again(self) -> Generator[Page, None, int]:
+        """The rows of another read that this one has not, and how many rows that one had."""
+        other, number = Reading(self._client, self.query), len(self.strands)
+        self.strands.append(Strand(None))
+        for part, wide in other._wide_pages():
+            new = self._held.new_in(wide.table) if self._held is not None else wide.table
+            other._noted(part, wide)
+            if new.num_rows:
+                yield self._noted(number, replace(wide, table=new, next_link=None))
+        return other.rows
+
+    def _incomplete(self, said: str) -> IncompleteRead:
+        return IncompleteRead(
+            f"{self.query.entity_set}: {said}.",
             target=self.query.entity_set,
             hint="Read again; if it stays, rows change while they are read: choose a quieter hour.",
         )
+
+
+def _known(*counts: int | None) -> list[int]:
+    return [count for count in counts if count is not None]

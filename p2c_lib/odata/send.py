@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -99,6 +99,7 @@ class Sender:
         self._next_user = 0
         self._turn = threading.Lock()
         self._answered = False
+        self._ahead = timedelta(0)
         self.requests = self.received = 0  # bytes as they come over the wire, without headers
         loopback = urlsplit(connection.url).hostname in LOOPBACK
         self._http = httpx.Client(
@@ -125,6 +126,11 @@ class Sender:
     def parallel(self) -> int:
         """How many requests may be in flight now, over all application users."""
         return sum(user.pace.limit for user in self._users)
+
+    @property
+    def clock(self) -> datetime:
+        """The time at the service, as far as its answers told."""
+        return datetime.now(UTC) + self._ahead
 
     def send(
         self,
@@ -246,6 +252,7 @@ class Sender:
                     raise _too_long(url) from error
                 raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=url) from error
         self._answered = True
+        self._ahead = _ahead(response.headers.get("date", ""), self._ahead)
         if not is_transient(response.status_code, content):
             user.pace.went_well(response.headers.get("x-ms-dop-hint"))
         return Answer(response.status_code, response.headers, content)
@@ -289,6 +296,14 @@ def _too_long(url: str) -> UrlTooLong:
         target=place,
         hint="Ask for fewer columns, or for fewer values at once.",
     )
+
+
+def _ahead(told: str, known: timedelta) -> timedelta:
+    """How much the service's clock is ahead of this one by the date of an answer; as known where it tells none."""
+    try:
+        return parsedate_to_datetime(told).astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return known
 
 
 def _failed_inside(outcome: Answer | Exception) -> bool:

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from p2c_lib.errors import FrameError
+from p2c_lib.errors import FrameError, IncompleteRead
 from p2c_lib.odata.client import Client
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Page, Query
@@ -32,6 +32,7 @@ STATE = "state.json"
 RESUME_SECONDS = 3_600
 IN_MEMORY_BYTES = 128 * 1024 * 1024
 PROMOTE = "permissive"
+PAGING = "by key"  # a read that was begun under another way of paging is not gone on with
 
 Progress = Callable[[int, "int | None"], None]
 
@@ -40,13 +41,15 @@ Progress = Callable[[int, "int | None"], None]
 class Gathered:
     """Every row of a query in one table, with the count the service agreed to; ``resumed`` rows were on disk before.
 
-    ``notes`` say which values could not be kept as they came.
+    ``notes`` say which values could not be kept as they came. ``uncounted`` says why there is no count where the
+    service does count: rows came or went meanwhile.
     """
 
     table: pa.Table
     server_count: int | None
     resumed: int = 0
     notes: tuple[Note, ...] = ()
+    uncounted: str = ""
 
 
 def gather(client: Client, query: Query, *, snapshot: Path | None = None, progress: Progress | None = None) -> Gathered:
@@ -71,7 +74,8 @@ def _in_memory(reading: Reading, progress: Progress | None) -> Gathered:
         _tell(progress, reading)
     pages.sort(key=lambda page: (page.part, page.place))
     table = pa.concat_tables([page.table for page in pages], promote_options=PROMOTE)
-    return Gathered(table, reading.server_count, notes=together(note for page in pages for note in page.notes))
+    notes = together(note for page in pages for note in page.notes)
+    return Gathered(table, reading.server_count, notes=notes, uncounted=reading.note)
 
 
 def _on_disk(client: Client, query: Query, snapshot: Path, progress: Progress | None) -> Gathered:
@@ -79,10 +83,18 @@ def _on_disk(client: Client, query: Query, snapshot: Path, progress: Progress | 
     state = parts.state()
     reading = Reading(client, query) if state is None else Reading.of(client, query, state)
     resumed = reading.rows
-    for page in reading.pages():
-        parts.add(page, reading.state())
-        _tell(progress, reading)
-    return Gathered(parts.finish(), reading.server_count, resumed, together(parts.notes))
+    try:
+        for page in reading.pages():
+            parts.add(page, reading.state())
+            _tell(progress, reading)
+    except IncompleteRead:
+        if not reading.ended:
+            raise
+        parts.forget()  # to go on from its end would end the same way
+        if not resumed:
+            raise
+        return _on_disk(client, query, snapshot, progress)
+    return Gathered(parts.finish(), reading.server_count, resumed, together(parts.notes), reading.note)
 
 
 def _tell(progress: Progress | None, reading: Reading) -> None:
@@ -96,14 +108,14 @@ class _Parts:
     def __init__(self, snapshot: Path, query: str) -> None:
         self._snapshot = snapshot
         self._folder = snapshot.with_name(snapshot.name + ".parts")
-        self._mark = sha256(query.encode()).hexdigest()
+        self._mark = sha256(f"{PAGING} {query}".encode()).hexdigest()
         self._token = uuid4().hex[:8]
         self.notes: list[Note] = []
 
     def state(self) -> dict[str, Any] | None:
         """How far an earlier read of the same query came, if it was within the hour; else the folder is made empty."""
         kept = self._kept()
-        if kept is not None:
+        if kept is not None and kept["reading"]["strands"]:
             self._token = str(kept["token"])
             self.notes = [Note(**note) for note in kept["notes"]]
             return dict(kept["reading"])
@@ -122,6 +134,10 @@ class _Parts:
         draft = self._folder / "state.tmp"
         draft.write_text(json.dumps(whole), "utf-8")
         os.replace(draft, self._folder / STATE)
+
+    def forget(self) -> None:
+        """Let the next read of the query begin anew."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def finish(self) -> pa.Table:
         """The Parquet file in the place of the parts, and its rows as a table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.keyset import KeyOrder
 from p2c_lib.odata.literals import and_filter, literal, query_string
 from p2c_lib.odata.query import Expand, Query
 from p2c_lib.odata.schema import EntitySchema
@@ -57,13 +58,16 @@ def _select(query: Query, schema: EntitySchema) -> str:
 
 
 def _order(query: Query, schema: EntitySchema, dialect: Dialect) -> str:
-    """F&O pages by offset: only an order by the whole key keeps rows from falling between pages."""
-    terms = query.orderby
-    if not terms and dialect.may_skip and not query.apply:
-        terms = schema.key
-    for term in terms:
+    """An order down to the single row wherever there may be pages: else rows fall between them, or come twice."""
+    for term in query.orderby:
         schema.column(term.split(" ")[0])
-    return ",".join(terms)
+    if query.apply or not (query.orderby or dialect.may_skip):
+        return ",".join(query.orderby)
+    known = KeyOrder.of(query, schema) if dialect.may_skip else None
+    if known is not None:
+        return ",".join(known.orderby)
+    named = {term.split(" ")[0] for term in query.orderby}
+    return ",".join((*query.orderby, *(name for name in schema.key if name not in named)))
 
 
 def _expand(each: Expand) -> str:

@@ -185,6 +185,8 @@ class _Predicate:
             return self._empty(column, op)
         if literal.kind not in _FITS[column.kind]:
             raise _incompatible(edm(column), _LITERAL.get(literal.kind, "Collection(Edm.String)"), op)
+        if column.kind == "string" and op not in {"eq", "ne"} and self.switches.text_ranges == "reject":
+            raise _incompatible(edm(column), "Edm.String", op)
         value = literal.value
         if literal.kind == "date":
             value = f"{value}T00:00:00Z"

@@ -17,6 +17,7 @@ class Switches:
     - ``country_codes``: what the columns ``...CountryRegionISOCode`` accept.
     - ``null_values``, ``integer_enums``: on write.
     - ``string_functions``: whether ``contains`` and the like work in ``$filter``.
+    - ``text_ranges``: whether ``gt`` and the like compare texts in ``$filter``.
     - ``next_link``: how the next page is named.
     - ``write_error_status``, ``batch_write_error_status``: the HTTP status of a refused row.
     - ``etag_mismatch``: the HTTP status 412, or the text of an update conflict.
@@ -40,6 +41,7 @@ class Switches:
     null_values: Literal["empty", "reject"] = "empty"
     integer_enums: Literal["accept", "reject"] = "reject"
     string_functions: Literal["accept", "reject"] = "reject"
+    text_ranges: Literal["accept", "reject"] = "accept"
     next_link: Literal["skip", "skiptoken"] = "skip"
     write_error_status: Literal[400, 500] = 400
     batch_write_error_status: Literal[400, 500] = 400

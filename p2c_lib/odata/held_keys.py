@@ -1,0 +1,47 @@
+"""The keys of the rows that a read gave so far: by them no row comes twice, and what is missing can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.display import texts
+
+__all__ = ["HeldKeys"]
+
+
+class HeldKeys:
+    """Keys of several columns, as columns. They are compared as they came, and without case where rows are left out:
+    a row whose key changes its case while it is read is still the same row."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._held: list[pa.Array] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Hold the keys of further rows."""
+        self._held.extend(self._keys(table).chunks)
+
+    def distinct(self) -> bool:
+        """Whether no key was added twice."""
+        whole = self._whole()
+        return bool(pc.equal(pc.count_distinct(whole, mode="all"), len(whole)).as_py())
+
+    def has_first_of(self, table: pa.Table) -> bool:
+        """Whether the first row of a table is held."""
+        return not self.new_in(table.slice(0, 1)).num_rows
+
+    def new_in(self, table: pa.Table) -> pa.Table:
+        """The rows of a table that are not held."""
+        keys = pc.utf8_lower(self._keys(table))
+        return table.filter(pc.invert(pc.is_in(keys, value_set=pc.utf8_lower(self._whole()))))
+
+    def _whole(self) -> pa.Array:
+        return pa.chunked_array(self._held, pa.string()).combine_chunks()
+
+    def _keys(self, table: pa.Table) -> pa.ChunkedArray:
+        parts = [pc.fill_null(texts(table.column(name)), "") for name in self._names]
+        joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "\x1f")
+        return joined.cast(pa.string())

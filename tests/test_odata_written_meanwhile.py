@@ -1,0 +1,351 @@
+"""Rows come, go and change while a set is read: what stands all the time comes once, and nothing comes twice."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from p2c_lib.errors import IncompleteRead
+from p2c_lib.odata import Client, Query
+from p2c_lib.odata.keyset import KeyOrder, rows_from_end
+from p2c_lib.odata.snapshot import gather
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.finops import Switches
+from p2c_lib.sandbox.schema import entities
+from p2c_lib.sandbox.store import KeyTaken, Store, table
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import finops_app, sales_app
+from tests.between import App, Wired, wired
+from tests.conftest import TOKEN
+
+SEEDS = range(16)
+Row = Mapping[str, Any]
+Key = tuple[Any, ...]
+WORDS = ("a", "A1", "b*", "B", "b'c", "c d", "*", "0", "00", "é", "É1", "z|y", "m%", "M_", "(", "~")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of set: its key, how a row is made of chance, and the column that updates change."""
+
+    app: App
+    entity_set: str
+    make: Callable[[random.Random], Row]
+    changed: str
+
+
+def group(chance: random.Random) -> Row:
+    """A key of two texts, in two companies."""
+    name = f"{chance.choice(WORDS)}{chance.randrange(40)}"
+    return {"dataAreaId": chance.choice(["usmf", "usrt"]), "CustomerGroupId": name, "Description": name}
+
+
+def line(chance: random.Random) -> Row:
+    """A key with a number in it."""
+    number = chance.choice([chance.randrange(30), -3, 2**31 - 1])
+    quotation = f"Q{chance.randrange(6)}"
+    return {"dataAreaId": "usmf", "LineCreationSequenceNumber": number, "SalesQuotationNumber": quotation}
+
+
+def variant(chance: random.Random) -> Row:
+    """A key of seven texts, most of them empty."""
+    parts = ("ProductConfigurationId", "ProductSizeId", "ProductColorId", "ProductStyleId", "ProductVersionId")
+    chosen = {name: chance.choice(["", "", "L", "b*d"]) for name in parts}
+    return {"dataAreaId": "usmf", "ProductMasterNumber": chance.choice(["P1", "p2", "P*"]), **chosen}
+
+
+def reference(chance: random.Random) -> Row:
+    """A key with an enumeration in its middle, which knows no order."""
+    scope = chance.choice(["DataArea", "Global", "LegalEntity", "OperatingUnit"])
+    return {
+        "DataTypeName": f"T{chance.randrange(12)}",
+        "ScopeType": scope,
+        "ScopeValue": chance.choice(["", "usmf", "b*"]),
+    }
+
+
+def account(chance: random.Random) -> Row:
+    """A guid, and a moment of creation."""
+    day, second = 1 + chance.randrange(28), chance.randrange(60)
+    made = f"2026-01-{day:02}T10:00:{second:02}Z"
+    guid = f"{chance.randrange(16**8):08x}-0000-4000-8000-{chance.randrange(16**12):012x}"
+    return {"accountid": guid, "name": chance.choice(WORDS), "createdon": chance.choice([made] * 9 + [None])}
+
+
+GROUPS = Shape("finops", "CustomerGroups", group, "Description")
+SHAPES = {
+    "two texts": GROUPS,
+    "a number": Shape("finops", "CDSSalesQuotationLines", line, "SalesUnitSymbol"),
+    "seven texts": Shape("finops", "ReleasedProductVariantsV2", variant, "ProductName"),
+    "an enumeration": Shape("finops", "NumberSequencesV2References", reference, "NumberSequenceCode"),
+    "a guid": Shape("sales", "accounts", account, "name"),
+}
+
+
+@dataclass
+class Meanwhile:
+    """Writes by chance between the requests of a read, and its own record of what stood all the time."""
+
+    store: Store
+    shape: Shape
+    seed: int
+    rate: float = 0.8
+    stood: dict[Key, int] = field(default_factory=dict)
+    ever: set[Key] = field(default_factory=set)
+    writes: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.entity = entities(self.shape.app)[self.shape.entity_set]
+        self.there: dict[Key, int] = {}
+
+    def key(self, row: Row) -> Key:
+        return tuple(row.get(name) or "" for name in self.entity.key)
+
+    def fill(self, count: int) -> None:
+        """So many rows before the read."""
+        with self.store.write():
+            while len(self.there) < count:
+                self._create()
+        self.stood = dict(self.there)
+
+    def between(self, request: httpx.Request) -> None:
+        """Before a request for rows is answered something is written, or not."""
+        if f"/{self.shape.entity_set}?" not in str(request.url) or not self.stood:
+            return
+        with self.lock:
+            if self.chance.random() < self.rate:
+                with self.store.write():
+                    for _ in range(self.chance.randrange(1, 6)):
+                        self._write()
+
+    def _write(self) -> None:
+        self.writes += 1
+        draw = self.chance.random()
+        if draw < 0.45 or not self.there:
+            self._create()
+            return
+        key = self.chance.choice(sorted(self.there, key=str))
+        self.stood.pop(key, None)
+        if draw < 0.85:
+            self.store.delete(self.entity, self.there.pop(key))
+        else:
+            self.store.update(self.entity, self.there[key], {self.shape.changed: self.chance.choice(WORDS)})
+
+    def _create(self) -> None:
+        row = self.shape.make(self.chance)
+        try:
+            record = self.store.insert(self.entity, row)
+        except KeyTaken:
+            return
+        self.there[self.key(row)] = record
+        self.ever.add(self.key(row))
+
+    def judge(self, rows: list[dict[str, Any]]) -> None:
+        """What came is what stood all the time, once each, and nothing that was never there."""
+        came = [self.key({**row, "accountid": row.get("@id")}) for row in rows]
+        assert len(came) == len(set(came)), "a row came twice"
+        assert set(self.stood) - set(came) == set(), "a row that stood all the time did not come"
+        assert set(came) - self.ever == set()
+
+
+@contextmanager
+def reader(store: Store, portal: BlockingPortal, at: Meanwhile, **switches: Any) -> Iterator[tuple[Client, Wired]]:
+    """A client whose requests are written between."""
+    tokens = Tokens(TOKEN)
+    if at.shape.app == "sales":
+        app = sales_app(Organisation(store, SalesSwitches(protection=False)), tokens)
+    else:
+        app = finops_app(store, tokens, Switches(**switches))
+    with wired(app, portal, at.shape.app, at.between) as (client, transport):
+        yield client, transport
+
+
+def columns(client: Client, shape: Shape) -> tuple[str, ...]:
+    return client.schema(shape.entity_set).key if shape.app == "finops" else ("name",)
+
+
+def read(client: Client, query: Query) -> list[dict[str, Any]]:
+    return [row for page in client.read(query) for row in page.table.to_pylist()]
+
+
+def emptied(store: Store, shape: Shape) -> None:
+    with store.write() as connection:
+        connection.execute(f"DELETE FROM {table(entities(shape.app)[shape.entity_set])}")
+
+
+def judged(store: Store, portal: BlockingPortal, shape: Shape, rows: int, query: Query, **switches: Any) -> int:
+    """Reads under writes, one a seed, each held against its own record; how many writes that were."""
+    wrote = 0
+    for seed in SEEDS:
+        emptied(store, shape)
+        at = Meanwhile(store, shape, seed)
+        at.fill(rows)
+        with reader(store, portal, at, page_size=query.page_size or 7, **switches) as (client, _):
+            asked = Query(**{**vars(query), "select": (*query.select, *columns(client, shape))})
+            at.judge(read(client, asked))
+        wrote += at.writes
+    assert wrote > len(SEEDS)
+    return wrote
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize(("rows", "size"), [(60, 25), (90, 7), (40, 1)], ids=["one strand", "strands", "one a page"])
+def test_what_stands_all_the_time_comes_once(
+    store: Store, portal: BlockingPortal, kind: str, rows: int, size: int
+) -> None:
+    shape = SHAPES[kind]
+    judged(store, portal, shape, rows, Query(shape.entity_set, (), page_size=size))
+
+
+@pytest.mark.parametrize("form", ["skip", "skiptoken"])
+def test_pages_overlap_where_the_service_does_not_compare_keys(store: Store, portal: BlockingPortal, form: str) -> None:
+    query = Query("CustomerGroups", (), page_size=7)
+    judged(store, portal, GROUPS, 90, query, text_ranges="reject", next_link=form)
+
+
+def test_a_company_alone_a_filter_and_an_order_of_ones_own(store: Store, portal: BlockingPortal) -> None:
+    finops = Query("CustomerGroups", ("Description",), page_size=6, orderby=("Description desc",))
+    judged(store, portal, replace(GROUPS, changed="WriteOffReason"), 60, finops)
+    sales = Query("accounts", ("name",), page_size=6, orderby=("name desc",))
+    judged(store, portal, replace(SHAPES["a guid"], changed="description"), 60, sales)
+
+
+@pytest.mark.parametrize("changed", ["Description", "WriteOffReason"])
+def test_an_order_by_what_changes_brings_no_row_twice(store: Store, portal: BlockingPortal, changed: str) -> None:
+    query = Query("CustomerGroups", ("Description",), page_size=6, orderby=("Description",))
+    judged(store, portal, replace(GROUPS, changed=changed), 60, query)
+
+
+def test_one_company_is_read_whole_under_writes(store: Store, portal: BlockingPortal) -> None:
+    for seed in SEEDS:
+        emptied(store, GROUPS)
+        at = Meanwhile(store, GROUPS, seed)
+        at.fill(90)
+        with reader(store, portal, at, page_size=6) as (client, _):
+            query = Query("CustomerGroups", ("dataAreaId", "CustomerGroupId"), "Description ne 'q'", company="USMF")
+            rows = read(client, query)
+        assert {row["dataAreaId"] for row in rows} == {"usmf"}
+        at.stood = {key: record for key, record in at.stood.items() if key[0] == "usmf"}
+        at.judge(rows)
+
+
+def quiet(store: Store, shape: Shape, rows: int) -> Meanwhile:
+    """A set nobody writes to while it is read."""
+    at = Meanwhile(store, shape, 1, rate=0.0)
+    at.fill(rows)
+    return at
+
+
+@pytest.mark.parametrize("top", [1, 7, 8, 20, 90, 200])
+def test_the_first_rows_are_the_same_in_pages_as_at_once(store: Store, portal: BlockingPortal, top: int) -> None:
+    at, key = quiet(store, GROUPS, 90), ("dataAreaId", "CustomerGroupId")
+    with reader(store, portal, at, page_size=1000) as (client, _):
+        whole = read(client, Query("CustomerGroups", key))
+    with reader(store, portal, at, page_size=7) as (client, transport):
+        assert read(client, Query("CustomerGroups", key, top=top)) == whole[:top]
+        assert len(transport.reads("CustomerGroups")) == -(-min(top, 90) // 7)
+        first = next(client.read(Query("CustomerGroups", ("Description",))))
+    assert first.table.column_names == ["Description", "@etag"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "kind"), [(70, 7, "two texts"), (71, 7, "a number"), (84, 7, "an enumeration")]
+)
+def test_a_read_of_n_pages_takes_about_n_requests(
+    store: Store, portal: BlockingPortal, rows: int, size: int, kind: str
+) -> None:
+    shape = SHAPES[kind]
+    with reader(store, portal, quiet(store, shape, rows), page_size=size) as (client, transport):
+        assert len(read(client, Query(shape.entity_set, columns(client, shape)))) == rows
+        urls = transport.reads(shape.entity_set)
+    pages, probes = -(-rows // size), [url for url in urls if "skip=" in url]
+    assert len(probes) <= 7
+    assert all("$top=1" in url or "%24top=1" in url for url in probes)
+    assert len(urls) - len(probes) <= pages + 8
+
+
+def test_rows_expanded_within_a_row_do_not_hide_where_the_page_ends() -> None:
+    body = (
+        b'{"@odata.context":"x","value":[{"@odata.etag":"1","K":"a","V":1.50,"N":{"@odata.etag":"9","K":"z"}},'
+        b'{"@odata.etag":"2","K":"b {\\"@odata.etag\\"","V":1e3,"N":[{"@odata.etag":"9","K":"z"}]}],'
+        b'"@odata.nextLink":"l"}'
+    )
+    found = list(rows_from_end(body, "x"))
+    assert [(row["K"], row["V"]) for row in found] == [('b {"@odata.etag"', "1e3"), ("a", "1.50")]
+    assert list(rows_from_end(b'{"value":[{"K":"a"},{"@odata.etag":"1","K":"b"}]}', "x"))[1] == {"K": "a"}
+    assert list(rows_from_end(b'{"value":[]}', "x")) == []
+    with pytest.raises(IncompleteRead):
+        list(rows_from_end(body[:-40], "x"))
+
+
+def test_a_key_no_address_can_hold_is_gone_on_from_before_it(store: Store, portal: BlockingPortal) -> None:
+    at = quiet(store, GROUPS, 20)
+    with reader(store, portal, at, page_size=5) as (client, _):
+        order = KeyOrder.of(Query("CustomerGroups", ()), client.schema("CustomerGroups"))
+    assert order is not None
+    rows = [{"dataAreaId": "usmf", "CustomerGroupId": key} for key in ("b\ud83d", "a")]
+    behind = order.after(iter(rows))
+    assert (behind.again, "'a'" in behind.filter) == (True, True)
+    with pytest.raises(IncompleteRead, match="cannot be gone on from"):
+        order.after(iter(rows[:1]))
+
+
+class CutOffError(Exception):
+    """The read is interrupted by its reader."""
+
+
+def test_a_read_under_writes_goes_on_where_it_was_cut_off(store: Store, portal: BlockingPortal, tmp_path: Path) -> None:
+    resumed = 0
+    for seed in SEEDS:
+        emptied(store, GROUPS)
+        at = Meanwhile(store, GROUPS, seed)
+        at.fill(90)
+        query, file = Query("CustomerGroups", ("dataAreaId", "CustomerGroupId")), tmp_path / f"{seed}.parquet"
+
+        def cut(rows: int, _of: int | None, seed: int = seed) -> None:
+            if rows > 10 + seed:
+                raise CutOffError
+
+        with reader(store, portal, at, page_size=7) as (client, _):
+            with pytest.raises(CutOffError):
+                gather(client, query, snapshot=file, progress=cut)
+            whole = gather(client, query, snapshot=file)
+        at.judge(whole.table.to_pylist())
+        resumed += whole.resumed > 0
+    assert resumed > len(SEEDS) // 2
+
+
+def test_what_changed_after_it_was_read_is_told_by_the_next_token(store: Store, portal: BlockingPortal) -> None:
+    """A row that was changed late in a long read must not move the token past one that was changed early in it."""
+    now = datetime.now(UTC)
+
+    def stamp(minutes: float) -> str:
+        return (now + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    entity = entities("sales")["accounts"]
+    early, late = ("00000001-0000-4000-8000-000000000000", -60), ("00000002-0000-4000-8000-000000000000", 40)
+    with store.write():
+        records = [
+            store.insert(entity, {"accountid": one, "name": "old", "modifiedon": stamp(at)})
+            for one, at in (early, late)
+        ]
+    switches = SalesSwitches(protection=False, without_tracking=("account",))
+    with wired(sales_app(Organisation(store, switches), Tokens(TOKEN)), portal, "sales") as (client, _):
+        first = client.changes("accounts", ("accountid", "name"))
+        with store.write():
+            store.update(entity, records[0], {"name": "new", "modifiedon": stamp(1)})
+        later = client.changes("accounts", ("accountid", "name"), since=first.token)
+    assert {"accountid": early[0], "name": "new"} in later.table.select(["accountid", "name"]).to_pylist()
