@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from p2c_lib.odata.notes import Note
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["EntityFrame", "EntityQuery", "Origin", "plain_number", "row_key"]
+__all__ = ["EntityFrame", "EntityQuery", "Origin", "row_key"]
 
 SYSTEM = "@"
 
@@ -147,13 +147,3 @@ def row_key(origin: Origin, schema: EntitySchema | None, columns: Sequence[str] 
     the one they came from. Without ``columns`` it is the integration key."""
     named = tuple(columns or origin.key)
     return RowKey(named, origin.app) if schema is None else RowKey.within(schema, named)
-
-
-def plain_number(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Fractional numbers as text without the zeros that only fill a scale.
-
-    >>> plain_number(pa.array(["-2.0000", "10.50", "100"]).cast(pa.decimal128(9, 4))).to_pylist()
-    ['-2', '10.5', '100']
-    """
-    text = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
-    return pc.replace_substring_regex(text, r"(\.\d*[1-9])0+$", r"\1")

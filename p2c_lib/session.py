@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from p2c_lib.config import SANDBOX, ConnectionSet, Workspace
+from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.frames import EntityFrame, EntityQuery, Origin
 from p2c_lib.odata import Client, EntitySchema, Query
@@ -146,7 +147,7 @@ class Session:
                 f"'{name}' is no reference.", hint="Write EntitySet.Column, such as Currencies.CurrencyCode."
             )
         frame = self.extract(EntityQuery(app, entity_set, (column,), (column,)))
-        values = pc.unique(frame.table.column(column).cast(pa.string())).drop_null().to_pylist()
+        values = pc.unique(texts(frame.table.column(column))).drop_null().to_pylist()
         found = self._references[app, name] = tuple(sorted(values))
         return found
 

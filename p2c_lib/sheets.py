@@ -17,6 +17,7 @@ FORMULA = r"^[=+\-@\t\r]"
 FORBIDDEN = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 PLAIN = (bool, int, float, type(None))
 MOST_ROWS = 1_048_575
+ROWS_AT_ONCE = 50_000
 WIDEST, NARROWEST, MEASURED = 60, 8, 200
 
 
@@ -27,9 +28,7 @@ def write_sheet(table: pa.Table, path: Path) -> Path:
 
         parquet.write_table(table, path)
     elif path.suffix == ".csv":
-        from pyarrow import csv
-
-        csv.write_csv(_defused(table), path)
+        _write_csv(_defused(table), path)
     elif path.suffix == ".xlsx":
         if table.num_rows > MOST_ROWS:
             hint = "Narrow the selection, or export .csv or .parquet."
@@ -45,20 +44,40 @@ def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]]) ->
     import pyarrow as pa
     from openpyxl import Workbook
 
+    from p2c_lib.display import text_of
+
     workbook = Workbook(write_only=True)
     for name, rows in sheets.items():
         sheet = workbook.create_sheet(name)
         _lay_out(sheet, rows)
         head, *body = rows
-        texts = [
-            pa.array([None if isinstance(v, PLAIN) else str(v) for v in column]) for column in zip(*body, strict=True)
-        ]
-        safe = zip(*(_safe(text.cast(pa.string())).to_pylist() for text in texts), strict=True)
+        words = [[None if isinstance(v, PLAIN) else text_of(v) for v in column] for column in zip(*body, strict=True)]
+        safe = zip(*(_safe(pa.array(column, pa.string())).to_pylist() for column in words), strict=True)
         sheet.append(_bold(sheet, head))
         for row, said in zip(body, safe, strict=True):
             sheet.append([value if text is None else text for value, text in zip(row, said, strict=True)])
     workbook.save(path)
     return path
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    """Text in quotes, everything else bare, nothing where there is nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from p2c_lib.display import texts
+
+    def written(column: pa.Array) -> pa.Array:
+        plain = texts(column)
+        if pa.types.is_string(column.type):
+            plain = pc.binary_join_element_wise('"', pc.replace_substring(plain, '"', '""'), '"', "")
+        return pc.fill_null(plain, "")
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join('"' + name.replace('"', '""') + '"' for name in table.column_names) + "\n")
+        for batch in table.to_batches(ROWS_AT_ONCE) if table.num_columns else ():
+            lines = pc.binary_join_element_wise(*map(written, batch.columns), ",")
+            file.writelines(f"{line}\n" for line in lines.to_pylist())
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:

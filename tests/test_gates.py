@@ -262,7 +262,7 @@ def test_an_expectation_without_a_compiled_form_goes_through_great_expectations(
     result = check(_rows(rows), write_suite(tmp_path, *rules), ceiling=1)
     assert result.quarantined.column("key").to_pylist() == ["b"]
     assert result.rules.column("judged_by").to_pylist() == ["Great Expectations"] * 2
-    assert result.rules.column("finding").to_pylist() == [None, "observed 2.0"]
+    assert result.rules.column("finding").to_pylist() == [None, "observed 2"]
     assert result.verdict == "warn"
 
 

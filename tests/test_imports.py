@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "p2c_lib"
 RANK = {
     "errors": 0,
     "display": 0.4,
+    "lengths": 0.5,
     "keys": 0.6,
     "service_url": 0.6,
     "report": 1,

@@ -62,7 +62,7 @@ def bodies(app: str) -> Bodies:
     [
         ("O'Neil", TEXT, "'O''Neil'"),
         ("Yes", ENUM, "Microsoft.Dynamics.DataEntities.NoYes'Yes'"),
-        (Decimal("1250.5000"), MONEY, "1250.5000"),
+        (Decimal("1250.5000"), MONEY, "1250.5"),
         (datetime(2026, 1, 31, 1, 2, 3, tzinfo=UTC), WHEN, "2026-01-31T01:02:03Z"),
         (date(2026, 1, 31), DAY, "2026-01-31"),
         (GUID, ID, GUID),
@@ -99,7 +99,7 @@ def test_a_body_binds_lookups_by_the_table_of_the_path() -> None:
         "create", "quotes", None, {"name": 'a"b', "amount": Decimal("0.10"), "customerid": f"/contacts({GUID})"}
     )
     assert bodies("sales").json(write) == (
-        '{"name":"a\\"b","amount":0.10,"customerid_contact@odata.bind":"/contacts(' + GUID + ')"}'
+        '{"name":"a\\"b","amount":0.1,"customerid_contact@odata.bind":"/contacts(' + GUID + ')"}'
     )
     named = Write("update", "quotes", None, {"customerid.account": f"/accounts({GUID})", "customerid": None})
     assert loads(bodies("sales").json(named)) == {"customerid_account@odata.bind": f"/accounts({GUID})"}

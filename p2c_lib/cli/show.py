@@ -27,7 +27,9 @@ def say(line: str) -> None:
 
 def json_line(value: Any) -> None:
     """Data: one JSON object on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    from p2c_lib.display import text_of
+
+    typer.echo(json.dumps(value, ensure_ascii=False, default=text_of))
 
 
 def facts(values: Mapping[str, Any], inside: str = "") -> None:

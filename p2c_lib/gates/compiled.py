@@ -1,7 +1,8 @@
 """Row-level expectation types as SQL: for each, which rows it looks at and which of them fail.
 
 The meaning is Great Expectations' own on pandas, property-tested against it: rows without a value are passed over
-unless the rule is about them, pairs and groups obey ``ignore_row_if``. A compiler returns None where a rule has a
+unless the rule is about them, pairs and groups obey ``ignore_row_if``. Lengths are those of ``lengths``: in UTF-16 code
+units, as the destination's columns count them. A compiler returns None where a rule has a
 shape that only Great Expectations itself can judge; nothing is guessed.
 """
 # ruff: noqa: S608  # names and values are quoted, and the database is in memory
@@ -18,6 +19,7 @@ import pyarrow as pa
 from p2c_lib.gates.condition import condition_sql
 from p2c_lib.gates.figures import Positions
 from p2c_lib.gates.scan import NEVER, Scan, literal, quoted
+from p2c_lib.lengths import utf16_length_sql
 
 __all__ = ["ALLOWED", "Compiled", "compile_rule"]
 
@@ -104,7 +106,7 @@ def _lengths_between(kwargs: Kwargs, scan: Scan) -> Compiled | None:
     column = kwargs["column"]
     if scan.kinds[column] != "text":
         return None
-    holds = _range(f"length({quoted(column)})", kwargs, lambda value: literal(value) if _number(value) else None)
+    holds = _range(utf16_length_sql(quoted(column)), kwargs, lambda value: literal(value) if _number(value) else None)
     return _valued(column, holds, scan, always=_within(scan.figures.lengths(column), kwargs)) if holds else None
 
 
@@ -121,7 +123,7 @@ def _lengths_equal(kwargs: Kwargs, scan: Scan) -> Compiled | None:
     column, value = kwargs["column"], kwargs.get("value")
     if scan.kinds[column] != "text" or not isinstance(value, int | float):
         return None
-    return _valued(column, f"length({quoted(column)}) = {literal(value)}", scan)
+    return _valued(column, f"{utf16_length_sql(quoted(column))} = {literal(value)}", scan)
 
 
 def _number(value: Any) -> bool:

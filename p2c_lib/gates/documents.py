@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.gates.sentence import as_text
+from p2c_lib.display import one_array, texts
 
 if TYPE_CHECKING:
     from p2c_lib.gates.judge import Outcome
@@ -87,7 +87,7 @@ def _row_details(outcome: Outcome, table: pa.Table) -> dict[str, Any]:
     missing = table.column(columns[0]).null_count if len(columns) == 1 else 0
     there = count - missing
     at = pa.array(outcome.rows[:LISTED])
-    values = [as_text(table.column(c).take(at)) for c in columns]
+    values = [one_array(texts(table.column(c).take(at))) for c in columns]
     listed = (
         values[0] if len(values) == 1 else pc.binary_join_element_wise(*(pc.fill_null(v, "") for v in values), ", ")
     )

@@ -50,14 +50,14 @@ class Figures:
         return None if found["min"] is None else (found["min"], found["max"])
 
     def lengths(self, column: str) -> tuple[int, int] | None:
-        """Bounds of how many characters the texts of a column have; None where its buffers are not looked into."""
+        """Bounds of how many code units of UTF-16 the texts of a column have; None where its buffers are not read."""
         values = self.table.column(column)
         if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)) or not len(values):
             return None
         bounds = [(int(sizes.min()), int(sizes.max())) for _, sizes in _texts(values) if len(sizes)]
         least, most = min(low for low, _ in bounds), max(high for _, high in bounds)
-        # A character has one to four bytes.
-        return (least if self.plain(column) else least // 4, most)
+        # A code unit of UTF-16 has one to three bytes in UTF-8.
+        return (least if self.plain(column) else least // 3, most)
 
 
 def _texts(values: pa.ChunkedArray) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]]:

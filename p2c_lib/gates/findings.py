@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import one_array, text_of, texts
 from p2c_lib.gates.result import FINDING, RULE, Stage
 from p2c_lib.gates.rows import Positions, Rows
-from p2c_lib.gates.sentence import as_text, placeholders, sentences
+from p2c_lib.gates.sentence import placeholders, sentences
 
 if TYPE_CHECKING:
     from p2c_lib.gates.judge import Outcome
@@ -63,10 +64,10 @@ def rejected_lines(mapped: Mapped, rows: Rows) -> pa.Table:
     columns = {
         "key": rows.keys.take(pa.array(rows.rejected_at)),
         "rule": sentences(MAPPING, {"field": lost.column("field")}, lost.num_rows),
-        "column": as_text(lost.column("field")),
-        "value": as_text(lost.column("value")),
+        "column": one_array(texts(lost.column("field"))),
+        "value": one_array(texts(lost.column("value"))),
         "severity": _repeated("critical", lost.num_rows),
-        "reason": as_text(lost.column("reason")),
+        "reason": one_array(texts(lost.column("reason"))),
     }
     return pa.table(columns, schema=FINDING)
 
@@ -109,15 +110,15 @@ def table_reason(stage: Stage, outcome: Outcome) -> str:
     observed = outcome.observed
     if outcome.on_rows:
         values = _value(stage.table, outcome.rule.columns, pa.array(outcome.rows[:SHOWN])).to_pylist()
-        observed = ", ".join(str(value) for value in values)
+        observed = ", ".join(text_of(value) or "" for value in values)
     return outcome.rule.reason.replace("{value}", _shown(observed))
 
 
 def _shown(observed: object) -> str:
     if isinstance(observed, list | tuple):
         more = f" and {len(observed) - SHOWN:,} more" if len(observed) > SHOWN else ""
-        return ", ".join(str(value) for value in observed[:SHOWN]) + more
-    return str(observed)
+        return ", ".join(str(text_of(value)) for value in observed[:SHOWN]) + more
+    return str(text_of(observed))
 
 
 def _repeated(text: str, count: int) -> pa.Array:
@@ -126,9 +127,9 @@ def _repeated(text: str, count: int) -> pa.Array:
 
 def _value(table: pa.Table, columns: Sequence[str], at: pa.Array) -> pa.Array:
     """The offending values as text, several columns joined with a comma."""
-    texts = [as_text(table.column(c).take(at)) for c in columns]
-    if not texts:
+    parts = [one_array(texts(table.column(c).take(at))) for c in columns]
+    if not parts:
         return pa.nulls(len(at), pa.string())
-    if len(texts) == 1:
-        return texts[0]
-    return pc.binary_join_element_wise(*[pc.fill_null(t, "") for t in texts], ", ")
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*[pc.fill_null(t, "") for t in parts], ", ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from p2c_lib.display import text_of
 from p2c_lib.frames import EntityQuery
 from p2c_lib.keys import fold
 
@@ -43,13 +44,13 @@ class Ground:
 
     def values(self, app: str, entity: str, column: str) -> set[str]:
         """The distinct values of a column as text."""
-        found = {row[column] for row in self.rows(app, entity, (column,))} - {None}
-        return {str(v).lower() if isinstance(v, bool) else str(v) for v in found}
+        found = {text_of(row[column]) for row in self.rows(app, entity, (column,))}
+        return {text for text in found if text is not None}
 
     def defaults(self, references: Sequence[str]) -> set[tuple[str, str, str]]:
         """The templates' defaults that must exist in these reference columns: (app, reference, value)."""
         return {
-            (t.destination.app, rule.exists_in, str(rule.default))
+            (t.destination.app, rule.exists_in, text_of(rule.default) or "")
             for t in self.templates
             for rule in t.fields
             if rule.exists_in is not None and rule.exists_in in references and rule.default is not None

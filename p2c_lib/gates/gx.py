@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -20,10 +21,13 @@ from p2c_lib.gates.condition import condition_columns
 from p2c_lib.gates.judge import Outcome
 from p2c_lib.gates.scan import POSITION
 from p2c_lib.gates.suite import Expectation, Suite
+from p2c_lib.lengths import utf16_length
 
 __all__ = ["gx_outcomes", "memory_context"]
 
 NUMBERS = count()
+METRICS = "expectations.metrics"
+METRIC_MODULES: tuple[str, ...] = ("execution_engine", METRICS, f"{METRICS}.map_metric_provider")
 
 
 def gx_outcomes(table: pa.Table, rules: Sequence[Expectation], suite: Suite) -> list[Outcome]:
@@ -76,7 +80,20 @@ def memory_context() -> Any:
     config = base.DataContextConfig(store_backend_defaults=stores, analytics_enabled=False)
     context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = base.ProgressBarsConfig(globally=False)
+    _count_as_the_services()
     return context
+
+
+def _count_as_the_services() -> None:
+    """Lengths in UTF-16 code units in Great Expectations too: its own metric under the same name, measured anew."""
+    modules: Any = (import_module(f"great_expectations.{name}") for name in METRIC_MODULES)
+    engines, metrics, maps = modules
+    lengths: Any = metrics.ColumnValuesValueLength
+
+    class ColumnValuesCodeUnits(lengths):  # type: ignore[misc]
+        @maps.column_function_partial(engine=engines.PandasExecutionEngine)  # type: ignore[untyped-decorator]
+        def _pandas_function(cls, column: Any, **_: Any) -> Any:  # noqa: N805 - it becomes a class method
+            return column.astype(str).map(utf16_length)
 
 
 def _validated(frame: Any, made: Sequence[Any]) -> list[Mapping[str, Any]]:

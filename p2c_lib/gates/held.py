@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import one_array, texts
 from p2c_lib.gates.result import HELD, GateResult
 from p2c_lib.gates.rows import Mask, Positions, Rows
-from p2c_lib.gates.sentence import as_text, sentences
+from p2c_lib.gates.sentence import sentences
 from p2c_lib.keys import RowKey
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _behind(
         found = pc.index_in(parents, pa.array(list(reasons), pa.string())).to_numpy(zero_copy_only=False)
         at = np.flatnonzero(~np.isnan(found) & ~out[rows.at])
         why = pa.array(list(reasons.values()), pa.string()).take(pa.array(found[at].astype(np.int64)))
-        value = as_text(table.column(parent.column).take(pa.array(at)))
+        value = one_array(texts(table.column(parent.column).take(pa.array(at))))
         words = f"waits for {parent.says or task} {{value}}: {{why}}"
         columns = {
             "key": rows.keys.take(pa.array(rows.at[at])),
@@ -104,7 +105,7 @@ def waiting_wholes(mapped: Mapped, gate: GateResult, task: str) -> pa.Table:
 
 def _texts(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """The key's columns as text, the same from mapped rows and from rejected ones."""
-    return pa.table({name: as_text(table.column(name)) for name in columns})
+    return pa.table({name: one_array(texts(table.column(name))) for name in columns})
 
 
 def _once(table: pa.Table) -> pa.Table:

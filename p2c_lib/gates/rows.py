@@ -37,7 +37,7 @@ class Rows:
         self.rejected_at: Positions = lost.column(ROW).to_numpy()
         own = [name for name in lost.column_names if name not in REJECTED and not name.startswith("@")]
         keys = [mapped.frame.row_key().texts(table), mapped.frame.row_key(own).texts(lost)]
-        self.keys = self._named(pa.concat_arrays([_plain(part) for part in keys]))
+        self.keys = self._named(pa.concat_arrays(keys))
 
     def _named(self, found: pa.Array) -> pa.Array:
         places = np.concatenate([self.at, self.rejected_at])
@@ -61,7 +61,3 @@ class Rows:
         """True for the rows whose key a person let through."""
         found: Mask = pc.is_in(self.keys, pa.array(list(waived), pa.string())).to_numpy(zero_copy_only=False)
         return found
-
-
-def _plain(text: pa.Array) -> pa.Array:
-    return text if pa.types.is_string(text.type) else text.cast(pa.string())

@@ -33,7 +33,7 @@ def literal(value: str | float | Decimal) -> str:
     """A text or a number as SQL; numbers stay exact decimals."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
-    return repr(value) if isinstance(value, float) else str(value)
+    return repr(value) if isinstance(value, float) else format(value, "f" if isinstance(value, Decimal) else "d")
 
 
 def kind_of(kind: pa.DataType) -> str:

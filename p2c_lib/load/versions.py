@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import ServiceError
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.outcome import ReadBack
@@ -66,14 +67,10 @@ def _differences(
             lines.append({"key": row["key"], "field": "", "written": row["op"], "found": "the row is not there"})
             continue
         lines += [
-            {"key": row["key"], "field": name, "written": _text(row["after"][name]), "found": _text(there[name])}
+            {"key": row["key"], "field": name, "written": text_of(row["after"][name]), "found": text_of(there[name])}
             for name in destination.differing(row, there)
         ]
     return lines
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _save(versions: dict[str, str], file: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.display import texts
 from p2c_lib.mapping.transforms.registry import Converted
-from p2c_lib.mapping.transforms.text import as_text, is_blank
+from p2c_lib.mapping.transforms.text import is_blank
 
 __all__ = ["cast"]
 
@@ -35,7 +35,7 @@ def cast(values: pa.Array, kind: pa.DataType) -> Converted:
     if pa.types.is_null(values.type):
         return Converted(pa.nulls(len(values), kind))
     if pa.types.is_string(kind):
-        return Converted(as_text(values))
+        return Converted(texts(values))
     try:
         return Converted(_fast(values, kind))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

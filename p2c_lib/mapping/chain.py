@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.template import FieldRule
 from p2c_lib.mapping.transforms import Context, Converted
-from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
+from p2c_lib.mapping.transforms.codes import Scalar
 from p2c_lib.mapping.transforms.combine import coalesce
-from p2c_lib.mapping.transforms.text import as_text, is_blank
+from p2c_lib.mapping.transforms.text import is_blank
 from p2c_lib.odata.characters import refused, shown, why_refused
 
 __all__ = [
@@ -123,13 +124,13 @@ def _joined(columns: Sequence[pa.Array], chain: Chain) -> tuple[Outcome, Sequenc
         return Outcome(one, one), steps
     first, rest = steps[0], steps[1:]
     if not first.transform.per_value:
-        came = as_text(columns[0])
+        came = texts(columns[0])
         return settled(Outcome(came, came), first, columns, chain.context), rest
     few, places = distinct_rows([joined_chunks(column) for column in columns])
-    came = as_text(few[0])
+    came = texts(few[0])
     done = settled(Outcome(came, came), first, few, chain.context)
     reasons = None if done.reasons is None else done.reasons.take(places)
-    return Outcome(done.values.take(places), as_text(columns[0]), reasons), rest
+    return Outcome(done.values.take(places), texts(columns[0]), reasons), rest
 
 
 def distinct_rows(columns: Sequence[pa.Array]) -> tuple[list[pa.Array], pa.Array]:
@@ -207,7 +208,7 @@ def decided(outcome: Outcome, step: Step, converted: Converted) -> Outcome:
     if converted.refused is None or step.otherwise == "null":
         return after
     if step.otherwise == "keep":
-        kept = pc.if_else(converted.refused, as_text(outcome.values), as_text(converted.values))
+        kept = pc.if_else(converted.refused, texts(outcome.values), texts(converted.values))
         return replace(after, values=kept)
     return rejected(after, converted, outcome.values)
 
@@ -216,15 +217,15 @@ def rejected(outcome: Outcome, converted: Converted, before: pa.Array) -> Outcom
     """Refused values become null and get their reason, unless an earlier step gave one."""
     if converted.refused is None or not pc.any(converted.refused).as_py():
         return outcome
-    words = pc.binary_join_element_wise("'", as_text(before), f"' {converted.reason}", "")
+    words = pc.binary_join_element_wise("'", texts(before), f"' {converted.reason}", "")
     fresh = pc.if_else(converted.refused, words, pa.scalar(None, pa.string()))
     reasons = fresh if outcome.reasons is None else pc.coalesce(outcome.reasons, fresh)
     return replace(outcome, values=converted.values, reasons=reasons)
 
 
 def filled(values: pa.Array, default: Scalar) -> pa.Array:
-    text = pa.array([scalar_text(default)], pa.string())
+    text = pa.array([text_of(default)], pa.string())
     own = cast(text, values.type)
     if own.refused is None and own.values.null_count == 0:
         return pc.if_else(is_blank(values), own.values[0], values)
-    return pc.if_else(is_blank(values), text[0], as_text(values))
+    return pc.if_else(is_blank(values), text[0], texts(values))

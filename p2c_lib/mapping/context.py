@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from p2c_lib.display import texts
 from p2c_lib.frames import EntityQuery
 from p2c_lib.keys import folded
-from p2c_lib.mapping.transforms.text import as_text
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
@@ -34,7 +34,7 @@ class RunContext:
         if asked not in self._found:
             frame = self.session.extract(EntityQuery(app, entity, (by, column), (by,)))
             keys = folded(frame.table.column(by), app)
-            values = as_text(frame.table.column(column).combine_chunks())
+            values = texts(frame.table.column(column).combine_chunks())
             pairs = zip(keys.to_pylist()[::-1], values.to_pylist()[::-1], strict=True)
             self._found[asked] = {key: value for key, value in pairs if key}
         return self._found[asked]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.frames import EntityFrame
+from p2c_lib.lengths import utf16_lengths
 from p2c_lib.mapping.chain import distinct_rows, joined_chunks
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.mapped import column_type, source_columns
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words
 from p2c_lib.mapping.trace import Trace, trace
-from p2c_lib.mapping.transforms.text import as_text, is_blank
+from p2c_lib.mapping.transforms.text import is_blank
 
 if TYPE_CHECKING:
     from p2c_lib.odata.schema import EntitySchema
@@ -141,7 +143,7 @@ def preview(source: EntityFrame, template: Template, session: Session, *, rows: 
         lines = tuple(zip(*(stage.values.to_pylist() for stage in way.stages), strict=True))
         reasons = tuple(reason or "" for reason in way.reasons.to_pylist())
         fields.append(FieldPreview(rule.to, tuple(stage.name for stage in way.stages), lines, reasons))
-    keys = [as_text(few.table.column(name).combine_chunks()).to_pylist() for name in template.source.key]
+    keys = [texts(few.table.column(name).combine_chunks()).to_pylist() for name in template.source.key]
     return Preview(template, tuple(" | ".join(map(str, key)) for key in zip(*keys, strict=True)), tuple(fields))
 
 
@@ -216,7 +218,6 @@ def _covered(
     way = trace(few, rule, column_type(schema, rule, place), size, context)
     counts = _counts(places, size)
     target = way.stages[-1].values
-    texts = as_text(target)
     known = schema.columns.get(rule.to)
     return FieldCoverage(
         field=rule.to,
@@ -227,7 +228,7 @@ def _covered(
         filled=_sum(counts, pc.invert(is_blank(target))),
         defaulted=_sum(counts, way.stages[-2].touched) if rule.default is not None else 0,
         distinct=int(pc.count_distinct(target, mode="only_valid").as_py()),
-        longest=int(pc.max(pc.utf8_length(texts)).as_py() or 0),
+        longest=int(pc.max(utf16_lengths(texts(target))).as_py() or 0),
         limit=known.max_length if known is not None else None,
         refused=_refused(way, rule, counts),
         rejected=_sum(counts, pc.is_valid(way.reasons)),

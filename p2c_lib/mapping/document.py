@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import TemplateError
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words, written
-from p2c_lib.mapping.transforms.codes import scalar_text
 
 __all__ = ["TemplateDiff", "diff", "export", "rule_text", "to_markdown", "to_yaml"]
 
@@ -139,7 +139,7 @@ def mapping_rows(template: Template) -> list[tuple[Any, ...]]:
 def value_map_rows(template: Template) -> list[tuple[Any, ...]]:
     """Every pair of every value map: destination column, from, to."""
     return [
-        (rule.to, "(blank)" if key is None else scalar_text(key), "(no value)" if value is None else scalar_text(value))
+        (rule.to, "(blank)" if key is None else text_of(key), "(no value)" if value is None else text_of(value))
         for rule in template.fields
         for step in rule.apply
         if step.name == "value_map"

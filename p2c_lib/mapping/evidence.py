@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.mapping.transforms import codes, text
 from p2c_lib.mapping.transforms.numbers import round_to
 
@@ -57,7 +58,7 @@ class Column:
             encoded = values.dictionary_encode()
             plain = round_to(encoded.dictionary, 2).values.take(encoded.indices)
         else:
-            plain = pc.utf8_trim_whitespace(text.as_text(values))
+            plain = pc.utf8_trim_whitespace(texts(values))
         return cls(name, pc.if_else(text.is_blank(plain), pa.scalar(None, pa.string()), plain), measured)
 
     @cached_property

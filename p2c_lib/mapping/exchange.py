@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.template import FieldRule, Template, checked
-from p2c_lib.mapping.transforms.codes import scalar_text
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
@@ -117,7 +117,7 @@ def transforms_of(rule: FieldRule) -> list[dict[str, Any]]:
     """
     listed = [_transform(step) for step in rule.apply]
     if rule.default is not None:
-        listed.append({"transformType": "Default", "defaultValue": scalar_text(rule.default)})
+        listed.append({"transformType": "Default", "defaultValue": text_of(rule.default)})
     return [each for each in listed if each]
 
 
@@ -143,7 +143,7 @@ def rule_parts(transforms: Any, notes: list[str], where: str) -> dict[str, Any]:
 
 def _transform(step: Step) -> dict[str, Any]:
     if step.name == "value_map":
-        pairs = {scalar_text(key) or "": scalar_text(value) for key, value in step.arguments["pairs"].items()}
+        pairs = {text_of(key) or "": text_of(value) for key, value in step.arguments["pairs"].items()}
         return {"transformType": "ValueMap", "valueMap": pairs}
     if step.name == "truncate":
         return {"transformType": "Truncate", "length": step.arguments["length"]}

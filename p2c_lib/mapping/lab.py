@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from p2c_lib.display import texts
 from p2c_lib.errors import P2CError, TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.coverage import Coverage, FieldPreview, RuleChange, coverage, preview, rule_change
@@ -130,7 +131,7 @@ class MappingLab:
             about = known.get(name.split(".")[0])
             label = (about.label if about is not None else None) or ""
             label = "" if label.startswith("@") else label  # F&O may give a label's id in place of its text
-            value = str(values[0].as_py()) if len(values) else ""
+            value = texts(values.slice(0, 1))[0].as_py() if len(values) else ""
             listed.append({"name": name, "label": label, "type": str(values.type), "value": value[:LONGEST_VALUE]})
         return listed
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.template import FieldRule, Template
-from p2c_lib.mapping.transforms.text import as_text
 from p2c_lib.odata.characters import all_shown
 from p2c_lib.report import Figures, Part, Report, Table
 
@@ -180,7 +180,7 @@ def _rejects(outcomes: Mapping[str, Outcome], template: Template) -> pa.Table:
         lines = {part: _key_words(outcomes[part], rows) for part in key}
         lines |= {
             "field": pa.repeat(pa.scalar(name), len(rows)),
-            "value": all_shown(as_text(outcome.came.take(rows))),
+            "value": all_shown(texts(outcome.came.take(rows))),
             "reason": outcome.reasons.take(rows),
             ROW: rows,
         }
@@ -189,4 +189,4 @@ def _rejects(outcomes: Mapping[str, Outcome], template: Template) -> pa.Table:
 
 
 def _key_words(outcome: Outcome, rows: pa.Array) -> pa.Array:
-    return all_shown(pc.coalesce(as_text(outcome.values.take(rows)), as_text(outcome.came.take(rows))))
+    return all_shown(pc.coalesce(texts(outcome.values.take(rows)), texts(outcome.came.take(rows))))

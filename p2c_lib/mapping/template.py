@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityQuery
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.steps import Step
-from p2c_lib.mapping.transforms.codes import Scalar, scalar_text
+from p2c_lib.mapping.transforms.codes import Scalar
 
 __all__ = [
     "Choice",
@@ -451,7 +452,7 @@ def steps_in_words(rule: FieldRule) -> str:
     """What happens to a value on its way, such as ``trim, truncate 60, default USA``."""
     words = [step.words for step in rule.apply]
     if rule.default is not None:
-        words.append(f"default {scalar_text(rule.default)}")
+        words.append(f"default {text_of(rule.default)}")
     return ", ".join(words) or "copy"
 
 
@@ -462,10 +463,10 @@ def _row(rule: FieldRule) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {"" if key is None else scalar_text(key): _plain(item) for key, item in value.items()}
+        return {"" if key is None else text_of(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Decimal) else value
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def _query(side: Side, columns: list[str], key: tuple[str, ...]) -> EntityQuery:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.chain import Outcome, converted_by, decided, filled, rejected, sendable
 from p2c_lib.mapping.template import FieldRule
 from p2c_lib.mapping.transforms import Context
-from p2c_lib.mapping.transforms.codes import scalar_text
 from p2c_lib.mapping.transforms.combine import coalesce
-from p2c_lib.mapping.transforms.text import as_text, is_blank
+from p2c_lib.mapping.transforms.text import is_blank
 
 __all__ = ["Stage", "Trace", "trace"]
 
@@ -50,17 +50,17 @@ def trace(columns: Sequence[pa.Array], rule: FieldRule, kind: pa.DataType, rows:
         converted = converted_by(step, given, context)
         outcome = decided(outcome, step, converted)
         touched = untouched if converted.refused is None else converted.refused
-        stages.append(Stage(step.words, as_text(outcome.values), touched))
+        stages.append(Stage(step.words, texts(outcome.values), touched))
     if rule.default is not None:
         lost = pc.is_valid(outcome.reasons) if outcome.reasons is not None else untouched
         blank = pc.and_not(is_blank(outcome.values), lost)
-        values = pc.if_else(lost, pa.scalar(None, pa.string()), as_text(filled(outcome.values, rule.default)))
+        values = pc.if_else(lost, pa.scalar(None, pa.string()), texts(filled(outcome.values, rule.default)))
         outcome = replace(outcome, values=values)
-        stages.append(Stage(f"default {scalar_text(rule.default)}", values, blank))
+        stages.append(Stage(f"default {text_of(rule.default)}", values, blank))
     converted = cast(outcome.values, kind)
     outcome = sendable(rejected(replace(outcome, values=converted.values), converted, outcome.values))
     reasons = pa.nulls(rows, pa.string()) if outcome.reasons is None else outcome.reasons
-    values = pc.if_else(pc.is_null(reasons), as_text(outcome.values), pa.scalar(None, pa.string()))
+    values = pc.if_else(pc.is_null(reasons), texts(outcome.values), pa.scalar(None, pa.string()))
     stages.append(Stage("to", values, pc.is_valid(reasons)))
     return Trace(tuple(stages), outcome.values, reasons)
 
@@ -69,13 +69,13 @@ def _came(columns: Sequence[pa.Array], rows: int, *, joins: bool) -> pa.Array:
     if not columns:
         return pa.nulls(rows, pa.string())
     if joins:
-        return as_text(columns[0])
+        return texts(columns[0])
     return columns[0] if len(columns) == 1 else coalesce(columns).values
 
 
 def _shown(columns: Sequence[pa.Array], came: pa.Array, *, joins: bool) -> pa.Array:
     """What came as a person sees it: the parts of a joining rule side by side."""
     if not joins or len(columns) == 1:
-        return as_text(came)
-    parts = [pc.fill_null(as_text(column), "") for column in columns]
+        return texts(came)
+    parts = [pc.fill_null(texts(column), "") for column in columns]
     return pc.binary_join_element_wise(*parts, " | ")

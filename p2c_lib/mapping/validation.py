@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import UnknownName
 from p2c_lib.mapping.filters import columns_in_filter
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.reading import packaged_tasks, template
 from p2c_lib.mapping.template import FieldRule, Side, Template
-from p2c_lib.mapping.transforms.codes import scalar_text
 
 if TYPE_CHECKING:
     from p2c_lib.odata import Client
@@ -283,7 +283,7 @@ def _members(path: str, rule: FieldRule, target: Column) -> Iterator[Finding]:
         return
     members = {str(value) for value in (target.choices.values() if _family(target.type) == "text" else target.choices)}
     maps = [step.arguments.get("pairs") or {} for step in rule.apply if step.name == "value_map"]
-    given = {scalar_text(value) for pairs in maps[-1:] for value in pairs.values()} | {scalar_text(rule.default)}
+    given = {text_of(value) for pairs in maps[-1:] for value in pairs.values()} | {text_of(rule.default)}
     for value in sorted(text for text in given if text is not None and text not in members):
         hint = f"Allowed: {', '.join(sorted(members)[:12])}."
         yield Finding("DIPV1030", "error", path, f"'{value}' is no member of {rule.to}.", hint)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.frames import EntityQuery
 from p2c_lib.marks.mark import Mark
 from p2c_lib.marks.watched import Watched, twin_column, watched
@@ -162,8 +163,8 @@ class _Asking:
 
 def _found(table: pa.Table, twin: str) -> pa.Table:
     """Rows as id and twin value; where the service gives no id of its own, the twin value is the id."""
-    twins = table.column(twin).cast(pa.string())
-    ids = table.column("@id").cast(pa.string()) if "@id" in table.column_names else twins
+    twins = texts(table.column(twin))
+    ids = texts(table.column("@id")) if "@id" in table.column_names else twins
     return pa.table({"id": ids, "twin": twins}, schema=FOUND)
 
 
@@ -171,7 +172,7 @@ def _texts(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """The id of each row and the columns in use, as text."""
     ids = table.column("@id" if "@id" in table.column_names else columns[0])
     names = {"id": ids, **{name: table.column(name) for name in columns}}
-    return pa.table({name: values.cast(pa.string()) for name, values in names.items()})
+    return pa.table({name: texts(values) for name, values in names.items()})
 
 
 def _as_found(table: pa.Table) -> pa.Table:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.marks.mark import SEEN, Mark
 from p2c_lib.marks.watched import twin_column
 
@@ -29,8 +30,8 @@ def judged_rows(mapped: Mapped, passed: EntityFrame, failed: Collection[str]) ->
     source = mapped.source
     assert source.schema is not None
     keys = source_keys(mapped)
-    twins = source.table.column(twin_column(source.schema, mapped.template.source)).cast(pa.string())
-    ids = source.table.column("@id").cast(pa.string()) if "@id" in source.table.column_names else twins
+    twins = texts(source.table.column(twin_column(source.schema, mapped.template.source)))
+    ids = texts(source.table.column("@id")) if "@id" in source.table.column_names else twins
     settled = pc.is_in(_places(len(source)), value_set=passed.table.column(ROW).combine_chunks())
     failing = pc.is_in(keys, value_set=pa.array(list(failed), pa.string()))
     waits = pc.or_(pc.invert(settled), failing)

@@ -100,7 +100,9 @@ def _listed(
     schema: EntitySchema, name: str, groups: Mapping[str, list[Key]], room: int
 ) -> Iterator[tuple[str, list[str]]]:
     """Filters by Dataverse's own list of values."""
-    values = {text: [json.dumps(str(key[name]), ensure_ascii=False) for key in keys] for text, keys in groups.items()}
+    values = {
+        text: [json.dumps(text_of(key[name]), ensure_ascii=False) for key in keys] for text, keys in groups.items()
+    }
     start = f"Microsoft.Dynamics.CRM.In(PropertyName='{schema.column(name).name}',PropertyValues=["
     for texts in _cut({text: ",".join(each) for text, each in values.items()}, room - _length(start), 1):
         yield f"{start}{','.join(one for text in texts for one in values[text])}])", texts

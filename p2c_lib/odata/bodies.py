@@ -188,7 +188,7 @@ def _number(value: object, column: Column) -> str:
 def _exact(value: object, column: Column) -> str:
     if isinstance(value, Decimal) and not value.is_finite():
         raise FrameError(f"{column.name}: {value} is no number a service takes.")
-    return format(value, "f")  # type: ignore[str-format,unused-ignore]
+    return text_of(value) or "null"
 
 
 def _moment(value: object, column: Column) -> str:

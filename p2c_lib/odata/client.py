@@ -13,6 +13,7 @@ import httpx
 import pyarrow as pa
 
 from p2c_lib.config import Connection
+from p2c_lib.display import text_of, texts
 from p2c_lib.errors import FrameError, NotFound
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.odata.among import Asked, among
@@ -211,7 +212,7 @@ class Client:
         way = self.schema(entity_set).lookup(name, ".".join(middle) or None)
         target_set = self.metadata.set_of(way.target)
         asked: dict[str, list[str]] = {}
-        for value in dict.fromkeys(str(each) for each in values):
+        for value in dict.fromkeys(text_of(each) or "" for each in values):
             asked.setdefault(fold(value, self.connection.app), []).append(value)
         there: dict[str, dict[str, str]] = {}
         for key, row_id in self._keys(self.schema(target_set), column, [v for each in asked.values() for v in each]):
@@ -245,7 +246,7 @@ class Client:
         query = Query(schema.entity_set, (column,))
         few = len(values) <= WHOLE_SET
         for page in self.read_among(query, [{column: value} for value in values]) if few else self.read(query):
-            keys, ids = page.table.column(column).cast(pa.string()), page.table.column("@id")
+            keys, ids = texts(page.table.column(column)), page.table.column("@id")
             yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
 
     def _find_ids(self, entity_set: str, keys: Sequence[Mapping[str, object]]) -> list[list[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from urllib.parse import quote
 
 from p2c_lib.display import text_of
@@ -48,7 +47,7 @@ def literal(value: object, column: Column) -> str:
         return _bare(value, column)
     if column.edm in DATES:
         return _date(value, column)
-    text = str(value)
+    text = text_of(value) or ""
     if well_formed(text) != text:
         raise FrameError(f"{column.name}: '{well_formed(text)}' holds half a character.", hint="Clean the text first.")
     quoted = "'" + text.replace("'", "''") + "'"
@@ -56,9 +55,7 @@ def literal(value: object, column: Column) -> str:
 
 
 def _bare(value: object, column: Column) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = format(value, "f") if isinstance(value, Decimal) else str(text_of(value))
+    text = text_of(value) or ""
     if not text or set(text) - set("0123456789abcdefABCDEF-+.trulsefTRUE"):
         raise FrameError(
             f"'{text[:60]}' is no value of {column.name} ({column.edm}).", hint=f"Give a value of type {column.edm}."

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.characters import plain_json
@@ -150,7 +151,7 @@ def _text(values: pa.ChunkedArray, edm: str) -> pa.ChunkedArray:
         return pc.utf8_slice_codeunits(values.cast(pa.timestamp("us")).cast(pa.string()), 0, 19)
     if pa.types.is_date(kind) and edm == "Edm.DateTimeOffset":
         return pc.binary_join_element_wise(values.cast(pa.string()), "12:00:00", " ")
-    return values.cast(pa.string())
+    return texts(values)
 
 
 def _header(project: str) -> str:

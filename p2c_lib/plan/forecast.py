@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of
 from p2c_lib.odata.bulk import BULK_ROWS, WORTH_IT
 from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.plan.operations import changing
@@ -83,7 +84,7 @@ def money(operations: pa.Table) -> list[dict[str, str]]:
             "to": _sums(after, field.name, currencies, moved),
         }
         for found in sorted(set().union(*sums.values())):
-            amounts = {title: format(by.get(found, Decimal(0)).normalize(), "f") for title, by in sums.items()}
+            amounts = {title: text_of(by.get(found, Decimal(0))) or "" for title, by in sums.items()}
             lines.append({"field": field.name, "currency": found, **amounts})
     return [line for line in lines if any(line[title] != "0" for title in ("created", "from", "to"))]
 

@@ -9,13 +9,13 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.frames import plain_number
+from p2c_lib.display import one_array, texts
 from p2c_lib.reconcile.sides import Side, arrow_schema, taken
 
 if TYPE_CHECKING:
     from p2c_lib.reconcile import Reconciliation
 
-__all__ = ["assembled", "changing", "fields_of", "numbered", "operations_of", "text_of"]
+__all__ = ["assembled", "changing", "field_texts", "fields_of", "numbered", "operations_of"]
 
 TEXTS = pa.list_(pa.string())
 
@@ -48,12 +48,12 @@ def assembled(
     return pa.table(
         {
             "op": pa.array([op] * len(after), pa.string()),
-            "key": key.cast(pa.string()),
+            "key": texts(key),
             "id": ids,
             "etag": etags,
             "changed": changed.cast(TEXTS),
             "causes": causes.cast(TEXTS),
-            "reason": reason.cast(pa.string()),
+            "reason": texts(reason),
             "before": before,
             "after": after,
         }
@@ -70,7 +70,7 @@ def fields_of(operations: pa.Table) -> pa.Table:
     before, after = (_struct(whole, side) for side in ("before", "after"))
     flat = _changed_fields(whole)
     for name in dict.fromkeys([f.name for f in after.type] + [f.name for f in before.type]):
-        old, new = text_of(before, name), text_of(after, name)
+        old, new = field_texts(before, name), field_texts(after, name)
         rows, causes = _rows_of(whole, name, old, new, flat)
         lines = whole.select(["position", "op", "key"]).take(rows)
         for title, values in (("before", old.take(rows)), ("after", new.take(rows)), ("cause", causes)):
@@ -83,11 +83,11 @@ def fields_of(operations: pa.Table) -> pa.Table:
 
 def changing(operations: pa.Table, fields: Sequence[str]) -> pa.Array:
     """Which operations are updates of one of some fields."""
-    changed = _one(operations.column("changed"))
+    changed = one_array(operations.column("changed"))
     hit = pc.is_in(pc.list_flatten(changed), value_set=pa.array(fields, pa.string()))
     rows = pc.list_parent_indices(changed).filter(hit)
     places = pa.array(range(operations.num_rows), rows.type)
-    return pc.and_(_one(pc.equal(operations.column("op"), "update")), pc.is_in(places, value_set=rows))
+    return pc.and_(one_array(pc.equal(operations.column("op"), "update")), pc.is_in(places, value_set=rows))
 
 
 def _rows_of(whole: pa.Table, name: str, old: pa.Array, new: pa.Array, flat: pa.Table) -> tuple[pa.Array, pa.Array]:
@@ -98,13 +98,13 @@ def _rows_of(whole: pa.Table, name: str, old: pa.Array, new: pa.Array, flat: pa.
     plain = pc.indices_nonzero(pc.or_(made, gone)).cast(pa.int64())
     mine = flat.filter(pc.equal(flat.column("field"), name))
     reasons = pc.if_else(pc.equal(op.take(plain), "create"), "missing", "undone")
-    rows = pa.concat_arrays([plain, _one(mine.column("row"))])
-    return rows, pa.concat_arrays([reasons.cast(pa.string()), _one(mine.column("cause"))])
+    rows = pa.concat_arrays([plain, one_array(mine.column("row"))])
+    return rows, pa.concat_arrays([reasons.cast(pa.string()), one_array(mine.column("cause"))])
 
 
 def _changed_fields(whole: pa.Table) -> pa.Table:
     """Each changed field of each update: its row, its name and its cause."""
-    changed, causes = _one(whole.column("changed")), _one(whole.column("causes"))
+    changed, causes = one_array(whole.column("changed")), one_array(whole.column("causes"))
     return pa.table(
         {
             "row": pc.list_parent_indices(changed).cast(pa.int64()),
@@ -115,30 +115,29 @@ def _changed_fields(whole: pa.Table) -> pa.Table:
 
 
 def _struct(table: pa.Table, name: str) -> pa.StructArray:
-    return _one(table.column(name))
+    return one_array(table.column(name))
 
 
-def text_of(values: pa.StructArray, name: str) -> pa.Array:
-    """A field of a struct as text, null where the struct is; numbers without zeros that only fill a scale."""
+def field_texts(values: pa.StructArray, name: str) -> pa.Array:
+    """A field of a struct as text, null where the struct is."""
     if name not in {f.name for f in values.type}:
         return pa.nulls(len(values), pa.string())
-    found = pc.struct_field(values, name)
-    return (plain_number(found) if pa.types.is_decimal(found.type) else found).cast(pa.string())
+    return texts(pc.struct_field(values, name))
 
 
 def _creates(recon: Reconciliation) -> pa.Table:
     """New rows of Sales are given their id here: whatever is sent twice, there is one row in the end."""
     rows = recon.rows("missing").sort_by("key")
     none = pa.nulls(rows.num_rows, pa.string())
-    texts = pa.nulls(rows.num_rows, TEXTS)
+    unsaid = pa.nulls(rows.num_rows, TEXTS)
     in_sales = recon.actual.origin.app == "sales"
     return assembled(
         "create",
         key=rows.column("key"),
         ids=pa.array([str(uuid4()) for _ in range(rows.num_rows)], pa.string()) if in_sales else none,
         etags=none,
-        changed=texts,
-        causes=texts,
+        changed=unsaid,
+        causes=unsaid,
         reason=pa.array(["missing"] * rows.num_rows, pa.string()),
         before=pa.nulls(rows.num_rows, _struct_type(recon.actual, _shared(recon))),
         after=_structs(recon.expected, rows.column("@expected"), recon.expected.columns),
@@ -169,9 +168,9 @@ def _changes(recon: Reconciliation, rows: pa.Table) -> tuple[pa.Array, pa.Array]
         .group_by("@expected", use_threads=False)
         .aggregate([("field", "list"), ("cause", "list")])
     )
-    at = pc.index_in(_one(rows.column("@expected")), _one(grouped.column("@expected")))
+    at = pc.index_in(one_array(rows.column("@expected")), one_array(grouped.column("@expected")))
     ordered = grouped.take(at)
-    return _one(ordered.column("field_list")), _one(ordered.column("cause_list"))
+    return one_array(ordered.column("field_list")), one_array(ordered.column("cause_list"))
 
 
 def _shared(recon: Reconciliation) -> tuple[str, ...]:
@@ -184,15 +183,11 @@ def _struct_type(side: Side, columns: tuple[str, ...]) -> pa.StructType:
 
 
 def _structs(side: Side, positions: pa.ChunkedArray, columns: tuple[str, ...]) -> pa.Array:
-    arrays = [_one(taken(side, c, positions)) for c in columns]
+    arrays = [one_array(taken(side, c, positions)) for c in columns]
     return pa.StructArray.from_arrays(arrays, fields=list(_struct_type(side, columns)))
 
 
 def _text(side: Side, positions: pa.ChunkedArray, name: str) -> pa.Array:
     if name not in arrow_schema(side).names:
         return pa.nulls(len(positions), pa.string())
-    return _one(taken(side, name, positions).cast(pa.string()))
-
-
-def _one(values: pa.ChunkedArray | pa.Array) -> pa.Array:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    return one_array(texts(taken(side, name, positions)))

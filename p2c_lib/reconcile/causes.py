@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from p2c_lib.lengths import utf16_length_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.sides import text_literal
 
@@ -145,7 +146,7 @@ def _cut(column: ComparedColumn, short: str, long: str) -> str:
     whole = f"rtrim({short})"
     enough = f"length({short}) >= {SHORTEST_CUT}"
     if column.max_length is not None:
-        enough = f"({enough} OR length({short}) = {column.max_length})"
+        enough = f"({enough} OR {utf16_length_sql(short)} = {column.max_length})"
     return f"(length({whole}) < length({long}) AND prefix({long}, {whole}) AND {enough})"
 
 

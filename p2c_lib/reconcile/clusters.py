@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from p2c_lib.display import text_of
+from p2c_lib.lengths import add_lengths, cut_sql, utf16_length_sql
 from p2c_lib.reconcile.patterns import factor_sql
 from p2c_lib.reconcile.sides import quoted, text_literal
 
@@ -73,7 +75,7 @@ class Fix:
         """The expected column after the step, as SQL; the column itself where the fix is a compare rule."""
         column = quoted(self.field)
         if "truncate" in self.step:
-            return f"left({column}, {int(self.step['truncate'])})"
+            return cut_sql(column, int(self.step["truncate"]))
         if "value_map" in self.step:
             pairs = self.step["value_map"].items()
             whens = "".join(f" WHEN {text_literal(k.strip().lower())} THEN {text_literal(v)}" for k, v in pairs)
@@ -106,7 +108,7 @@ class Cluster:
 
     def to_dict(self) -> dict[str, Any]:
         """The cluster as plain values."""
-        money = None if self.money is None else str(self.money)
+        money = text_of(self.money)
         fix = None if self.fix is None else self.fix.to_dict()
         return {**vars(self), "examples": [list(e) for e in self.examples], "money": money, "fix": fix}
 
@@ -128,6 +130,7 @@ def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix
         return ()
     database = duckdb.connect(":memory:")
     try:
+        add_lengths(database)
         database.register("d", differences)
         made = []
         for line in causes.to_pylist():
@@ -240,11 +243,12 @@ def _tolerance(database: duckdb.DuckDBPyConnection, column: str, where: str) -> 
 
 
 def _truncation(database: duckdb.DuckDBPyConnection, column: str, where: str) -> Fix | None:
-    """One length at which every expected value is cut to give the actual one."""
-    ((low, high),) = database.sql(f"SELECT min(length(actual)), max(length(actual)) FROM d WHERE {where}").fetchall()
-    if low != high or not _always(database, where, f"left(expected, {low}) = actual"):
+    """One length at which every expected value is cut to give the actual one; an emoji may leave it one short."""
+    length = utf16_length_sql("actual")
+    ((low, high),) = database.sql(f"SELECT min({length}), max({length}) FROM d WHERE {where}").fetchall()
+    if high is None or high - low > 1 or not _always(database, where, f"{cut_sql('expected', high)} = actual"):
         return None
-    return Fix(column, "truncated", f"truncate {column} to {low} characters", step={"truncate": int(low)})
+    return Fix(column, "truncated", f"truncate {column} to {high} characters", step={"truncate": int(high)})
 
 
 def _always(database: duckdb.DuckDBPyConnection, where: str, holds: str) -> bool:
@@ -256,4 +260,4 @@ def _joined(there: Any, wanted: Any) -> Any:
     """What a column's compare rule becomes: causes and spellings are added to, a tolerance is replaced."""
     if isinstance(wanted, tuple | list):
         return list(dict.fromkeys([*(there or ()), *wanted]))
-    return {**(there or {}), **wanted} if isinstance(wanted, Mapping) else str(wanted)
+    return {**(there or {}), **wanted} if isinstance(wanted, Mapping) else text_of(wanted)

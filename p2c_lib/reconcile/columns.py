@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile.sides import Side, arrow_schema, quoted, text_literal
 
@@ -28,7 +29,8 @@ class ComparedColumn:
     """A column both sides have: the SQL type they share, what counts as equal, what the template would default.
 
     ``kind`` is text, number, moment (a date or a time) or other. ``empties_equal`` is true where the destination has
-    no null, as in F&O: then null, "", 0 and 1900-01-01 are one.
+    no null, as in F&O: then null, "", 0 and 1900-01-01 are one. ``types`` are what
+    the expected and the actual side hold.
     """
 
     name: str
@@ -44,10 +46,14 @@ class ComparedColumn:
     max_length: int | None = None
     same: tuple[str, ...] = ()
     spellings: tuple[tuple[str, str], ...] = ()
+    types: tuple[pa.DataType, pa.DataType] = (pa.string(), pa.string())
 
     def aligned(self, source: str) -> str:
-        """The column in the shared type, read from a table alias."""
-        return f"CAST({source}.{quoted(self.name)} AS {self.type})"
+        """The column in the shared type, read from the table alias of its side, ``e`` or ``a``."""
+        value = f"{source}.{quoted(self.name)}"
+        if self.kind == "text":
+            return text_sql(value, self.types[source != "e"])
+        return f"CAST({value} AS {self.type})"
 
     def empty(self, value: str) -> str:
         """SQL that is true where a value holds nothing; "" is nothing on both sides."""
@@ -83,11 +89,8 @@ class ComparedColumn:
         return f"abs(CAST({expected} AS {exact}) - CAST({actual} AS {exact})) <= {self.tolerance:f}"
 
     def text(self, value: str) -> str:
-        """The value as a person writes it: no zeros that only fill a scale."""
-        words = f"CAST({value} AS VARCHAR)"
-        if not self.type.startswith("DECIMAL"):
-            return words
-        return rf"regexp_replace(regexp_replace({words}, '(\.[0-9]*?)0+$', '\1'), '\.$', '')"
+        """The value as text, in its one form."""
+        return text_sql(value, self.type)
 
     def _shaped(self, value: str) -> str:
         if self.granularity:
@@ -128,7 +131,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
             hint = f"Take it out of compare.{named}, or compare it without case or space."
             raise FrameError(f"{name} holds no {needed}, so compare.{named} cannot be about it.", hint=hint)
     rule = template.rule(name)
-    default = None if rule is None or rule.default is None else str(rule.default)
+    default = None if rule is None or rule.default is None else text_of(rule.default)
     known = actual.schema.columns.get(name) if actual.schema is not None else None
     return ComparedColumn(
         name,
@@ -144,6 +147,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         max_length=known.max_length if known is not None else None,
         same=tuple(rules.same.get(name, ())),
         spellings=tuple(rules.spellings.get(name, {}).items()),
+        types=(types[0], types[1]),
     )
 
 

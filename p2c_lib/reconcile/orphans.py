@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import UnknownName
 from p2c_lib.keys import RowKey
 
@@ -35,6 +36,6 @@ def orphans(
         {
             "@i": at,
             "key": children.row_key().texts(children.table).take(at),
-            "refers_to": children.table.column(column).take(at).cast(pa.string()),
+            "refers_to": texts(children.table.column(column).take(at)),
         }
     )

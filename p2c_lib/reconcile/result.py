@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.clusters import Cluster, Fix, causes_of, clusters_of
 from p2c_lib.reconcile.columns import compared_columns
@@ -144,9 +145,7 @@ class Reconciliation:
             "template_sha": self.template.sha,
             "summary": dict(self.summary),
             "sides": {side: dict(counts) for side, counts in self.sides.items()},
-            "causes": [
-                {**c, "money": None if c["money"] is None else str(c["money"])} for c in self.causes.to_pylist()
-            ],
+            "causes": [{**c, "money": text_of(c["money"])} for c in self.causes.to_pylist()],
             "expected": self.expected.origin.to_dict(),
             "actual": self.actual.origin.to_dict(),
         }

@@ -17,6 +17,7 @@ import pyarrow as pa
 from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, row_key
 from p2c_lib.keys import RowKey, add_keys
+from p2c_lib.lengths import add_lengths
 
 if TYPE_CHECKING:
     from p2c_lib.frames import Origin
@@ -99,6 +100,7 @@ def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -
         database.execute(f"SET temp_directory = {text_literal(str(spill))}")
         database.execute("SET enable_progress_bar = false")
         add_keys(database)
+        add_lengths(database)
         for name, side in (("e", expected), ("a", actual)):
             _register(database, name, side, columns)
         yield database

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.frames import EntityFrame
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import find
@@ -100,7 +101,7 @@ def _marked(table: pa.Table) -> pa.Array:
     column = next((c for c in EXTERNAL if c in table.column_names), None)
     if column is None:
         return pa.array([False] * table.num_rows, pa.bool_())
-    text = pc.utf8_lower(table.column(column).cast(pa.string()))
+    text = pc.utf8_lower(texts(table.column(column)))
     return pc.fill_null(pc.is_in(text, pa.array(YES)), False).combine_chunks()  # noqa: FBT003
 
 

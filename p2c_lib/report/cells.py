@@ -70,7 +70,7 @@ def shown(value: Any) -> str:
     if isinstance(value, Share):
         return f"{value:.0%}"
     if isinstance(value, int | Decimal):
-        return f"{value:,}"
+        return f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
     return f"{value:,.1f}" if isinstance(value, float) else str(value)
 
 

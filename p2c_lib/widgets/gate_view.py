@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import traitlets
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import UnknownName
 from p2c_lib.gates import Trend, trend
 from p2c_lib.ledger import open_ledger
@@ -94,7 +95,7 @@ class GateView(PagedWidget):
         self.over = self._over(wanted)
         lines = self._chosen(wanted)
         rows = lines.slice(number * PAGE, PAGE).to_pylist()
-        return [{k: v if v is None else str(v) for k, v in row.items()} for row in rows], lines.num_rows
+        return [{k: text_of(v) for k, v in row.items()} for row in rows], lines.num_rows
 
     def _chosen(self, wanted: Mapping[str, Any]) -> pa.Table:
         if self.gate is None:

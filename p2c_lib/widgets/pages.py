@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of, texts
 from p2c_lib.reconcile.sides import Side, Snapshot, quoted, text_literal
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Pages:
         """The rows of one page as plain values, and how many rows the selection has."""
         table = self.table(chosen)
         rows = table.slice(number * size, size).to_pylist()
-        return [{k: v if v is None else str(v) for k, v in row.items()} for row in rows], table.num_rows
+        return [{k: text_of(v) for k, v in row.items()} for row in rows], table.num_rows
 
     def table(self, chosen: Selection) -> pa.Table:
         """Every row of a selection."""
@@ -90,8 +91,8 @@ class Pages:
             mine = rows.filter(rows.column(f"@{name}").is_valid())
             taken = frames[name].table.select(columns).take(mine.column(f"@{name}"))
             where = {"side": pa.array([name] * mine.num_rows, pa.string())} if kind in BOTH_SIDES else {}
-            texts = dict(zip(columns, map(_as_text, taken.columns), strict=True))
-            parts.append(pa.table({"key": mine.column("key"), **where, **texts}))
+            shown = dict(zip(columns, map(texts, taken.columns), strict=True))
+            parts.append(pa.table({"key": mine.column("key"), **where, **shown}))
         return pa.concat_tables(parts)
 
 
@@ -111,7 +112,7 @@ def _telling(columns: list[str], frame: EntityFrame) -> list[str]:
 def first_columns(frame: EntityFrame) -> pa.Table:
     """A frame's key and the columns that tell its rows apart best, as text."""
     names = [*frame.key, *_telling(list(frame.columns), frame)]
-    return pa.table({name: _as_text(frame.table.column(name)) for name in names})
+    return pa.table({name: texts(frame.table.column(name)) for name in names})
 
 
 def containing(table: pa.Table, names: Iterable[str], text: str) -> pa.Table:
@@ -121,11 +122,3 @@ def containing(table: pa.Table, names: Iterable[str], text: str) -> pa.Table:
     columns = [table.column(name) for name in names]
     found = [pc.fill_null(pc.match_substring(column, text, ignore_case=True), fill_value=False) for column in columns]
     return table.filter(reduce(pc.or_, found))
-
-
-def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values as text, decimals without the zeros at their end."""
-    text = values.cast(pa.string())
-    if not pa.types.is_decimal(values.type):
-        return text
-    return pc.replace_substring_regex(text, r"\.0+$|(\.\d*?[1-9])0+$", r"\1")

@@ -13,7 +13,7 @@ import traitlets
 from p2c_lib.errors import UnknownName
 from p2c_lib.keys import named_key
 from p2c_lib.plan.forecast import OPS
-from p2c_lib.plan.operations import text_of
+from p2c_lib.plan.operations import field_texts
 from p2c_lib.plan.review import routes_of, why_command
 from p2c_lib.sheets import write_sheet
 from p2c_lib.widgets.family import NOT_ASKED, PAGE, Found, PagedWidget, family_file
@@ -126,7 +126,7 @@ def _opened(plan: Plan, position: int) -> dict[str, Any]:
     updates, causes = row["op"] == "update", dict(zip(row["changed"] or (), row["causes"] or (), strict=True))
     fields = []
     for name in sorted(names, key=lambda name: name not in causes):
-        old, new = (text_of(side, name)[0].as_py() for side in sides)
+        old, new = (field_texts(side, name)[0].as_py() for side in sides)
         if updates and name not in causes:
             new = old
         if old is not None or new is not None:

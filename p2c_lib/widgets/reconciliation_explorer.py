@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
@@ -169,7 +170,7 @@ def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
 def _written(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:,.2f}"
-    return value if value is None or isinstance(value, int) else str(value)
+    return value if isinstance(value, int) else text_of(value)
 
 
 def _static(reconciliation: Reconciliation, page: Mapping[str, Any]) -> str:

@@ -9,20 +9,13 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of, texts
 from p2c_lib.keys import folded
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
-from p2c_lib.mapping.transforms.text import as_text
 
-__all__ = ["Scalar", "country_code", "lookup", "scalar_text", "state_code", "unit", "value_map", "yes_no"]
+__all__ = ["Scalar", "country_code", "lookup", "state_code", "unit", "value_map", "yes_no"]
 
 Scalar: TypeAlias = bool | int | float | Decimal | str
-
-
-def scalar_text(value: Scalar | None) -> str | None:
-    """A value of a template as the text that is cast to the destination's type."""
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @transform()
@@ -31,8 +24,8 @@ def value_map(values: pa.Array, pairs: Mapping[Scalar | None, Scalar | None]) ->
 
     A ``null`` key stands for a missing value, a ``null`` partner for "no value". A value without a partner is refused.
     """
-    table = {_folded(key): scalar_text(value) for key, value in pairs.items()}
-    keys = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(as_text(values))), "")
+    table = {_folded(key): text_of(value) for key, value in pairs.items()}
+    keys = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(texts(values))), "")
     names = pa.array(list(table), pa.string())
     places = pc.index_in(keys, value_set=names)
     mapped = pa.array(list(table.values()), pa.string()).take(places)
@@ -41,7 +34,7 @@ def value_map(values: pa.Array, pairs: Mapping[Scalar | None, Scalar | None]) ->
 
 
 def _folded(key: Scalar | None) -> str:
-    return (scalar_text(key) or "").strip().lower()
+    return (text_of(key) or "").strip().lower()
 
 
 @transform(per_value=True)
@@ -52,7 +45,7 @@ def country_code(values: pa.Array, to: Literal["iso2", "iso3", "name"] = "iso2")
     """
     from p2c_lib.mapping.countries import alpha2_of, written
 
-    text = pc.utf8_trim_whitespace(as_text(values)).to_pylist()
+    text = pc.utf8_trim_whitespace(texts(values)).to_pylist()
     codes = [alpha2_of(value) if value else None for value in text]
     answers = pa.array([written(code, to) if code else None for code in codes], pa.string())
     refused = pa.array([bool(value) and code is None for value, code in zip(text, codes, strict=True)], pa.bool_())
@@ -69,8 +62,8 @@ def state_code(columns: Sequence[pa.Array], country: str = "US") -> Converted:
     from p2c_lib.mapping.countries import alpha2_of
     from p2c_lib.mapping.states import state_code_of
 
-    states = as_text(columns[0]).to_pylist()
-    homes = as_text(columns[1]).to_pylist() if len(columns) > 1 else [None] * len(states)
+    states = texts(columns[0]).to_pylist()
+    homes = texts(columns[1]).to_pylist() if len(columns) > 1 else [None] * len(states)
     blank = [state is None or not state.strip() for state in states]
     codes = [
         None if b else state_code_of(state, alpha2_of(home if home and home.strip() else country) or "")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.transforms.registry import Converted, transform
-from p2c_lib.mapping.transforms.text import as_text
 
 __all__ = ["discount_per_unit", "discount_remainder", "number_format", "read_number", "round_to", "whole"]
 
@@ -18,15 +18,15 @@ NO_NUMBER = "is no number"
 
 def decimals(values: pa.Array) -> list[Decimal | None]:
     """The values as exact numbers, None where there is none; a value that is no number is NaN."""
-    return [None if text is None or not text.strip() else _number(text) for text in as_text(values).to_pylist()]
+    return [None if text is None or not text.strip() else _number(text) for text in texts(values).to_pylist()]
 
 
 @transform(per_value=True)
 def read_number(values: pa.Array, decimal: str = ".", grouping: str = ",") -> Converted:
     """Text such as ``1.234,50`` read as a number, by its ``decimal`` mark and its ``grouping`` mark."""
-    text = as_text(values).to_pylist()
+    text = texts(values).to_pylist()
     plain = [None if t is None else t.replace(grouping, "").replace(" ", "").replace(decimal, ".") for t in text]
-    return _each([None if not t else _number(t) for t in plain], lambda number: format(number, "f"))
+    return _each([None if not t else _number(t) for t in plain], text_of)
 
 
 @transform(per_value=True)
@@ -45,13 +45,13 @@ def number_format(values: pa.Array, places: int = 2, decimal: str = ".", groupin
 def round_to(values: pa.Array, places: int = 2) -> Converted:
     """A number rounded to so many decimal ``places``, half away from zero."""
     unit = Decimal(1).scaleb(-places)
-    return _each(decimals(values), lambda number: format(number.quantize(unit, rounding=ROUND_HALF_UP), "f"))
+    return _each(decimals(values), lambda number: text_of(number.quantize(unit, rounding=ROUND_HALF_UP)))
 
 
 @transform(per_value=True)
 def whole(values: pa.Array) -> Converted:
     """A number without its decimals, as Data Integrator cuts a decimal to an integer."""
-    return _each(decimals(values), lambda number: format(number.quantize(Decimal(1), rounding=ROUND_DOWN), "f"))
+    return _each(decimals(values), lambda number: text_of(number.quantize(Decimal(1), rounding=ROUND_DOWN)))
 
 
 @transform(reads="columns", per_value=True)
@@ -84,7 +84,7 @@ def _discount(columns: Sequence[pa.Array], of: Callable[[Decimal, Decimal], Deci
         known = total is not None and not total.is_nan()
         usable = quantity is not None and not quantity.is_nan() and quantity != 0
         free = known and total == 0
-        answers.append("0" if free else format(of(total, quantity), "f") if known and usable else None)
+        answers.append("0" if free else text_of(of(total, quantity)) if known and usable else None)
         refused.append(total is not None and answers[-1] is None)
     return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), "is a discount on no quantity")
 

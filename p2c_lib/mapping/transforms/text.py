@@ -7,10 +7,11 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
+from p2c_lib.lengths import cut_texts, utf16_length, utf16_lengths
 from p2c_lib.mapping.transforms.registry import Converted, transform
 
 __all__ = [
-    "as_text",
     "case",
     "collapse",
     "constant",
@@ -31,22 +32,6 @@ __all__ = [
 ]
 
 
-def as_text(values: pa.Array) -> pa.Array:
-    """Values as text: numbers without trailing zeros, true and false in words, dates in ISO form.
-
-    >>> as_text(pa.array([True, None])).to_pylist()
-    ['true', None]
-    """
-    kind = values.type
-    if pa.types.is_string(kind):
-        return values
-    text = values.cast(pa.string())
-    if pa.types.is_decimal(kind) or pa.types.is_floating(kind):
-        text = pc.replace_substring_regex(text, r"(\.\d*?)0+$", r"\1")
-        text = pc.replace_substring_regex(text, r"\.$", "")
-    return text
-
-
 def is_blank(values: pa.Array) -> pa.Array:
     """True where there is no value: null, or text of nothing but white space."""
     missing = pc.is_null(values)
@@ -59,66 +44,64 @@ def is_blank(values: pa.Array) -> pa.Array:
 @transform()
 def trim(values: pa.Array) -> Converted:
     """White space at both ends removed."""
-    return Converted(pc.utf8_trim_whitespace(as_text(values)))
+    return Converted(pc.utf8_trim_whitespace(texts(values)))
 
 
 @transform()
 def upper(values: pa.Array) -> Converted:
     """Text in upper case."""
-    return Converted(pc.utf8_upper(as_text(values)))
+    return Converted(pc.utf8_upper(texts(values)))
 
 
 @transform()
 def lower(values: pa.Array) -> Converted:
     """Text in lower case."""
-    return Converted(pc.utf8_lower(as_text(values)))
+    return Converted(pc.utf8_lower(texts(values)))
 
 
 @transform()
 def case(values: pa.Array, to: Literal["upper", "lower", "title", "sentence"]) -> Converted:
     """Text in ``upper``, ``lower``, ``title`` (Each Word) or ``sentence`` (First letter) case."""
     kernel = {"upper": pc.utf8_upper, "lower": pc.utf8_lower, "title": pc.utf8_title, "sentence": pc.utf8_capitalize}
-    return Converted(kernel[to](as_text(values)))
+    return Converted(kernel[to](texts(values)))
 
 
 @transform()
 def truncate(values: pa.Array, length: int) -> Converted:
-    """The first ``length`` characters of the text."""
-    given = as_text(values)
-    longest = pc.max(pc.binary_length(given)).as_py() or 0  # in bytes, of which a character has at least one
-    return Converted(given if longest <= length else pc.utf8_slice_codeunits(given, 0, length))
+    """The beginning of the text, at most ``length`` long as both systems count it: an emoji is 2, and is never cut."""
+    return Converted(cut_texts(texts(values), length))
 
 
 @transform()
 def collapse(values: pa.Array) -> Converted:
     """White space at both ends removed, every run of it inside made one space."""
-    return Converted(pc.utf8_trim_whitespace(pc.replace_substring_regex(as_text(values), r"\s+", " ")))
+    return Converted(pc.utf8_trim_whitespace(pc.replace_substring_regex(texts(values), r"\s+", " ")))
 
 
 @transform()
 def normal_form(values: pa.Array, form: Literal["NFC", "NFD", "NFKC", "NFKD"] = "NFC") -> Converted:
     """Text in a Unicode normal form, so that an accent typed in two ways is one text."""
-    return Converted(pc.utf8_normalize(as_text(values), form))
+    return Converted(pc.utf8_normalize(texts(values), form))
 
 
 @transform()
 def prefix(values: pa.Array, text: str) -> Converted:
     """``text`` put before every value that is not blank."""
-    given = as_text(values)
+    given = texts(values)
     return Converted(pc.if_else(is_blank(given), given, pc.binary_join_element_wise(text, given, "")))
 
 
 @transform()
 def suffix(values: pa.Array, text: str) -> Converted:
     """``text`` put after every value that is not blank."""
-    given = as_text(values)
+    given = texts(values)
     return Converted(pc.if_else(is_blank(given), given, pc.binary_join_element_wise(given, text, "")))
 
 
 @transform()
 def remove_prefix(values: pa.Array, text: str) -> Converted:
     """``text`` taken away where a value begins with it."""
-    given = as_text(values)
+    given = texts(values)
     rest = pc.utf8_slice_codeunits(given, len(text))
     return Converted(pc.if_else(pc.starts_with(given, text), rest, given))
 
@@ -126,7 +109,7 @@ def remove_prefix(values: pa.Array, text: str) -> Converted:
 @transform()
 def remove_suffix(values: pa.Array, text: str) -> Converted:
     """``text`` taken away where a value ends with it."""
-    given = as_text(values)
+    given = texts(values)
     rest = pc.utf8_slice_codeunits(given, 0, -len(text)) if text else given
     return Converted(pc.if_else(pc.ends_with(given, text), rest, given))
 
@@ -134,26 +117,28 @@ def remove_suffix(values: pa.Array, text: str) -> Converted:
 @transform()
 def strip(values: pa.Array, characters: str) -> Converted:
     """Any of ``characters`` removed at both ends."""
-    return Converted(pc.utf8_trim(as_text(values), characters))
+    return Converted(pc.utf8_trim(texts(values), characters))
 
 
 @transform()
 def replace(values: pa.Array, text: str, by: str = "") -> Converted:
     """Every occurrence of ``text`` replaced ``by`` another; the text is taken literally."""
-    return Converted(pc.replace_substring(as_text(values), text, by))
+    return Converted(pc.replace_substring(texts(values), text, by))
 
 
 @transform()
 def pad(values: pa.Array, length: int, character: str = "0") -> Converted:
-    """Text brought to ``length`` characters by putting ``character`` before it, as in 0042."""
-    given = as_text(values)
-    return Converted(pc.if_else(is_blank(given), given, pc.utf8_lpad(given, length, character)))
+    """Text brought to ``length`` by putting ``character`` before it, as in 0042."""
+    given = texts(values)
+    room = pc.max_element_wise(pc.subtract(length, utf16_lengths(given)), 0, skip_nulls=False)
+    padding = pc.binary_repeat(character, pc.divide(room, max(1, utf16_length(character))))
+    return Converted(pc.if_else(is_blank(given), given, pc.binary_join_element_wise(padding, given, "")))
 
 
 @transform(per_value=True)
 def part(values: pa.Array, number: int, separator: str = " ") -> Converted:
     """The part with that ``number`` (1 is the first, -1 the last) of text split at ``separator``; none if too few."""
-    pieces = pc.split_pattern(as_text(values), separator)
+    pieces = pc.split_pattern(texts(values), separator)
     lists = pieces.to_pylist()
     place = number - 1 if number > 0 else number
     chosen = [p[place] if p is not None and number and -len(p) <= place < len(p) else None for p in lists]

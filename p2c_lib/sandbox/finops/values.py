@@ -177,15 +177,17 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
     text = sent.rstrip()
     if column.name == "dataAreaId":
         text = text.lower()
-    if column.length is not None and len(text) > column.length:
+    size = len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if column.length is not None and size > column.length:
         if column.name in entity.key or switches.string_overflow == "reject":
             raise write_refused(
                 entity,
-                f"Error: The text in field '{column.name}' has {len(text)} characters; at most {column.length} fit.",
+                f"Error: The text in field '{column.name}' has {size} characters; at most {column.length} fit.",
                 f"Warning: validateField failed on field '{entity.aot}.{column.name}'.",
             )
         if switches.string_overflow == "truncate":
-            text = text[: column.length].rstrip()
+            kept = text.encode("utf-16-le", "surrogatepass")[: 2 * column.length]
+            text = kept.decode("utf-16-le", "ignore").rstrip()
     return text or None
 
 
