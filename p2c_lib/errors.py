@@ -106,9 +106,13 @@ class UnknownName(P2CError):
 
     >>> str(UnknownName("task", "acounts", ["accounts", "contacts"]))
     "Unknown task 'acounts'. Did you mean 'accounts'? Allowed: accounts, contacts."
+
+    ``because`` says of a name that exists why it is none that can be used.
     """
 
-    def __init__(self, kind: str, came: str, known: Iterable[str], *, where: str | None = None) -> None:
+    def __init__(
+        self, kind: str, came: str, known: Iterable[str], *, where: str | None = None, because: str | None = None
+    ) -> None:
         names = sorted(known)
         near = get_close_matches(came.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
         nearest = next((n for n in names if near and n.lower() == near[0]), None)
@@ -116,7 +120,8 @@ class UnknownName(P2CError):
         guess = f"Did you mean '{nearest}'? " if nearest else ""
         shown = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
         allowed = f"Allowed: {shown}." if names else "There is none."
-        super().__init__(f"Unknown {kind} '{came}'{place}.", hint=f"{guess}{allowed}")
+        said = f"{came}{place} {because}." if because else f"Unknown {kind} '{came}'{place}."
+        super().__init__(said, hint=f"{guess}{allowed}")
         self.kind, self.came, self.known, self.nearest = kind, came, names, nearest
 
 

@@ -67,9 +67,10 @@ def _first_rows(frame: EntityFrame) -> str:
 def _values(frame: EntityFrame, name: str) -> list[str]:
     """The first values of a column for people: choices by their labels, numbers without zeros that only fill."""
     column = frame.schema.columns.get(name) if frame.schema else None
-    labels = dict(column.choices or {}) if column else {}
     first = frame.table.column(name).slice(0, SHOWN_ROWS).to_pylist()
-    return ["" if value is None else _shown(labels.get(value, value)) for value in first]
+    if column is not None and column.choices:
+        return ["" if value is None else column.label_of(value) for value in first]
+    return ["" if value is None else _shown(value) for value in first]
 
 
 def _shown(value: Any) -> str:
@@ -86,7 +87,7 @@ def _kind(frame: EntityFrame, name: str) -> str:
     kind = frame.table.schema.field(name).type
     column = frame.schema.columns.get(name) if frame.schema else None
     if column is not None and column.choices:
-        return "choice"
+        return "choices" if column.several else "choice"
     if pa.types.is_decimal(kind):
         return f"number, up to {kind.scale} places"
     words = next((words for fits, words in KINDS if fits(kind)), str(kind))

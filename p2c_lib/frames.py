@@ -108,15 +108,18 @@ class EntityFrame:
     def labels(self, column: str) -> pa.ChunkedArray:
         """The labels of a choice column's values, row by row; a value without a label shows as itself.
 
+        Several choices are joined with a semicolon: ``Red; Blue``.
+
         Raises UnknownName for a column that is none, FrameError for one without choices.
         """
         if column not in self.columns:
             raise UnknownName("column", column, self.columns, where=repr(self))
-        choices = self.schema.columns[column].choices if self.schema and column in self.schema.columns else None
-        if choices is None:
+        known = self.schema.columns.get(column) if self.schema else None
+        choices = known.choices if known else None
+        if known is None or choices is None:
             raise FrameError(f"{column} is no choice.", hint="Its values stand for themselves.")
         values = self.table.column(column).combine_chunks().dictionary_encode()
-        words = [choices.get(value, str(value)) for value in values.dictionary.to_pylist()]
+        words = [known.label_of(value) for value in values.dictionary.to_pylist()]
         return pa.chunked_array([pc.take(pa.array(words, pa.string()), values.indices)])
 
     def with_table(self, table: pa.Table) -> EntityFrame:

@@ -17,6 +17,7 @@ from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.places import Places, wide_type
+from p2c_lib.mapping.several import several
 from p2c_lib.mapping.template import FieldRule, Template
 from p2c_lib.odata.characters import all_shown
 from p2c_lib.report import Figures, Part, Report, Table
@@ -99,6 +100,7 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     target = template.destination
     schema = session.client(target.app).schema(target.entity)
     outcomes = _outcomes(source, template, schema, RunContext(session))
+    outcomes = {name: several(outcome, schema.columns.get(name)) for name, outcome in outcomes.items()}
     rejected = _rejects(outcomes, template)
     table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
     table, rounded = Places.of(session.client(target.app), schema, table).kept(table)
@@ -140,7 +142,7 @@ def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataTyp
     """The Arrow type of a rule's destination; a lookup's business key (``defaultuomid.name``) is text."""
     name, *behind = rule.to.split(".")
     if name not in schema.columns:
-        unknown = UnknownName("column", name, schema.columns, where=f"{schema.app} {schema.entity_set}")
+        unknown = schema.unknown(name)
         raise TemplateError(unknown.message, path=f"fields[{place}].to", hint=unknown.hint)
     return pa.string() if behind else schema.columns[name].type
 

@@ -281,9 +281,12 @@ def _members(path: str, rule: FieldRule, target: Column) -> Iterator[Finding]:
     """Constants and value maps must give members of the destination's list of choices."""
     if not target.choices:
         return
-    members = {str(value) for value in (target.choices.values() if _family(target.type) == "text" else target.choices)}
+    by_name = _family(target.type) == "text" and not target.several
+    members = {str(value) for value in (target.choices.values() if by_name else target.choices)}
     maps = [step.arguments.get("pairs") or {} for step in rule.apply if step.name == "value_map"]
     given = {text_of(value) for pairs in maps[-1:] for value in pairs.values()} | {text_of(rule.default)}
+    if target.several:
+        given = {part.strip() for text in given if text is not None for part in text.split(",") if part.strip()}
     for value in sorted(text for text in given if text is not None and text not in members):
         hint = f"Allowed: {', '.join(sorted(members)[:12])}."
         yield Finding("DIPV1030", "error", path, f"'{value}' is no member of {rule.to}.", hint)

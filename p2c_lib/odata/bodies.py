@@ -13,7 +13,7 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import shown, why_refused
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.schema import Column, EntitySchema, several_text
 from p2c_lib.odata.writes import Write
 
 __all__ = ["Bodies"]
@@ -153,6 +153,9 @@ class Bodies:
 
 def render(value: object, column: Column) -> str:
     """A value as JSON of the column's type; decimals digit by digit, never through a float."""
+    if column.several and isinstance(value, (list, tuple, set, frozenset)):
+        text = several_text(value)
+        return "null" if text is None else quoted(text)
     write = _BY_TYPE.get(type(value))
     if write is not None:
         return write(value, column)

@@ -16,7 +16,7 @@ from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.exact import Exact, loads
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Expand, Page, Query
-from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.schema import Column, EntitySchema, several_text
 
 __all__ = ["Decoder"]
 
@@ -168,6 +168,8 @@ class Decoder:
     def _column(self, values: pa.Array, column: Column) -> pa.Array:
         if pa.types.is_date32(column.type) and not pa.types.is_date32(values.type):
             values = values.cast(pa.date32())
+        if column.several:
+            return in_order(values)
         if not self._empty_is_null:
             return values
         return empty_to_null(values, column)
@@ -176,6 +178,13 @@ class Decoder:
         fields = [pa.field(leaf.name, leaf.column.type) for leaf in self._leaves]
         fields.append(pa.field("@etag", pa.string()))
         return pa.schema([*fields, pa.field("@id", pa.string())] if self._row_id else fields)
+
+
+def in_order(values: pa.Array) -> pa.Array:
+    """Lists of choices, each in the order of its numbers: they are sets, and a service may give them in any order."""
+    encoded = values.dictionary_encode()
+    words = pa.array([several_text(text.split(",")) for text in encoded.dictionary.to_pylist()], pa.string())
+    return words.take(encoded.indices)
 
 
 def empty_to_null(values: pa.Array, column: Column) -> pa.Array:

@@ -18,7 +18,16 @@ CAST = "Microsoft.Dynamics.CRM"
 MONEY_SCALE, DECIMAL_SCALE = 10, 12
 PLACES_BY: Mapping[int, PlacesBy] = {0: "attribute", 1: "organisation", 2: "currency"}
 LOOKUPS = {"Lookup", "Owner", "Customer"}
-CHOICES = ("Picklist", "State", "Status")
+SEVERAL = "MultiSelectPicklist"
+CHOICES = ("Picklist", "State", "Status", SEVERAL)
+# What hides behind the type Virtual, and types of their own that no row carries as a value.
+UNSUPPORTED = {
+    "ImageType": "an image column",
+    "FileType": "a file column",
+    "PartyListType": "a party list",
+    "ManagedPropertyType": "a managed property",
+    "CalendarRulesType": "a list of calendar rules",
+}
 SIMPLE: Mapping[str, tuple[str, pa.DataType]] = {
     "Uniqueidentifier": ("Edm.Guid", pa.string()),
     "String": ("Edm.String", pa.string()),
@@ -31,7 +40,7 @@ SIMPLE: Mapping[str, tuple[str, pa.DataType]] = {
     "Picklist": ("Edm.Int32", pa.int32()),
     "State": ("Edm.Int32", pa.int32()),
     "Status": ("Edm.Int32", pa.int32()),
-    "MultiSelectPicklist": ("Edm.String", pa.string()),
+    SEVERAL: ("Edm.String", pa.string()),
     "Lookup": ("Edm.Guid", pa.string()),
     "Owner": ("Edm.Guid", pa.string()),
     "Customer": ("Edm.Guid", pa.string()),
@@ -57,7 +66,7 @@ def urls(table: str) -> dict[str, str]:
     """The requests that together describe a table, by part."""
     one = f"{DEFINITIONS}(LogicalName='{encode(table)}')"
     flags = "RequiredLevel,IsValidForCreate,IsValidForUpdate,IsValidForRead"
-    attributes = f"LogicalName,AttributeType,AttributeOf,{flags},DisplayName"
+    attributes = f"LogicalName,AttributeType,AttributeTypeName,AttributeOf,{flags},DisplayName"
     ways = "ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName"
     whole = (
         f"{one}?$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,ChangeTrackingEnabled"
@@ -91,6 +100,7 @@ def schema(parts: Mapping[str, dict[str, Any]], by_table: Mapping[str, str]) -> 
         lookups=tuple(_lookups(whole, columns, by_table)),
         primary_name=whole.get("PrimaryNameAttribute"),
         change_tracking=bool(whole.get("ChangeTrackingEnabled")),
+        unsupported={row["LogicalName"]: what for row in whole["Attributes"] if (what := _unsupported(row))},
     )
 
 
@@ -108,7 +118,7 @@ def _lookups(whole: Mapping[str, Any], columns: Mapping[str, Column], by_table: 
 
 def _column(row: Mapping[str, Any], extra: Mapping[str, Any]) -> Column | None:
     """One attribute as a column; None for those that do not travel (names of lookups, images, virtual ones)."""
-    kind, name = row["AttributeType"], row["LogicalName"]
+    kind, name = _kind(row), row["LogicalName"]
     if row.get("AttributeOf") or row.get("IsValidForRead") is False:
         return None
     typed = _typed(kind, extra)
@@ -126,10 +136,30 @@ def _column(row: Mapping[str, Any], extra: Mapping[str, Any]) -> Column | None:
         creatable=bool(row.get("IsValidForCreate", True)),
         updatable=bool(row.get("IsValidForUpdate", True)),
         choices=_choices(extra),
+        several=kind == SEVERAL,
         targets=tuple(extra.get("Targets") or ()),
         places=extra.get("Precision") if kind in {"Money", "Decimal"} else None,
         places_by=PLACES_BY.get(extra.get("PrecisionSource") or 0, "currency"),
     )
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """The type of an attribute: a list of choices is ``Virtual``, and told by the name of its type alone."""
+    return SEVERAL if _type_name(row) == f"{SEVERAL}Type" else str(row["AttributeType"])
+
+
+def _type_name(row: Mapping[str, Any]) -> str:
+    named = (row.get("AttributeTypeName") or {}).get("Value")
+    return str(named or f"{row['AttributeType']}Type")
+
+
+def _unsupported(row: Mapping[str, Any]) -> str | None:
+    """What an attribute is that is no column here, in words; None for one that is."""
+    if row.get("AttributeOf"):
+        return f"a part of {row['AttributeOf']}"
+    if _kind(row) in {*SIMPLE, "Money", "Decimal", "DateTime"}:
+        return "a column that cannot be read" if row.get("IsValidForRead") is False else None
+    return UNSUPPORTED.get(_type_name(row), f"a column of type {_type_name(row).removesuffix('Type')}")
 
 
 def _typed(kind: str, extra: Mapping[str, Any]) -> tuple[str, pa.DataType] | None:

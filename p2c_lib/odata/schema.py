@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from p2c_lib.errors import UnknownName
 
-__all__ = ["Column", "EntitySchema", "Lookup"]
+__all__ = ["Column", "EntitySchema", "Lookup", "several_text"]
 
 PlacesBy = Literal["attribute", "organisation", "currency"]
 
@@ -27,7 +27,7 @@ class Column:
     ``targets`` are the logical names of the tables a lookup may point to. ``day`` marks an F&O date, which travels as a
     moment and is kept at noon. ``places`` are the decimals a service keeps of a number that is written; for money
     ``places_by`` says who sets them: the ``attribute`` itself, the ``organisation`` or the row's ``currency``. The
-    Arrow type always has room for more.
+    Arrow type always has room for more. ``several`` marks a list of choices: a text of their numbers, ``1,2``.
     """
 
     name: str
@@ -44,10 +44,29 @@ class Column:
     day: bool = False
     places: int | None = None
     places_by: PlacesBy = "attribute"
+    several: bool = False
 
     def __post_init__(self) -> None:
         if not self.wire:
             object.__setattr__(self, "wire", self.name)
+
+    def label_of(self, value: object) -> str:
+        """A choice by its label, several joined with a semicolon; what has no label shows as itself."""
+        labels = self.choices or {}
+        if self.several:
+            parts = (part.strip() for part in str(value).split(","))
+            return "; ".join(labels.get(int(part), part) if part.isdecimal() else part for part in parts)
+        return labels.get(value, str(value)) if isinstance(value, int) else str(value)
+
+
+def several_text(choices: Iterable[object]) -> str | None:
+    """Several choices as the text of a column: each once, in the order of their numbers; None for none.
+
+    >>> several_text([3, "1", 3])
+    '1,3'
+    """
+    parts = {str(choice).strip() for choice in choices} - {""}
+    return ",".join(sorted(parts, key=lambda part: (not part.isdecimal(), len(part), part))) or None
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,8 @@ class EntitySchema:
     """An entity set as its service describes it.
 
     ``key`` is the primary key (one guid column in Sales, the composite natural key in F&O); ``alternate_keys`` maps
-    a key's name to its columns; ``lookups`` lists every navigation a row offers.
+    a key's name to its columns; ``lookups`` lists every navigation a row offers. ``unsupported`` names columns that are
+    there but not read or written, with what they are: ``{"entityimage": "an image column"}``.
     """
 
     app: str
@@ -78,6 +98,7 @@ class EntitySchema:
     change_tracking: bool = False
     read_only: bool = False
     label: str | None = None
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, name: str) -> Column:
         """The column of that name; a Sales lookup also answers to its wire name. Raises ``UnknownName``."""
@@ -85,8 +106,14 @@ class EntitySchema:
         if found is None and name.startswith("_") and name.endswith("_value"):
             found = self.columns.get(name[1:-6])
         if found is None:
-            raise UnknownName("column", name, self.columns, where=f"{self.app} {self.entity_set}")
+            raise self.unknown(name)
         return found
+
+    def unknown(self, name: str) -> UnknownName:
+        """The error for a name that is no column, or one of a kind that is not supported."""
+        what = self.unsupported.get(name)
+        because = f"is {what}, which is not supported" if what else None
+        return UnknownName("column", name, self.columns, where=f"{self.app} {self.entity_set}", because=because)
 
     def lookup(self, column: str, target: str | None = None) -> Lookup:
         """The navigation of a lookup column, and of one target table where it may point to several."""

@@ -47,6 +47,7 @@ _OPERATOR = {
 _MIRROR = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 FAMILY = {
     "string": "string", "memo": "string", "guid": "guid", "lookup": "guid", "bool": "bool", "enum": "enum",
+    "choices": "string",
     "datetime": "datetime", "date": "date", "int": "number", "bigint": "number", "decimal": "number",
     "double": "number", "money": "number", "choice": "number", "state": "number", "status": "number",
 }  # fmt: skip

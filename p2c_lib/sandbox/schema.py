@@ -17,7 +17,7 @@ __all__ = ["Column", "Entity", "System", "entities", "entity", "enums"]
 System = Literal["sales", "finops"]
 Kind = Literal[
     "string", "memo", "int", "bigint", "decimal", "double", "money", "bool", "datetime", "date", "guid", "lookup",
-    "choice", "state", "status", "enum",
+    "choice", "choices", "state", "status", "enum",
 ]  # fmt: skip
 Required = Literal["none", "recommended", "application", "system"]
 
@@ -26,7 +26,8 @@ Required = Literal["none", "recommended", "application", "system"]
 class Column:
     """One column as the service's own metadata tells it.
 
-    ``choices`` are (value, label, state): state only for status reasons. ``navigation`` has one name a target.
+    ``choices`` are (value, label, state): state only for status reasons; a column of kind ``choices`` holds several.
+    ``navigation`` has one name a target.
     ``behavior`` is the date behaviour: ``UserLocal``, ``UserLocal/DateOnly``, ``DateOnly``, ``TimeZoneIndependent``
     in Sales; ``Date`` (served at midday) or ``DateAndTime`` in F&O.
     """

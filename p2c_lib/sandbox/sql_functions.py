@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +18,7 @@ def register(connection: sqlite3.Connection) -> None:
         for name, largest in (("min", False), ("max", True)):
             connection.create_aggregate(f"{kind}_{name}", 1, _extreme(key, largest=largest))  # type: ignore[arg-type]
     connection.create_function("shown_number", 3, shown_number, deterministic=True)
+    connection.create_function("shown_choices", 2, shown_choices, deterministic=True)
     connection.create_function("shown_date", 2, shown_date, deterministic=True)
 
 
@@ -26,6 +28,14 @@ def shown_number(value: float | str | None, places: int, symbol: str) -> str | N
         return None
     shown = exact.rounded(exact.decimal_of(value), places)
     return f"{'-' if shown < 0 else ''}{symbol}{shown.copy_abs():,f}"
+
+
+def shown_choices(text: str | None, labels: str) -> str | None:
+    """Several choices by their labels, such as ``Road bikes; Clothing``."""
+    if text is None:
+        return None
+    known = json.loads(labels)
+    return "; ".join(known.get(value, value) for value in text.split(","))
 
 
 def shown_date(text: str | None, date_only: int) -> str | None:

@@ -35,6 +35,7 @@ Value = str | int | float | Decimal | None
 _DECLARED = {
     "string": "TEXT",
     "memo": "TEXT",
+    "choices": "TEXT",
     "enum": "TEXT",
     "guid": "TEXT",
     "lookup": "TEXT",

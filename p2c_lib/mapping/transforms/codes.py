@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import text_of, texts
+from p2c_lib.display import one_array, text_of, texts
 from p2c_lib.keys import folded
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 
@@ -19,18 +19,37 @@ Scalar: TypeAlias = bool | int | float | Decimal | str
 
 
 @transform()
-def value_map(values: pa.Array, pairs: Mapping[Scalar | None, Scalar | None]) -> Converted:
+def value_map(
+    values: pa.Array, pairs: Mapping[Scalar | None, Scalar | None], separator: str | None = None
+) -> Converted:
     """Each value replaced by its partner in ``pairs``, compared without regard to case and outer white space.
 
     A ``null`` key stands for a missing value, a ``null`` partner for "no value". A value without a partner is refused.
+    With a ``separator`` a value is a list, such as several choices (``1,2``), and each of its parts is replaced.
     """
     table = {_folded(key): text_of(value) for key, value in pairs.items()}
+    if separator:
+        return _each_part(values, table, separator)
     keys = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(texts(values))), "")
     names = pa.array(list(table), pa.string())
     places = pc.index_in(keys, value_set=names)
     mapped = pa.array(list(table.values()), pa.string()).take(places)
     refused = pc.and_(pc.is_null(places), pc.not_equal(keys, ""))
     return Converted(mapped, refused, "is not in the value map")
+
+
+def _each_part(values: pa.Array, table: Mapping[str, str | None], separator: str) -> Converted:
+    """Lists with each part replaced, each partner once; one with a part that has no partner is refused whole."""
+    encoded = one_array(texts(values)).dictionary_encode(null_encoding="encode")
+    answers: list[str | None] = []
+    refused: list[bool] = []
+    for text in encoded.dictionary.to_pylist():
+        parts = [_folded(part) for part in (text or "").split(separator) if part.strip()] or [""]
+        partners = dict.fromkeys(table[part] for part in parts if table.get(part) is not None)
+        answers.append(separator.join(str(partner) for partner in partners) or None)
+        refused.append(any(part and part not in table for part in parts))
+    mapped, odd = pa.array(answers, pa.string()), pa.array(refused, pa.bool_())
+    return Converted(mapped.take(encoded.indices), odd.take(encoded.indices), "has a part that is not in the value map")
 
 
 def _folded(key: Scalar | None) -> str:

@@ -32,6 +32,7 @@ class Caller:
 
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
 _LISTS = {"In", "NotIn", "Between", "NotBetween", "ContainValues", "DoesNotContainValues"}
+_SEVERAL = {"ContainValues", "DoesNotContainValues"}
 _DATES = {"On", "OnOrAfter", "OnOrBefore", "NotOn"}
 _WHO = {
     "EqualUserId": ("user", "="),
@@ -62,6 +63,8 @@ def condition(predicate: SalesPredicate, node: Function, scope: Scope, caller: C
     if name == "EqualUserLanguage":
         return f"({_column(predicate, name, arguments, scope).sql} = 1033)"
     left = _column(predicate, name, arguments, scope)
+    if name in _SEVERAL and (left.column is None or left.column.kind != "choices"):
+        raise Unfit(f"The function '{name}' needs a column of several choices; '{_name(left)}' is not one.")
     if name in _LISTS:
         return _LIST[name](left, _values(name, arguments, left, scope))
     if name in _WHO:

@@ -15,7 +15,17 @@ _TYPES = {
     "string": "String", "memo": "Memo", "int": "Integer", "bigint": "BigInt", "decimal": "Decimal", "double": "Double",
     "money": "Money", "bool": "Boolean", "datetime": "DateTime", "date": "DateTime", "guid": "Uniqueidentifier",
     "lookup": "Lookup", "choice": "Picklist", "state": "State", "status": "Status", "enum": "Picklist",
+    "choices": "Virtual",
 }  # fmt: skip
+# Columns the Web API serves in ways of its own, or not among the others: they stand in the metadata alone.
+_VIRTUAL = {
+    "account": (("entityimage", "Image", "Default Image"), ("new_contract", "File", "Contract")),
+    "contact": (("entityimage", "Image", "Entity Image"),),
+    "product": (("entityimage", "Image", "Entity Image"),),
+    "transactioncurrency": (("entityimage", "Image", "Entity Image"),),
+    "systemuser": (("entityimage", "Image", "Entity Image"),),
+}
+_CUSTOM = ("msd", "new_")
 _METADATA = {"Uniqueidentifier": "UniqueIdentifier", "Customer": "Lookup", "Owner": "Lookup"}
 _LEVELS = {
     "none": "None", "recommended": "Recommended", "application": "ApplicationRequired", "system": "SystemRequired",
@@ -52,7 +62,7 @@ def _managed(value: object, name: str) -> dict[str, Any]:
 def schema_name(name: str) -> str:
     """A column's schema name; publishers' prefixes stay small."""
     prefix, mark, rest = name.partition("_")
-    if mark and prefix.startswith("msd"):
+    if mark and name.startswith(_CUSTOM):
         return f"{prefix}_{rest[:1].upper()}{rest[1:]}"
     return name[:1].upper() + name[1:]
 
@@ -71,19 +81,38 @@ def attribute_type(column: Column) -> str:
 def attributes(name: str) -> list[dict[str, Any]]:
     """Every column of a table."""
     entity = by_name(name)
-    return [_attribute(entity, column, at) for at, column in enumerate(entity.columns.values(), start=1)]
+    found = [_attribute(entity, column, at) for at, column in enumerate(entity.columns.values(), start=1)]
+    return [*found, *(_virtual(entity, *about) for about in _VIRTUAL.get(name, ()))]
+
+
+def _virtual(entity: Entity, name: str, kind: str, text: str) -> dict[str, Any]:
+    """An image or a file: of the type Virtual, told by the name of its type alone."""
+    shell = _attribute(entity, Column(name, "string", label=text), len(entity.columns) + 1)
+    specific = {"MaxLength", "DatabaseLength", "Format", "FormatName"}
+    return {key: value for key, value in shell.items() if key not in specific} | {
+        "@odata.type": f"#{NAMESPACE}.{kind}AttributeMetadata",
+        "AttributeType": "Virtual",
+        "AttributeTypeName": {"Value": f"{kind}Type"},
+    }
+
+
+def _type_name(column: Column) -> str:
+    """The name of a column's type, which says more than its ``AttributeTypeCode``."""
+    kind = attribute_type(column)
+    return "MultiSelectPicklist" if column.kind == "choices" else kind
 
 
 def _attribute(entity: Entity, column: Column, number: int) -> dict[str, Any]:
     kind = attribute_type(column)
-    custom = column.name.startswith("msd")
+    custom = column.name.startswith(_CUSTOM)
+    named = _type_name(column)
     found: dict[str, Any] = {
-        "@odata.type": f"#{NAMESPACE}.{_METADATA.get(kind, kind)}AttributeMetadata",
+        "@odata.type": f"#{NAMESPACE}.{_METADATA.get(named, named)}AttributeMetadata",
         "MetadataId": metadata_id(entity.name, column.name),
         "HasChanged": None,
         "AttributeOf": None,
         "AttributeType": kind,
-        "AttributeTypeName": {"Value": f"{kind}Type"},
+        "AttributeTypeName": {"Value": f"{named}Type"},
         "CanBeSecuredForCreate": False,
         "CanBeSecuredForRead": False,
         "CanBeSecuredForUpdate": False,
@@ -139,7 +168,7 @@ def _specific(entity: Entity, column: Column) -> dict[str, Any]:
         return {"Format": "DateOnly" if only else "DateAndTime", "DateTimeBehavior": behavior_value}
     if kind == "lookup":
         return {"Targets": list(column.targets), "Format": None}
-    if kind in {"choice", "state", "status", "bool"}:
+    if kind in {"choice", "choices", "state", "status", "bool"}:
         default = None if column.default is None else column.default
         return {
             "DefaultFormValue" if kind != "bool" else "DefaultValue": default,
@@ -177,7 +206,7 @@ def option_set(entity: Entity, column: Column) -> dict[str, Any]:
         "Name": name,
         "DisplayName": label(column.label),
         "IsGlobal": False,
-        "IsCustomOptionSet": column.name.startswith("msd"),
+        "IsCustomOptionSet": column.name.startswith(_CUSTOM),
         "OptionSetType": kind,
     }
     options = [_option(entity, column, kind, *choice) for choice in column.choices]

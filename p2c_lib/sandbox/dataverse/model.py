@@ -131,6 +131,7 @@ def edm(column: Column) -> str:
 _EDM = {
     "string": "Edm.String",
     "memo": "Edm.String",
+    "choices": "Edm.String",
     "bigint": "Edm.Int64",
     "decimal": "Edm.Decimal",
     "double": "Edm.Double",

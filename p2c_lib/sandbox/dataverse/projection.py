@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -107,6 +108,8 @@ class Projection:
         if column.kind in {"choice", "state", "status", "bool"}:
             cases = " ".join(f"WHEN {int(c[0])} THEN {_text(c[1])}" for c in column.choices)
             return f"CASE {value} {cases} END" if cases else "NULL"
+        if column.kind == "choices":
+            return f"shown_choices({value}, {_text(json.dumps({str(c[0]): c[1] for c in column.choices}))})"
         if column.kind == "lookup":
             return _name_of(column, alias)
         if column.kind in {"datetime", "date"}:

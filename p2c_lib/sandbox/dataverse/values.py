@@ -91,6 +91,18 @@ def _choice(value: object, column: Column, entity: Entity) -> Value:
     return value
 
 
+def _several(value: object, column: Column, entity: Entity) -> Value:
+    """Several choices as text, each once, in the order of their numbers."""
+    if not isinstance(value, str):
+        raise wrong_literal(value, column, "Edm.String")
+    parts = [part.strip() for part in value.split(",")] if value.strip() else []
+    known = {choice[0] for choice in column.choices}
+    for part in parts:
+        if not re.fullmatch(r"\d{1,10}", part, re.ASCII) or int(part) not in known:
+            raise wrong_choice(part, column, entity)
+    return ",".join(map(str, sorted({int(part) for part in parts}))) or None
+
+
 def guid(value: object, column: Column, _entity: Entity) -> Value:
     """A guid in lower case, braces taken off."""
     match = _GUID.fullmatch(value) if isinstance(value, str) else None
@@ -133,6 +145,7 @@ _CONVERT: dict[str, Callable[[object, Column, Entity], Value]] = {
     "double": _number,
     "money": _number,
     "guid": guid,
+    "choices": _several,
     "date": _date,
     "datetime": _datetime,
 }

@@ -184,6 +184,9 @@ def _converter(column: Column) -> Callable[[str], Value]:
         return _whole
     if column.kind in {"decimal", "double", "money"}:
         return lambda text: _number(text, column)
+    if column.kind == "choices":
+        known = {value for value, _, _ in column.choices}
+        return lambda text: ",".join(str(one) for one in sorted({_chosen(part, known) for part in text.split(",")}))
     if column.kind in {"choice", "state", "status"}:
         known = {value for value, _, _ in column.choices}
         return lambda text: _member(_whole(text), known)
@@ -207,6 +210,13 @@ def _number(text: str, column: Column) -> float | Decimal:
     if column.kind == "money":
         return rounded(found, MONEY_PLACES)
     return found if column.kind in KINDS else float(found)
+
+
+def _chosen(text: str, known: Iterable[int]) -> int:
+    value = _whole(text.strip())
+    if value not in known:
+        raise ValueError(text)
+    return value
 
 
 def _member(value: Value, known: Iterable[Value]) -> Value:
@@ -241,7 +251,7 @@ def _moment(text: str, column: Column) -> str:
 def _what(column: Column) -> str:
     names = {"int": "a whole number", "bigint": "a whole number", "bool": "true or false", "guid": "a guid",
              "date": "a date", "datetime": "a date or a moment"}  # fmt: skip
-    if column.kind in {"choice", "state", "status", "enum"}:
+    if column.kind in {"choice", "choices", "state", "status", "enum"}:
         return f"a value of '{column.name}'"
     return names.get(column.kind, "a number in the column's range")
 
