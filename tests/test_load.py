@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from p2c_lib.config import Workspace
@@ -13,6 +14,8 @@ from p2c_lib.flow import TaskWalk
 from p2c_lib.load import apply
 from p2c_lib.odata import Write
 from p2c_lib.plan import Plan, open_plan, plan
+from p2c_lib.plan.files import saved
+from p2c_lib.plan.operations import numbered
 from p2c_lib.session import Session, connect
 
 
@@ -134,3 +137,18 @@ def test_side_effects_and_money_of_products_are_part_of_the_plan(session: Sessio
     outcome = apply(made, session)
     assert (outcome.created, outcome.read_back.differences, outcome.complete) == (made.creates, (), True)
     assert outcome.read_back.rows > 0
+
+
+def test_an_operation_that_no_request_can_carry_has_failed_and_stops_no_other(session: Session) -> None:
+    """Its key holds a control character: nothing was sent of it, so nothing is in doubt."""
+    made = TaskWalk("accounts", session).plan().only(ops=["update"])
+    rows = made.operations.to_pylist()[:3]
+    rows[1]["before"]["CustomerAccount"] = "BELL\x07"
+    operations = numbered(pa.Table.from_pylist(rows, schema=made.operations.schema))
+    facts = {name: value for name, value in made.facts.items() if name != "operations_sha256"}
+    facts["counts"] = {**facts["counts"], "creates": 0, "updates": len(rows), "deletes": 0}
+    outcome = apply(saved(operations, facts, made.folder.parent / "odd"), session)
+    assert outcome.rows.column("state").to_pylist() == ["applied", "failed", "applied"]
+    (failed,) = outcome.problems().to_pylist()
+    assert (failed["status"], "control character" in failed["message"]) == (0, True)
+    assert "BELL" in failed["message"]

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import NotFound
-from p2c_lib.frames import EntityQuery
+from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, taken_by_another
-from p2c_lib.odata.literals import equals
 from p2c_lib.odata.stored import keeps
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Destination", "values_of"]
 
-KEYS_AT_ONCE = 40
 BY_KEY = 600
 
 
@@ -131,8 +129,7 @@ class Destination:
         wanted = rows.column("key").combine_chunks()
         named = self._row_key.renewed(wanted)
         asked = tuple(dict.fromkeys((*self.key, *columns)))
-        for where in self._filters(rows):
-            frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
+        for frame in self._frames(rows, EntityQuery(self.app, self.entity_set, asked, self.key)):
             at = pc.index_in(self._row_key.texts(frame.table), value_set=named)
             yield frame.table.append_column("@key", wanted.take(at)).filter(pc.is_valid(at))
 
@@ -146,11 +143,11 @@ class Destination:
         found: dict[str, dict[str, Any]] = {}
         asked = tuple(dict.fromkeys((*self.key, *self.columns)))
         name = self._schema.key[0]
-        for start in range(0, len(ids), KEYS_AT_ONCE):
-            where = " or ".join(f"{name} eq {one}" for one in ids[start : start + KEYS_AT_ONCE])
-            frame = self._session.extract(EntityQuery(self.app, self.entity_set, asked, self.key, where))
-            found |= {row["@id"]: row for row in frame.table.to_pylist()}
-        return found
+        if not ids:
+            return found
+        query = EntityQuery(self.app, self.entity_set, asked, self.key)
+        frame = self._session.extract_parts(query, [{name: one} for one in ids], note="the rows of the plan's ids")
+        return found | {row["@id"]: row for row in frame.table.to_pylist()}
 
     def _stands(
         self, row: Mapping[str, Any], by_id: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None
@@ -197,13 +194,16 @@ class Destination:
         fields = row["changed"] if row["op"] == "update" else before
         return all(name in before and found.get(name) == before[name] for name in fields)
 
-    def _filters(self, rows: pa.Table) -> Iterator[str | None]:
+    def _frames(self, rows: pa.Table, query: EntityQuery) -> Iterator[EntityFrame]:
+        """The whole set where many rows are asked for, else the rows with the keys of these operations alone."""
         if rows.num_rows > max(BY_KEY, self._size // 200):
-            yield None
+            yield self._session.extract(query)
             return
         keys = self._key_values(rows)
-        for start in range(0, len(keys), KEYS_AT_ONCE):
-            yield " or ".join(self._equals(key) for key in keys[start : start + KEYS_AT_ONCE])
+        if lacking := next((key for key in keys if self._row_key.of(key) is None), None):
+            empty = next(name for name in self.key if lacking[name] is None or name == self.key[-1])
+            raise NotFound(f"A row of {self.entity_set} has no {empty}.", target=self.entity_set)
+        yield self._session.extract_parts(query, keys, note="the rows of the plan's operations")
 
     def _key_values(self, rows: pa.Table) -> list[dict[str, Any]]:
         parts = []
@@ -212,14 +212,6 @@ class Destination:
             named = [pc.struct_field(s, name) for s in sides if name in {field.name for field in s.type}]
             parts.append((pc.coalesce(*named) if len(named) > 1 else named[0]).to_pylist())
         return [dict(zip(self.key, values, strict=True)) for values in zip(*parts, strict=True)]
-
-    def _equals(self, key: Mapping[str, Any]) -> str:
-        terms = []
-        for name, value in key.items():
-            if value is None and name not in self._row_key.optional:
-                raise NotFound(f"A row of {self.entity_set} has no {name}.", target=self.entity_set)
-            terms.append(equals(self._schema, name, value))
-        return f"({' and '.join(terms)})"
 
 
 def values_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -262,7 +262,7 @@ class Client:
         return [found[tuple(key)].get(RowKey(tuple(key), self.connection.app).of(key), []) for key in keys]
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
-        return settled(schema, doubts, self.read, lambda table: self.schema(self.metadata.set_of(table)))
+        return settled(schema, doubts, self.read_among, lambda table: self.schema(self.metadata.set_of(table)))
 
 
 def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from p2c_lib.display import text_of
 from p2c_lib.errors import NotFound, Rejected, UnknownName
 from p2c_lib.keys import fold
-from p2c_lib.odata.dialect import DIALECTS
-from p2c_lib.odata.literals import and_filter, literal
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
 from p2c_lib.odata.stored import keeps
@@ -27,6 +25,7 @@ _GUID_IN_PATH = re.compile(r"\((?:\w+=)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0
 Doubt = tuple[Write, str | None]
 Key = tuple[tuple[str, str], ...]
 Row = Mapping[str, object]
+ReadAmong = Callable[[Query, Sequence[Row]], Iterator[Page]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class _Judge:
     def __init__(
         self,
         schema: EntitySchema,
-        read: Callable[[Query], Iterator[Page]],
+        read: ReadAmong,
         target: Callable[[str], EntitySchema],
     ) -> None:
         self._schema, self._read, self._target = schema, read, target
@@ -67,7 +66,8 @@ class _Judge:
         keys = [self._key(write, row_id) for write, row_id in doubts]
         wanted = [self._wanted(write) for write, _ in doubts]
         try:
-            rows = [row for page in self._read(self._query(keys, wanted)) for row in page.table.to_pylist()]
+            pages = self._read(self._query(keys, wanted), [key for key in keys if key])
+            rows = [row for page in pages for row in page.table.to_pylist()]
         except (NotFound, Rejected):
             return [False] * len(doubts)
         found = {
@@ -82,17 +82,11 @@ class _Judge:
         ways = dict.fromkeys(binding.through for binding in bindings if binding.through is not None)
         expand = tuple(Expand(way.navigation, way.navigation, *self._ends(way)) for way in ways)
         select = tuple(dict.fromkeys([*names, *(binding.column for binding in bindings)]))
-        terms = [and_filter(*(self._equals(name, value) for name, value in key.items())) for key in keys]
-        return Query(self._schema.entity_set, select, filter=" or ".join(f"({term})" for term in terms), expand=expand)
+        return Query(self._schema.entity_set, select, expand=expand)
 
     def _ends(self, way: Lookup) -> tuple[EntitySchema, tuple[str, ...]]:
         schema = self._target(way.target)
         return schema, schema.key
-
-    def _equals(self, name: str, value: object) -> str:
-        column = self._schema.column(name)
-        nothing = value is None and DIALECTS[self._schema.app].empty_is_null and column.edm == "Edm.String"
-        return f"{column.wire} eq {literal('' if nothing else value, column)}"
 
     def _mark(self, key: Row) -> Key:
         return tuple((name, fold(text_of(value) or "", self._schema.app)) for name, value in key.items())
@@ -172,7 +166,7 @@ class _Judge:
 def settled(
     schema: EntitySchema,
     doubts: Sequence[Doubt],
-    read: Callable[[Query], Iterator[Page]],
+    read: ReadAmong,
     target: Callable[[str], EntitySchema],
 ) -> list[bool]:
     """Whether each write, with its row's id where that is known, is exactly what its row holds.
