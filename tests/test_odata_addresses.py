@@ -280,6 +280,15 @@ def test_lookups_that_cannot_be_bound_end_by_themselves(store: Store, portal: Bl
             assert "cannot point to /uoms" in str(results[1].error)
 
 
+def test_new_rows_that_leave_a_part_of_their_key_to_the_service_are_not_one_row(
+    store: Store, portal: BlockingPortal
+) -> None:
+    with finops_client(store, portal) as client:
+        client.write([Write("create", "LegalEntities", None, {"LegalEntityId": "usmf"})])
+        results = client.write([Write("create", "ReleasedProductVariantsV2", None, dict(VARIANT)) for _ in range(2)])
+        assert [type(result.error) for result in results] == [type(None), Duplicate]
+
+
 def test_what_is_wrong_with_every_row_is_raised_before_anything_is_sent(
     app: str, store: Store, portal: BlockingPortal
 ) -> None:

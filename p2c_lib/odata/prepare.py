@@ -164,7 +164,7 @@ class Preparer:
         row_id = str(whole.get(schema.key[0]) or uuid4()) if self._dialect.creates_name_their_id else None
         if row_id is not None:
             whole[schema.key[0]] = row_id
-        keyed = all(whole.get(name) is not None or name in schema.optional for name in schema.key)
+        keyed = all(whole.get(name) is not None for name in schema.key)  # else the service may give a number
         text = bodies.json(Write("create", write.entity_set, None, whole))
         part = Part("POST", self._dialect.set_url(write.entity_set) + self._tail, "", text)
         return Ready(place, "create", schema, part, row_id, keyed, lambda: replace(write, body=whole))
@@ -199,7 +199,8 @@ def _check_once(seen: set[Mark], write: Write, schema: EntitySchema, path: str) 
     whole = {**(write.key or {}), **write.body} if write.op == "create" else write.key or {}
     named = schema.key if write.op == "create" else tuple(whole)
     paths = {path} if write.op != "create" else set()
-    if all(whole.get(name) is not None or name in schema.optional for name in named):
+    filled = all(whole.get(name) is not None for name in named)
+    if filled or write.op != "create":
         with suppress(FrameError):  # in a body a key may hold what no address can carry
             paths.add(key_path(schema, {name: whole.get(name) for name in named}))
     for each in paths:

@@ -146,7 +146,7 @@ class TableRun:
         self._ids, body = self._identified()
         self._members = members_of(body, dialect, bodies, creating=op == "create")
         self.guarded = etag is not None
-        self.repeatable = op != "create" or self._ids is not None or set(schema.key) <= set(body.column_names)
+        self.repeatable = op != "create" or self._ids is not None or _names_its_rows(body, schema)
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -225,6 +225,12 @@ class TableRun:
     def write(self, at: int) -> Write:
         """One of the rows as values."""
         return row_write(self.op, self.schema.entity_set, self._table.slice(at, 1), self._key, self._etag)
+
+
+def _names_its_rows(body: pa.Table, schema: EntitySchema) -> bool:
+    """Whether every row of a body has its whole key; where a part is missing the service may give a number."""
+    there = set(body.column_names)
+    return all(name in there and body.column(name).null_count == 0 for name in schema.key)
 
 
 def _bytes(texts: pa.Array) -> memoryview:
