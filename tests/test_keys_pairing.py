@@ -209,6 +209,21 @@ def test_a_plan_never_creates_what_is_one_key_twice(tmp_path: Path) -> None:
     assert planned(apart, tmp_path).creates == 2
 
 
+def test_a_plan_tells_which_of_its_writes_another_key_of_sales_will_refuse(tmp_path: Path) -> None:
+    expected = {"productnumber": ["1", "2", "3"], "name": ["Bíke", "Tent", "Cup"]}
+    actual = {"productnumber": ["2", "9"], "name": ["Tent ", "BIKE"]}
+    key, made = ("productnumber",), template("sales")
+    recon = reconcile(frame(expected, key, "finops", PRODUCTS), frame(actual, key, "sales", PRODUCTS), made)
+    found = planned(recon, tmp_path)
+    assert found.facts["taken"] == [
+        {"key": "1", "columns": "name", "by": "9", "why": "name is a key in Sales and stands there on 9"}
+    ]
+    assert "Will be refused: a key is taken" in found.report().to_text()
+    assert found.only(keys=["3"]).facts["taken"] == []
+    bare = reconcile(frame(expected, key, "finops"), frame(actual, key, "sales"), made)
+    assert planned(bare, tmp_path).facts["taken"] == []
+
+
 def test_an_empty_part_pairs_and_a_missing_one_does_not() -> None:
     rows = {"Item": ["A", "A", None, None], "Colour": [None, "Red", "Red", None], "name": ["1", "2", "3", "4"]}
     there_now = {"Item": ["a", "A"], "Colour": pa.array([None, "red"], pa.string()), "name": ["1", "2"]}

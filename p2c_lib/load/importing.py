@@ -116,6 +116,8 @@ class PackageImport:
         """The rows that the import names as refused, by their place, and why; named by key, else by number from 1."""
         names = [name for name in self._writer.schema.key if name != "dataAreaId"]
         key = RowKey.within(self._writer.schema, names)
+        for name in key.optional - set(table.column_names):  # empty in every row, so it was not sent
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
         keys = key.texts(table).to_pylist() if set(names) <= set(table.column_names) else []
         places = {each: place for place, each in enumerate(keys)}
         found: dict[int, str] = {}

@@ -124,6 +124,7 @@ def _plan(operations: pa.Table, like: Plan) -> Plan:
         "gate": gate,
         "counts": counts,
         "left_alone": [],
+        "taken": [],
         "limits": dict.fromkeys(like.facts["limits"]),
     }
     return saved(

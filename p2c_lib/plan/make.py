@@ -18,6 +18,7 @@ from p2c_lib.plan.consequences import follows
 from p2c_lib.plan.files import VERSION, saved
 from p2c_lib.plan.forecast import counts_of, money, predicted
 from p2c_lib.plan.operations import operations_of
+from p2c_lib.plan.taken import taken
 
 if TYPE_CHECKING:
     from p2c_lib.gates import GateResult
@@ -96,6 +97,7 @@ def _facts(
         "left_alone": _left_alone(gate.counts, summary),
         "limits": dict(limits),
         "ignored": sorted(recon.template.compare.ignore),
+        "taken": taken(recon, operations),
         **foretold(destination, operations, pace),
     }
 

@@ -48,10 +48,12 @@ def narrowed(plan: Plan, *, kept: bool, **chosen: Collection[str] | None) -> Pla
     else:
         operations = operations.filter(row_hit if kept else pc.invert(row_hit))
     operations = numbered(operations)
+    kept_keys = set(operations.column("key").to_pylist())
     facts = {name: value for name, value in plan.facts.items() if name != "operations_sha256"}
     facts |= {
         "made": now(),
         "counts": {**plan.facts["counts"], **counts_of(operations)},
+        "taken": [line for line in plan.facts.get("taken", ()) if line["key"] in kept_keys],
         "narrowed_from": plan.id,
         "narrowed_to": f"{'only' if kept else 'without'} {said}",
         "left_alone": [

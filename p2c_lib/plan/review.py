@@ -27,7 +27,8 @@ def report_of(plan: Plan) -> Report:
     verdict = "blocked" if plan.facts["gate"]["verdict"] == "blocked" else "planned"
     parts: list[Part] = [_identity(plan)]
     facts = plan.facts
-    for title, lines in (("Left alone", facts.get("left_alone")), ("Cannot be undone", facts.get("cannot"))):
+    told = (("Left alone", "left_alone"), ("Cannot be undone", "cannot"), ("Will be refused: a key is taken", "taken"))
+    for title, lines in ((title, facts.get(name)) for title, name in told):
         if lines:
             parts.append(Table.of(lines, title=title, most=SHOWN))
     if facts.get("money"):
