@@ -425,7 +425,7 @@ class TaskWalk:
             task=self.task,
             status=self._status(outcome, changed["failed"]),
             verdict=gate.verdict,
-            why=" ".join((gate.why, *([] if self.increment is None else [self.increment.note]), *self._told())),
+            why=" ".join((gate.why, *([] if self.increment is None else [self.increment.note]), *self.told())),
             **{name: counts[name] for name in ("read", "passed", "quarantined", "held")},
             **changed,
             unchanged=0 if closed else recon.summary["equal"],
@@ -434,7 +434,7 @@ class TaskWalk:
             seconds=round(sum(self.seconds.values()), 3),
         )
 
-    def _told(self) -> Iterator[str]:
+    def told(self) -> Iterator[str]:
         """Which values of either system could not be kept as they came, and which of ours the destination rounds."""
         sides = {"source": self.extract(), "mapped": self.map(), "destination": self.target()}
         for side, value in sides.items():

@@ -25,6 +25,7 @@ from p2c_lib.odata.literals import literal
 from p2c_lib.odata.metadata_finops import DECIMAL
 from p2c_lib.odata.notes import ROUNDED, TOO_LARGE, Note, together
 from p2c_lib.odata.precision import Precisions
+from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from tests.wired import finops_client, sales_client
 
@@ -192,6 +193,27 @@ def test_the_organisation_and_its_currencies_say_how_many_decimals_are_kept(
         assert client.schema("transactioncurrencies").column("exchangerate").type == pa.decimal128(38, 12)
     with finops_client(store, portal) as client:
         assert client.precisions() == Precisions()
+
+
+REALS = ("33.3333333333333", "0.0000000000000001", "1234567890123456.1234567890123456", "-7.5", "0")
+
+
+def test_reals_go_through_client_and_sandbox_and_come_back_as_they_are(store: Store, portal: BlockingPortal) -> None:
+    product = entities("finops")["SellableReleasedProducts"]
+    with store.write():
+        store.insert(entities("finops")["LegalEntities"], {"LegalEntityId": "usmf", "Name": "US"})
+        for number in range(len(REALS)):
+            store.insert(product, {"dataAreaId": "usmf", "ProductNumber": f"I{number}"})
+    company = {"dataAreaId": "usmf"}
+    with finops_client(store, portal) as client:
+        writes = [
+            Write("update", "SellableReleasedProducts", {**company, "ProductNumber": f"I{n}"}, {"UnitCost": real})
+            for n, real in enumerate(map(Decimal, REALS))
+        ]
+        assert [done.error for done in client.write(writes)] == [None] * len(REALS)
+        asked = Query("SellableReleasedProducts", ("ProductNumber", "UnitCost"), company="usmf")
+        rows = {row["ProductNumber"]: row["UnitCost"] for each in client.read(asked) for row in each.table.to_pylist()}
+    assert rows == {f"I{n}": Decimal(real) for n, real in enumerate(REALS)}
 
 
 def test_a_frame_shows_what_could_not_be_kept() -> None:

@@ -403,3 +403,15 @@ def test_a_frame_equals_itself_and_is_left_as_it_was(table: pa.Table) -> None:
         True,
         None,
     }
+
+
+def test_reals_of_every_size_are_compared_exactly_and_with_a_tolerance() -> None:
+    kind = pa.decimal128(38, 16)
+    most = Decimal("9999999999999999999999.9999999999999999")
+    expected = [most, most, Decimal("0.0000000000000001"), Decimal("33.3333333333333"), Decimal("7")]
+    actual = [most.copy_negate(), most, Decimal("0.0000000000000002"), Decimal("33.3333"), Decimal("7")]
+    ids = ["1", "2", "3", "4", "5"]
+    sides = [{"id": ids, "x": pa.array(values, kind)} for values in (expected, actual)]
+    assert compare(*sides, app="finops").summary["changed"] == 3
+    near = compare(*sides, app="finops", tolerance={"x": Decimal("0.005")})
+    assert near.differences.column("key").to_pylist() == ["1"]

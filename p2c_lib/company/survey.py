@@ -43,6 +43,8 @@ def reconcile_all(
             tell(f"reconciling {task} ...")
             walk = TaskWalk(task, session, run_id=run_id)
             recon = recons[task] = walk.reconcile()
+            for line in walk.told():
+                tell(f"{task}: {line}")
             agreed = last_agreed(recon, session, ledger)
             if agreed is not None:
                 moved[task] = moved_since(recon, agreed)
