@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 
 from p2c_lib.sandbox.schema import Column, System
 
@@ -18,7 +19,8 @@ KINDS = {"decimal", "money"}
 MONEY_PLACES, MOST_PLACES = 4, 10
 # F&O's real: 38 digits, 16 of them decimals.
 REAL_PLACES, REAL_LIMIT = 16, Decimal(10) ** 22
-_LARGEST, _SMALLEST = Decimal(10) ** 60, Decimal(10) ** -60
+_LARGEST, _SMALLEST = Decimal("1E+60"), Decimal("1E-60")
+_SHORT = 40  # characters without an exponent that cannot be a number beyond those limits
 _WIDE = Context(prec=200, rounding=ROUND_HALF_UP, Emin=-(10**6), Emax=10**6)
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
@@ -46,6 +48,8 @@ def number(text: str) -> Decimal:
         found = Decimal(mantissa) * (_SMALLEST if exponent.startswith("-") else _LARGEST)
     if not found.is_finite():
         raise InvalidOperation(text)
+    if len(text) <= _SHORT and "e" not in text and "E" not in text:
+        return found
     if found and not _SMALLEST <= found.copy_abs() <= _LARGEST:
         return (_LARGEST if found.copy_abs() > 1 else _SMALLEST).copy_sign(found)
     return found
@@ -54,6 +58,12 @@ def number(text: str) -> Decimal:
 def decimal_of(value: object) -> Decimal:
     """A stored or sent number as it reads."""
     return value if isinstance(value, Decimal) else number(str(value))
+
+
+def within(value: Decimal | float, column: Column) -> bool:
+    """Whether the number is not below the column's minimum and not above its maximum."""
+    low, high = (decimal_of(one) if isinstance(one, float) else one for one in (column.minimum, column.maximum))
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def plain(value: Decimal) -> str:
@@ -103,6 +113,7 @@ def kept(system: System, column: Column, value: object) -> str:
 # -- in SQL --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=65_536)
 def number_key(value: object) -> str | None:
     """A text that sorts as the number does, and is the same for the same number.
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from p2c_lib.sandbox.dataverse.model import edm
 from p2c_lib.sandbox.dataverse.refusals import out_of_range, too_long, wrong_choice, wrong_literal
-from p2c_lib.sandbox.exact import decimal_of, rounded
+from p2c_lib.sandbox.exact import decimal_of, rounded, within
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Value
@@ -78,8 +78,7 @@ def _number(value: object, column: Column, entity: Entity) -> Value:
 
 
 def _in_range(value: float | Decimal, column: Column, entity: Entity) -> None:
-    low, high = (None if limit is None else decimal_of(limit) for limit in (column.minimum, column.maximum))
-    if (low is not None and value < low) or (high is not None and value > high):
+    if not within(value, column):
         raise out_of_range(value, column, entity)
 
 

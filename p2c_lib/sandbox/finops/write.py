@@ -87,10 +87,11 @@ def insert(entity: Entity, sent: Row, store: Store, rules: Rules) -> Row:
 
 
 def _company(entity: Entity, sent: Value, rules: Rules) -> str:
-    company = str(sent or rules.switches.default_company).lower()
-    if entity.set_name != "LegalEntities" and rules.find("LegalEntities", LegalEntityId=company) is None:
-        raise write_refused(entity, f"Error: The company '{company}' does not exist.")
-    return company
+    company = str(sent or rules.switches.default_company)
+    there = rules.find("LegalEntities", LegalEntityId=company)
+    if there is None:
+        raise write_refused(entity, f"Error: The company '{company.lower()}' does not exist.")
+    return str(finops_key(there["LegalEntityId"]))
 
 
 def _taken(entity: Entity, row: Row) -> Refusal:

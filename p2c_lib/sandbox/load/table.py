@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from p2c_lib.errors import SandboxError, UnknownName
-from p2c_lib.sandbox.exact import KINDS, MONEY_PLACES, REAL_LIMIT, decimal_of, number, rounded
+from p2c_lib.sandbox.collation import finops_key
+from p2c_lib.sandbox.exact import KINDS, MONEY_PLACES, REAL_LIMIT, number, rounded, within
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity, entity, enums
 from p2c_lib.sandbox.store import Value
@@ -177,7 +178,7 @@ def _converted(table: CsvTable, title: str, column: Column, texts: Iterable[str]
 
 def _converter(column: Column) -> Callable[[str], Value]:
     if column.name == "dataAreaId":
-        return lambda text: text.strip().lower()
+        return lambda text: str(finops_key(text.strip()))
     if column.kind in {"string", "memo"}:
         return str.rstrip if column.kind == "string" else str
     if column.kind in {"int", "bigint"}:
@@ -204,8 +205,7 @@ def _whole(text: str) -> int:
 
 def _number(text: str, column: Column) -> float | Decimal:
     found = number(text)
-    low, high = (None if limit is None else decimal_of(limit) for limit in (column.minimum, column.maximum))
-    if (low is not None and found < low) or (high is not None and found > high) or abs(found) >= REAL_LIMIT:
+    if not within(found, column) or not -REAL_LIMIT < found < REAL_LIMIT:
         raise ValueError(text)
     if column.kind == "money":
         return rounded(found, MONEY_PLACES)
