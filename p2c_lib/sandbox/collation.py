@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
-from functools import lru_cache
-from unicodedata import combining, normalize
+from functools import cache, lru_cache
+from unicodedata import combining, normalize, unidata_version
 
 from p2c_lib.sandbox import exact
 from p2c_lib.sandbox.schema import Column, System, enums
@@ -22,10 +22,22 @@ from p2c_lib.sandbox.schema import Column, System, enums
 _TEXTS = {"string", "memo"}
 # Hiragana as the katakana of the same sounds.
 _KANA = {code: code + 0x60 for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
-_VIRAMA = 9  # combining class of signs that join letters; they are no accents
+# Classes of combining marks that are no accents: strokes through a sign, which make another sign of it, marks that join
+# letters (viramas), and vowels that are written as marks (Telugu, Thai, Lao, Tibetan).
+_LETTERS = frozenset({0, 1, 9, 84, 91, 103, 118, 129, 130, 132})
 # A key of F&O is the base letters and, where accents are in the text, this mark and the text with them.
 _MARK = "\x01"
 _CONTROLS = {0: "\x02\x10", 1: "\x02\x11", 2: "\x02\x12"}
+
+
+# Grows with every change of what is one text; Unicode's own tables change with Python's version.
+_REVISION = 1
+
+
+def edition() -> int:
+    """The rules and Unicode tables that keys are made by, as a number: indexes hold keys and must be of the same."""
+    major, minor, patch = (int(part) for part in unidata_version.split("."))
+    return ((_REVISION * 100 + major) * 100 + minor) * 100 + patch
 
 
 def letters(text: str, system: System) -> str:
@@ -36,18 +48,35 @@ def letters(text: str, system: System) -> str:
     """
     if text.isascii():
         return text.lower()
-    return _flat(text) if system == "finops" else _base(_flat(text))
+    return _folded(text, system)
 
 
 @lru_cache(maxsize=65_536)
-def _flat(text: str) -> str:
-    return normalize("NFKC", normalize("NFKC", text).casefold().translate(_KANA))
+def _folded(text: str, system: System) -> str:
+    # An accent that stands alone is a sign of its own; taken apart it would be a blank.
+    pieces = _alone().split(text)
+    return "".join(piece if at % 2 else _settled(piece, system) for at, piece in enumerate(pieces))
 
 
-@lru_cache(maxsize=65_536)
-def _base(flat: str) -> str:
-    parts = normalize("NFKD", flat).casefold()
-    return normalize("NFKC", "".join(c for c in parts if combining(c) in {0, _VIRAMA}))
+@cache
+def _alone() -> re.Pattern[str]:
+    apart = ((chr(code), normalize("NFKD", chr(code))) for code in range(0x80, 0x10000))
+    return re.compile(f"([{''.join(sign for sign, parts in apart if len(parts) > 1 and parts.startswith(' '))}])")
+
+
+def _settled(text: str, system: System) -> str:
+    """Folded until nothing changes any more: a letter may come out of a sign only when that is taken apart."""
+    while True:
+        parts = _bare(normalize("NFKD", text), system)
+        parts = normalize("NFKD", parts.casefold()).translate(_KANA)
+        made = normalize("NFKC", _bare(parts, system))
+        if made == text:
+            return made
+        text = made
+
+
+def _bare(parts: str, system: System) -> str:
+    return "".join(c for c in parts if combining(c) in _LETTERS) if system == "sales" else parts
 
 
 def sales_key(text: object) -> object:
@@ -75,7 +104,7 @@ def finops_key(text: object) -> object:
     if flat.isascii() and flat.isprintable():
         return flat
     flat = flat.translate(_CONTROLS)
-    base = _base(flat).rstrip(" ")
+    base = letters(flat, "sales").rstrip(" ")
     return flat if base == flat else f"{base}{_MARK}{flat}"
 
 

@@ -57,7 +57,7 @@ def wipe(store: Store) -> None:
     for entity in store.entities:
         store.connection.execute(f"DELETE FROM {table(entity)}")  # noqa: S608 - names of the schema
     store.connection.execute("DELETE FROM deletions")
-    store.connection.execute("DELETE FROM counters WHERE name <> 'version'")
+    store.connection.execute("DELETE FROM counters WHERE name NOT IN ('version', 'collation')")
 
 
 def reset(state: Path) -> None:

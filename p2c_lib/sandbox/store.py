@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2c_lib.sandbox import exact, upgrade
-from p2c_lib.sandbox.collation import compared
+from p2c_lib.sandbox.collation import compared, edition
 from p2c_lib.sandbox.sql_functions import register
 
 if TYPE_CHECKING:
@@ -254,10 +254,12 @@ class Store:
         upgrade.bring_up_to_date(self.connection, {table(one): _layout(one) for one in self.entities})
         for entity in self.entities:
             self._create_table(entity)
-            try:
+            with upgrade.keys_told(entity.set_name):
                 self.create_indexes(entity)
-            except sqlite3.IntegrityError as error:
-                raise upgrade.keys_meet(entity.set_name, str(error)) from error
+        if self._counter("collation") != edition():
+            with upgrade.keys_told("a set"):
+                self.connection.execute("REINDEX")
+            self._keep("collation", edition())
 
     def _create_table(self, entity: Entity) -> None:
         declared = _declared(entity)

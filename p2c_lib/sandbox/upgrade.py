@@ -7,7 +7,8 @@ The layout is numbered in the file (``user_version``); a file without a number i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,11 @@ def _keep_four(connection: sqlite3.Connection) -> None:
             connection.execute(f"UPDATE sales_{name} SET {column} = max({column}, 4)")
 
 
-def keys_meet(set_name: str, problem: str) -> StateOutdated:
-    """The error of rows that an older layout took for different and the system takes for one."""
-    message = f"Rows of '{set_name}' have keys that are one key to the system, let in by an older version: {problem}."
-    return StateOutdated(message, hint=_RESET)
+@contextmanager
+def keys_told(set_name: str) -> Iterator[None]:
+    """While indexes are made: rows that an older version took for different and the system takes for one are told."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        message = f"Rows of {set_name} have keys that are one key to the system, let in by an older version: {error}."
+        raise StateOutdated(message, hint=_RESET) from error
