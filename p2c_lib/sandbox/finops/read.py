@@ -253,7 +253,7 @@ def _key_value(entity: Entity, column: Column, literal: Literal | EnumLiteral) -
         ).__contains__(literal.kind)
     if not fits or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise bad_query(f"The key value of '{column.name}' in '{entity.set_name}' is not of type '{edm(column)}'.")
-    return value.rstrip() if isinstance(value, str) and column.kind == "string" else value
+    return value.rstrip(" ") if isinstance(value, str) and column.kind == "string" else value
 
 
 def visible(entity: Entity, key: dict[str, Value], options: Options) -> bool:

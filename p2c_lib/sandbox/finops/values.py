@@ -175,7 +175,7 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
         raise _cannot_convert(column, sent)
     if not sent.isprintable():
         _check_characters(sent, column)
-    text = sent.rstrip()
+    text = sent.rstrip(" ")
     if column.name == "dataAreaId":
         text = str(finops_key(text))
     size = len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -188,7 +188,7 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
             )
         if switches.string_overflow == "truncate":
             kept = text.encode("utf-16-le", "surrogatepass")[: 2 * column.length]
-            text = kept.decode("utf-16-le", "ignore").rstrip()
+            text = kept.decode("utf-16-le", "ignore").rstrip(" ")
     return text or None
 
 
