@@ -12,6 +12,7 @@ RANK = {
     "errors": 0,
     "display": 0.4,
     "lengths": 0.5,
+    "days": 0.5,
     "keys": 0.6,
     "service_url": 0.6,
     "report": 1,

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.days import day_of, days
 from p2c_lib.display import texts
 from p2c_lib.mapping.transforms.registry import Converted
 from p2c_lib.mapping.transforms.text import is_blank
@@ -36,6 +37,8 @@ def cast(values: pa.Array, kind: pa.DataType) -> Converted:
         return Converted(pa.nulls(len(values), kind))
     if pa.types.is_string(kind):
         return Converted(texts(values))
+    if pa.types.is_date(kind) and pa.types.is_timestamp(values.type):
+        return Converted(days(values).cast(kind))
     try:
         return Converted(_fast(values, kind))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -83,7 +86,7 @@ def _reader(kind: pa.DataType) -> Callable[[Any], Any]:
     if pa.types.is_floating(kind):
         return lambda value: None if (number := _number(value)) is None else float(number)
     if pa.types.is_date(kind):
-        return _day
+        return day_of
     return _moment
 
 
@@ -109,11 +112,6 @@ def _decimal(value: Any, kind: pa.DataType) -> Decimal | None:
         return None
     rounded = number.quantize(Decimal(1).scaleb(-kind.scale), context=DIGITS)
     return rounded if not rounded or rounded.adjusted() < whole else None
-
-
-def _day(value: Any) -> date | None:
-    moment = _moment(value)
-    return moment.date() if moment else None
 
 
 def _moment(value: Any) -> datetime | None:

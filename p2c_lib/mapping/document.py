@@ -54,7 +54,7 @@ def to_markdown(template: Template) -> str:
     if pairs:
         parts += ["## Value maps", _markdown_table(("destination", "from", "to"), pairs)]
     if template.options:
-        asked = [(name, o.says, o.default, ", ".join(o.choices)) for name, o in template.options.items()]
+        asked = [(name, o.says, o.default, ", ".join(o.offers)) for name, o in template.options.items()]
         parts += ["## Open questions", _markdown_table(("option", "what it is about", "chosen", "choices"), asked)]
     return "\n\n".join(parts) + "\n"
 
@@ -175,7 +175,7 @@ def _sheets(template: Template) -> dict[str, list[tuple[Any, ...]]]:
         ("chosen", "; ".join(f"{name} = {choice}" for name, choice in template.chosen.items())),
         ("sha256", template.sha),
     ]
-    asked = [(n, o.says, template.chosen.get(n, o.default), ", ".join(o.choices)) for n, o in template.options.items()]
+    asked = [(n, o.says, template.chosen.get(n, o.default), ", ".join(o.offers)) for n, o in template.options.items()]
     return {
         "Mapping": [HEADINGS, *mapping_rows(template)],
         "Value maps": [("destination", "from", "to"), *value_map_rows(template)],

@@ -152,8 +152,9 @@ class MappingLab:
         look, change = self.look(), self.change()
         rule = self.template.rule(self.selected)
         asked = {
-            name: {"says": o.says, "chosen": self.template.chosen.get(name, o.default), "choices": list(o.choices)}
+            name: {"says": o.says, "chosen": answer, "choices": list(dict.fromkeys([*o.choices, answer]))}
             for name, o in self.template.options.items()
+            for answer in [self.template.chosen.get(name, o.default)]
         }
         return {
             "tasks": list(packaged_tasks()),

@@ -36,5 +36,10 @@ def _section(made: Transform) -> str:
 
 
 def _kind(given: inspect.Parameter) -> str:
-    kind = str(given.annotation).replace("Scalar | None", "value or nothing").replace("|", "or")
+    kind = (
+        str(given.annotation)
+        .replace("Scalar | None", "value or nothing")
+        .replace("Zone", "time zone")
+        .replace("|", "or")
+    )
     return f"{kind}, needed" if given.default is inspect.Parameter.empty else f"{kind}, else `{given.default}`"

@@ -224,11 +224,32 @@ class Choice(Strict):
 
 
 class Option(Strict):
-    """A question on which sources differ: ``says`` what it is about, ``default`` the choice the template makes."""
+    """A question on which sources differ: ``says`` what it is about, ``default`` the choice the template makes.
+
+    ``zone``, where there is one, are the rules when a time zone is named in the place of a choice; their values are
+    brought to its clock first.
+    """
 
     says: str
     default: str
     choices: Mapping[str, Choice]
+    zone: Choice | None = None
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What may be answered, in words."""
+        return (*self.choices, *(() if self.zone is None else ("a time zone such as Europe/Berlin",)))
+
+    def chosen(self, answer: str) -> Choice | None:
+        """What an answer changes; None for one that is not offered."""
+        if answer in self.choices or self.zone is None:
+            return self.choices.get(answer)
+        try:
+            step = Step.model_validate({"in_zone": answer})
+        except ValidationError:
+            return None
+        rules = tuple(rule.model_copy(update={"apply": (step, *rule.apply)}) for rule in self.zone.fields)
+        return self.zone.model_copy(update={"fields": rules})
 
     @model_validator(mode="after")
     def _default_is_a_choice(self) -> Option:
@@ -330,8 +351,8 @@ class Template(Strict):
         for name, choice in chosen.items():
             if name not in made.options:
                 raise UnknownName("option", name, made.options, where=f"template {self.task}")
-            if choice not in made.options[name].choices:
-                raise UnknownName(f"choice of {name}", choice, made.options[name].choices, where=self.task)
+            if made.options[name].chosen(choice) is None:
+                raise UnknownName(f"choice of {name}", choice, made.options[name].offers, where=self.task)
             if choice != made.chosen.get(name, made.options[name].default):
                 made = made._with(name, choice)
         return made
@@ -340,7 +361,7 @@ class Template(Strict):
         if name in self.chosen:
             hint = "Begin from the template as it was."
             raise TemplateError(f"Option {name} is answered already: {self.chosen[name]}.", hint=hint)
-        change = self.options[name].choices[choice]
+        change = self.options[name].chosen(choice) or Choice()
         fresh = {rule.to: rule for rule in change.fields}
         kept = [fresh.pop(rule.to, rule) for rule in self.fields if rule.to not in change.without]
         parts: dict[str, Any] = {"chosen": {**self.chosen, name: choice}}
@@ -441,11 +462,14 @@ def _named(words: str) -> set[str]:
 
 
 def _asked(option: Option) -> dict[str, Any]:
-    choices = {}
-    for name, choice in option.choices.items():
-        plain = choice.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude={"fields"})
-        choices[name] = plain | ({"fields": [written(rule) for rule in choice.fields]} if choice.fields else {})
-    return {"says": option.says, "default": option.default, "choices": choices}
+    choices = {name: _choice(choice) for name, choice in option.choices.items()}
+    zone = {} if option.zone is None else {"zone": _choice(option.zone)}
+    return {"says": option.says, "default": option.default, "choices": choices, **zone}
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    plain = choice.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude={"fields"})
+    return plain | ({"fields": [written(rule) for rule in choice.fields]} if choice.fields else {})
 
 
 def steps_in_words(rule: FieldRule) -> str:

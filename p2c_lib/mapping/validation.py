@@ -1,7 +1,7 @@
 """A template held against both systems' metadata, before any data moves.
 
 The codes are those of Data Integrator's own project validation where it has one, so that its users know them; LENGTH,
-PARENT and REFERENCE are checks it does not make.
+PARENT, REFERENCE and ZONE are checks it does not make.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ CODES = {
     "LENGTH": "text may be longer than the column",
     "PARENT": "a parent task does not run before this one",
     "REFERENCE": "a reference column is not known",
+    "ZONE": "a moment becomes a day and no time zone says which",
 }
+
+
+USER_LOCAL = "UserLocal"
+MAKE_DAYS = {"date_format", "shift_days"}
 
 
 @dataclass(frozen=True)
@@ -313,6 +318,21 @@ def _longest(rule: FieldRule, columns: list[Column]) -> int:
     return min([*([max(known)] if known else []), *cuts], default=0)
 
 
+def _zones(sides: _Sides) -> Iterator[Finding]:
+    """A user-local date of Sales is a moment in UTC; the day people see there depends on a zone."""
+    for path, rule in sides.rules():
+        target = sides.found(sides.template.destination_side, rule.to)
+        steps = {step.name for step in rule.apply}
+        if target is None or "in_zone" in steps or not (target.is_day or steps & MAKE_DAYS):
+            continue
+        for name in rule.columns:
+            came = sides.found(sides.template.source_side, name)
+            if came is not None and came.behavior == USER_LOCAL:
+                message = f"{name} is a moment in UTC (user local), {rule.to} is a day: it may be another."
+                hint = "Begin apply with in_zone and the zone of those who enter it: {in_zone: Europe/Berlin}."
+                yield Finding("ZONE", "warning", path, message, hint)
+
+
 def _parents(sides: _Sides) -> Iterator[Finding]:
     before = _tasks_before(sides.template.needs)
     for place, parent in enumerate(sides.template.parents):
@@ -365,6 +385,7 @@ CHECKS: tuple[Callable[[_Sides], Iterator[Finding]], ...] = (
     _lookups,
     _types,
     _lengths,
+    _zones,
     _parents,
     _references,
 )

@@ -90,10 +90,12 @@ def _as_held(schema: EntitySchema, name: str, value: object) -> object:
     column = schema.column(name)
     if value is None and name in schema.optional:
         return column.choices[min(column.choices)] if column.choices else 0 if column.edm in NUMBERS else None
+    if column.is_day and value is not None:
+        return date.fromisoformat(literal(value, column)[:10])
     if column.edm == "Edm.DateTimeOffset" and isinstance(value, str | date):
         moment = datetime.fromisoformat(literal(value, column))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return date.fromisoformat(literal(value, column)) if column.edm == "Edm.Date" and value is not None else value
+    return value
 
 
 def _listed(

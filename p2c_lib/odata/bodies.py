@@ -9,6 +9,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
 
+from p2c_lib.days import day_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import shown, why_refused
@@ -60,7 +61,7 @@ class Bodies:
             elif column.targets and isinstance(value, str) and value.startswith("/"):
                 parts.append(self.bound(column, value))
             else:
-                parts.append(property_name + render(self._timed(value), column))
+                parts.append(property_name + render(self._timed(value, column), column))
         return "{" + ",".join(parts) + "}"
 
     def check(self, write: Write) -> list[tuple[str, Column | None]]:
@@ -71,10 +72,13 @@ class Bodies:
             plan = self._plans[names] = [self.place(name) for name in names]
         return plan
 
-    def _timed(self, value: object) -> object:
-        """A day as the moment F&O keeps it at: noon."""
-        if type(value) is date and self._dialect.days_at_noon:
-            return datetime(value.year, value.month, value.day, 12, tzinfo=UTC)
+    def _timed(self, value: object, column: Column) -> object:
+        """What a column of days gets is a day, whatever came; in F&O it is the moment a day is kept at, noon."""
+        day = day_of(value) if column.is_day else value
+        if column.edm == "Edm.Date":
+            return value if day is None else day
+        if isinstance(day, date) and not isinstance(day, datetime) and self._dialect.days_at_noon:
+            return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         return value
 
     def place(self, name: str) -> tuple[str, Column | None]:
@@ -194,11 +198,9 @@ def _exact(value: object, column: Column) -> str:
     return text_of(value) or "null"
 
 
-def _moment(value: object, column: Column) -> str:
+def _moment(value: object, _column: Column) -> str:
     assert isinstance(value, datetime)
     moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    if column.edm == "Edm.Date":
-        return f'"{moment.date().isoformat()}"'
     return f'"{moment.replace(tzinfo=None).isoformat()}Z"'
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from p2c_lib.days import days
 from p2c_lib.errors import IncompleteRead, ServiceError
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.exact import Exact, loads
@@ -167,7 +168,7 @@ class Decoder:
 
     def _column(self, values: pa.Array, column: Column) -> pa.Array:
         if pa.types.is_date32(column.type) and not pa.types.is_date32(values.type):
-            values = values.cast(pa.date32())
+            values = days(values)
         if column.several:
             return in_order(values)
         if not self._empty_is_null:
@@ -191,8 +192,8 @@ def empty_to_null(values: pa.Array, column: Column) -> pa.Array:
     """F&O's empty values as null: no text, the zero guid, 1900-01-01; the number 0 stays a number."""
     if pa.types.is_string(values.type):
         empty = pc.equal(values, NO_GUID if column.edm == "Edm.Guid" else "")
-    elif pa.types.is_timestamp(values.type):
-        empty = pc.equal(values.cast(pa.date32(), safe=False), pa.scalar(EPOCH_OF_NOTHING, pa.date32()))
+    elif pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        empty = pc.equal(days(values), pa.scalar(EPOCH_OF_NOTHING, pa.date32()))
     else:
         return values
     if not pc.any(empty).as_py():
@@ -224,7 +225,7 @@ def _row_type(leaves: Sequence[_Leaf], further: Sequence[str]) -> pa.StructType:
         place = tree
         for step in leaf.way[:-1]:
             place = place.setdefault(step, {})
-        place[leaf.way[-1]] = _wire_type(leaf.column.type)
+        place[leaf.way[-1]] = _wire_type(leaf.column)
     for name in further:
         tree.setdefault(name, pa.string())
     return _struct(tree)
@@ -234,9 +235,11 @@ def _struct(tree: Mapping[str, Any]) -> pa.StructType:
     return pa.struct([(name, _struct(kind) if isinstance(kind, dict) else kind) for name, kind in tree.items()])
 
 
-def _wire_type(kind: pa.DataType) -> pa.DataType:
-    """What Arrow's JSON reader can read; it knows no dates, only moments."""
-    return pa.timestamp("s") if pa.types.is_date32(kind) else kind
+def _wire_type(column: Column) -> pa.DataType:
+    """What Arrow's JSON reader can read; it knows no dates, only moments, and F&O sends a day as its noon."""
+    if not pa.types.is_date32(column.type):
+        return column.type
+    return pa.timestamp("s") if column.edm == "Edm.Date" else pa.timestamp("us", "UTC")
 
 
 def _reach(rows: pa.StructArray, way: tuple[str, ...]) -> pa.Array:

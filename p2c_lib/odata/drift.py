@@ -10,7 +10,7 @@ from p2c_lib.odata.schema import Column, EntitySchema
 
 __all__ = ["Drift", "described", "drift"]
 
-PARTS = ("edm", "type", "max_length", "required", "creatable", "updatable", "choices", "targets")
+PARTS = ("edm", "type", "max_length", "required", "creatable", "updatable", "choices", "targets", "behavior")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.days import days
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies, sendable
@@ -60,11 +61,11 @@ def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.Chu
     The rows are those that columns can carry: ``apart`` tells the others.
     """
     if schema.app == "sales" and tuple(key) == schema.key:
-        return pc.binary_join_element_wise("(", _plain(table.column(key[0])), ")", "")
+        return pc.binary_join_element_wise("(", _plain(table.column(key[0]), schema.column(key[0])), ")", "")
     pieces: list[Any] = []
     for name in key:
         column = schema.column(name)
-        text = _plain(table.column(name))
+        text = _plain(table.column(name), column)
         literal = text if column.edm in BARE or column.edm.startswith("Edm.Date") else _quoted_literal(text, column)
         if name in schema.optional:
             empty = pc.or_kleene(pc.is_null(text), pc.equal(pc.utf8_rtrim_whitespace(text), ""))
@@ -160,6 +161,10 @@ def _json(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array
     kind = values.type
     if pa.types.is_dictionary(kind):
         return _json(values.cast(kind.value_type), column, dialect)
+    if column is not None and column.is_day and (_is_text(kind) or pa.types.is_timestamp(kind)):
+        found = days(values)
+        if found.null_count == values.null_count:  # else the service tells what it cannot read
+            return _day(found, column, dialect)
     for fits, write in _WRITERS:
         if fits(kind):
             return write(values, column, dialect)
@@ -192,11 +197,9 @@ def _flag(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Arra
     return pc.if_else(values, '"Yes"' if yes_no else "true", '"No"' if yes_no else "false")
 
 
-def _moment(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
+def _moment(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:
     zoned = values.cast(pa.timestamp("us", "UTC")) if values.type.tz else values.cast(pa.timestamp("us"))
     text = pc.replace_substring(zoned.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
-    if column is not None and column.edm == "Edm.Date":
-        return pc.binary_join_element_wise('"', pc.utf8_slice_codeunits(text, 0, 10), '"', "")
     return pc.binary_join_element_wise('"', text, 'Z"', "")
 
 
@@ -228,12 +231,14 @@ _WRITERS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Colu
 )
 
 
-def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    if pa.types.is_timestamp(values.type):
-        text = pc.replace_substring(values.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
-        return pc.binary_join_element_wise(pc.replace_substring(text, ".000000", ""), "Z", "")
+def _plain(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Values as they stand in a key: a day is a day there too, and one that travels as a moment has its hour."""
+    if column.is_day:
+        found = pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32())
+        hour = "" if column.edm == "Edm.Date" else column.hour
+        return pc.binary_join_element_wise(texts(found), hour, "")
+    if pa.types.is_timestamp(values.type) and values.type.tz is None:
+        return texts(values.cast(pa.timestamp(values.type.unit, "UTC")))
     return texts(values)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import quote
 
+from p2c_lib.days import day_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import well_formed
@@ -64,12 +65,15 @@ def _bare(value: object, column: Column) -> str:
 
 
 def _date(value: object, column: Column) -> str:
-    if isinstance(value, datetime):
+    if column.is_day:
+        day = day_of(value)
+        if day is not None:
+            return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
+    elif isinstance(value, datetime):
         moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        text = moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds")
-        return text.replace("+00:00", "Z")[: 10 if column.edm == "Edm.Date" else None]
-    if isinstance(value, date):
-        return value.isoformat() + ("" if column.edm == "Edm.Date" else "T12:00:00Z")
+        return str(text_of(moment))
+    elif isinstance(value, date):
+        return value.isoformat() + column.hour
     text = str(value)
     try:
         datetime.fromisoformat(text)

@@ -79,16 +79,16 @@ def _is_enum(row: Mapping[str, Any]) -> bool:
 
 def _column(row: Mapping[str, Any], enums: Mapping[str, Mapping[int, str]]) -> Column:
     edm, is_enum = str(row["TypeName"]), _is_enum(row)
-    short = edm.removeprefix(NAMESPACE)
+    short, is_day = edm.removeprefix(NAMESPACE), row.get("DataType") == "Date"
     return Column(
         name=row["Name"],
         edm=NAMESPACE + short if is_enum else edm,
-        type=pa.string() if is_enum else TYPES.get(edm, pa.string()),
+        type=pa.string() if is_enum else pa.date32() if is_day else TYPES.get(edm, pa.string()),
         label=row.get("LabelId"),
         max_length=row.get("MaxLength"),
         required=bool(row.get("IsMandatory")),
         creatable=bool(row.get("AllowEditOnCreate", True)),
         updatable=bool(row.get("AllowEdit", True)),
         choices=enums.get(short) if is_enum else None,
-        day=row.get("DataType") == "Date",
+        day=is_day,
     )

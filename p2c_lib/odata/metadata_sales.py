@@ -138,6 +138,7 @@ def _column(row: Mapping[str, Any], extra: Mapping[str, Any]) -> Column | None:
         choices=_choices(extra),
         several=kind == SEVERAL,
         targets=tuple(extra.get("Targets") or ()),
+        behavior=(extra.get("DateTimeBehavior") or {}).get("Value") if kind == "DateTime" else None,
         places=extra.get("Precision") if kind in {"Money", "Decimal"} else None,
         places_by=PLACES_BY.get(extra.get("PrecisionSource") or 0, "currency"),
     )

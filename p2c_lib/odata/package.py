@@ -16,13 +16,14 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.days import days
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.pace import Stop, never, rest
-from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.schema import Column, EntitySchema
 
 if TYPE_CHECKING:
     from p2c_lib.odata.client import Client
@@ -134,22 +135,25 @@ def _csv(rows: pa.Table, schema: EntitySchema) -> bytes:
     """Rows as CSV text in UTF-16, every value quoted, nothing where there is nothing, CRLF between rows."""
     pieces: list[Any] = []
     for name in rows.column_names:
-        text = _text(rows.column(name), schema.column(name).edm)
+        text = _text(rows.column(name), schema.column(name))
         quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
         pieces.append(pc.fill_null(quoted, ""))
     lines = pc.binary_join_element_wise(*pieces, ",")
     return ("\r\n".join(lines.to_pylist()) + "\r\n").encode("utf-16-le")
 
 
-def _text(values: pa.ChunkedArray, edm: str) -> pa.ChunkedArray:
+def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     kind = values.type
     if pa.types.is_dictionary(kind):
-        return _text(values.cast(kind.value_type), edm)
+        return _text(values.cast(kind.value_type), column)
     if pa.types.is_boolean(kind):
         return pc.if_else(values, "Yes", "No")
+    if column.is_day and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        values = pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32())
+        return pc.binary_join_element_wise(texts(values), *(() if column.edm == "Edm.Date" else ("12:00:00",)), " ")
     if pa.types.is_timestamp(kind):
         return pc.utf8_slice_codeunits(values.cast(pa.timestamp("us")).cast(pa.string()), 0, 19)
-    if pa.types.is_date(kind) and edm == "Edm.DateTimeOffset":
+    if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
         return pc.binary_join_element_wise(values.cast(pa.string()), "12:00:00", " ")
     return texts(values)
 

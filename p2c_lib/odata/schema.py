@@ -25,9 +25,11 @@ class Column:
     ``wire`` is the property name in JSON where it differs from ``name`` (a Sales lookup ``x`` travels as
     ``_x_value``). ``choices`` maps a choice's value to its label (Sales) or a member's number to its name (F&O).
     ``targets`` are the logical names of the tables a lookup may point to. ``day`` marks an F&O date, which travels as a
-    moment and is kept at noon. ``places`` are the decimals a service keeps of a number that is written; for money
+    moment at noon and is a day in Arrow. ``places`` are the decimals a service keeps of a number that is written; for money
     ``places_by`` says who sets them: the ``attribute`` itself, the ``organisation`` or the row's ``currency``. The
     Arrow type always has room for more. ``several`` marks a list of choices: a text of their numbers, ``1,2``.
+    ``behavior`` is that of a Sales date: ``UserLocal`` (a moment, which everybody sees in a zone of his own),
+    ``DateOnly`` or ``TimeZoneIndependent``.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Column:
     choices: Mapping[int, str] | None = None
     targets: tuple[str, ...] = ()
     day: bool = False
+    behavior: str | None = None
     places: int | None = None
     places_by: PlacesBy = "attribute"
     several: bool = False
@@ -49,6 +52,16 @@ class Column:
     def __post_init__(self) -> None:
         if not self.wire:
             object.__setattr__(self, "wire", self.name)
+
+    @property
+    def is_day(self) -> bool:
+        """Whether it holds days, which have no time and no zone, however they travel."""
+        return self.day or self.edm == "Edm.Date"
+
+    @property
+    def hour(self) -> str:
+        """What follows a day where the column travels as a moment: noon in F&O, the first second in Sales."""
+        return "T00:00:00Z" if self.behavior else "T12:00:00Z"
 
     def label_of(self, value: object) -> str:
         """A choice by its label, several joined with a semicolon; what has no label shows as itself."""

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from p2c_lib.days import day_of
 from p2c_lib.display import text_of
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
@@ -127,6 +128,9 @@ class _Kept:
 
     def _moment(self, value: object) -> object:
         """A moment in UTC, or the day alone; a day stands for its noon in F&O, for its first second in Sales."""
+        if self.column.is_day:
+            day = day_of(value)
+            return str(value) if day is None else None if self._is_nothing(day) else day
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value)
@@ -137,9 +141,10 @@ class _Kept:
         if not isinstance(value, datetime):
             return str(value)
         moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        if self.dialect.empty_is_null and moment.date() == EPOCH_OF_NOTHING:
-            return None
-        return moment.date() if self.column.day or self.column.edm == "Edm.Date" else moment
+        return None if self._is_nothing(moment.date()) else moment
+
+    def _is_nothing(self, day: date) -> bool:
+        return self.dialect.empty_is_null and day == EPOCH_OF_NOTHING
 
 
 def _number(value: object) -> object:

@@ -158,9 +158,9 @@ def _shared(a: pa.DataType, b: pa.DataType) -> tuple[str, str]:
     both: Callable[[Callable[[pa.DataType], bool]], bool] = lambda test: test(a) and test(b)  # noqa: E731
     if both(_number):
         return _shared_number(a, b), "number"
-    if both(lambda t: pa.types.is_date(t)):
-        return "DATE", "moment"
     if both(lambda t: pa.types.is_date(t) or pa.types.is_timestamp(t)):
+        if pa.types.is_date(a) or pa.types.is_date(b):
+            return "DATE", "moment"
         return _shared_moment(a, b), "moment"
     if both(pa.types.is_boolean):
         return "BOOLEAN", "other"

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import AfterValidator
 
+from p2c_lib.days import day_of
 from p2c_lib.display import texts
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
 
-__all__ = ["date_format", "read_date", "shift_days", "today"]
+__all__ = ["Zone", "date_format", "in_zone", "known_zone", "read_date", "shift_days", "today"]
+
+
+def known_zone(name: str) -> str:
+    """The name of a time zone of the IANA list. Raises ValueError, with the nearest name, for one that is none."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        near = get_close_matches(name, available_timezones(), n=1)
+        guess = f"; did you mean {near[0]}?" if near else "; write it as Europe/Berlin"
+        raise ValueError(f"there is no such time zone{guess}") from None
+
+
+Zone = Annotated[str, AfterValidator(known_zone)]
 
 
 @transform(per_value=True)
@@ -24,7 +42,7 @@ def read_date(values: pa.Array, form: str) -> Converted:
 @transform(per_value=True)
 def date_format(values: pa.Array, form: str) -> Converted:
     """A date written by a form such as ``%d.%m.%Y``."""
-    return _each(texts(values), lambda text: None if (day := _iso(text)) is None else day.strftime(form), NO_DATE)
+    return _each(texts(values), lambda text: None if (day := day_of(text)) is None else day.strftime(form), NO_DATE)
 
 
 @transform(per_value=True)
@@ -41,13 +59,29 @@ def today(values: pa.Array, days: int = 0, *, context: Context) -> Converted:
     return Converted(pc.if_else(is_blank(given), day, given))
 
 
+@transform(per_value=True)
+def in_zone(values: pa.Array, zone: Zone) -> Converted:
+    """A moment on the wall clock of a time zone of the IANA list (``Europe/Berlin``), so that it becomes the day there.
+
+    Sales keeps what people enter in UTC: midnight in Berlin is 23:00 of the day before. The clock is that of the
+    moment, summer time or not. A moment without a zone is taken for UTC; a day has no zone and stays.
+    """
+    clock = ZoneInfo(zone)
+    return _each(texts(values), lambda text: _on_clock(text.strip(), clock), "is no moment")
+
+
 NO_DATE = "is no date"
 
 
-def _iso(text: str) -> date | None:
+def _on_clock(text: str, clock: ZoneInfo) -> str | None:
     try:
-        return datetime.fromisoformat(text.strip()).date()
+        return date.fromisoformat(text).isoformat()
     except ValueError:
+        pass
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(clock).isoformat()
+    except (ValueError, OverflowError):
         return None
 
 
@@ -59,7 +93,7 @@ def _read(text: str, form: str) -> str | None:
 
 
 def _moved(text: str, days: int) -> str | None:
-    day = _iso(text)
+    day = day_of(text)
     try:
         return None if day is None else (day + timedelta(days=days)).isoformat()
     except OverflowError:

@@ -92,7 +92,7 @@ class Transform:
     def _model(self) -> Any:
         from pydantic import ConfigDict, create_model
 
-        hints = get_type_hints(self.function)
+        hints = get_type_hints(self.function, include_extras=True)
         fields: Any = {
             name: (hints[name], ... if given.default is inspect.Parameter.empty else given.default)
             for name, given in self.parameters.items()

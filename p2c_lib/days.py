@@ -1,0 +1,64 @@
+"""The day of a value: a day has no zone, and a moment is the day on its own wall clock.
+
+A moment that carries an offset or a zone (2026-01-31T00:30+02:00) is the day that its own clock shows, one in UTC (Z)
+the day in UTC, and one without a zone the day it names. ``day_of`` tells the day of one value, ``days`` of a column.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.display import text_of, texts
+
+__all__ = ["day_of", "days"]
+
+ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def day_of(value: object) -> date | None:
+    """The day of a date, a moment or an ISO text of either; None for what names none.
+
+    >>> day_of("2026-01-31T00:30:00+02:00"), day_of("2026-01-31"), day_of("31/01/2026")
+    (datetime.date(2026, 1, 31), datetime.date(2026, 1, 31), None)
+    """
+    if isinstance(value, datetime):
+        return value.date() if value == value else None  # pandas' NaT is a moment that equals nothing
+    if isinstance(value, date):
+        return value
+    text = (text_of(value) or "").strip()
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        return None
+
+
+def days(values: pa.Array) -> pa.Array:
+    """The day of each value of a column, as ``day_of`` tells it; null for what names none."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return days(values.dictionary).take(values.indices)
+    if pa.types.is_date(kind):
+        return values.cast(pa.date32())
+    if pa.types.is_timestamp(kind):
+        return _wall_clock(values).cast(pa.date32(), safe=False)
+    return _of_texts(pc.utf8_trim_whitespace(texts(values)))
+
+
+def _wall_clock(values: pa.Array) -> pa.Array:
+    """Moments as their own clock shows them; UTC needs no list of zones."""
+    zone = values.type.tz
+    if zone is None or zone.upper() in {"UTC", "Z", "+00:00", "ETC/UTC", "GMT"}:
+        return values.cast(pa.timestamp(values.type.unit))
+    return pc.local_timestamp(values)
+
+
+def _of_texts(text: pa.Array) -> pa.Array:
+    if pc.all(pc.match_substring_regex(text, ISO_DAY)).as_py() in {True, None}:
+        try:
+            return text.cast(pa.date32())
+        except pa.ArrowInvalid:  # the 30th of February
+            pass
+    return pa.array([None if value is None else day_of(value) for value in text.to_pylist()], pa.date32())
