@@ -106,6 +106,7 @@ MISTAKES = [
     (BACK, "to: defaultuomid.name", "to: defaultuomid", "DIPV1027", "fields[3].to", "defaultuomid.<key column>"),
     (BACK, "to: defaultuomid.name", "to: defaultuomid.quantity", "DIPV1027", "fields[3].to", "no key"),
     (BACK, "to: name}", "to: name, apply: [{truncate: 200}]}", "LENGTH", "fields[1]", "holds 100"),
+    (GOOD, "from: creditlimit, to: CreditLimit", "from: createdon, to: AddressValidTo", "ZONE", "fields[3]", "in_zone"),
 ]
 
 

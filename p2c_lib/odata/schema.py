@@ -25,7 +25,7 @@ class Column:
     ``wire`` is the property name in JSON where it differs from ``name`` (a Sales lookup ``x`` travels as
     ``_x_value``). ``choices`` maps a choice's value to its label (Sales) or a member's number to its name (F&O).
     ``targets`` are the logical names of the tables a lookup may point to. ``day`` marks an F&O date, which travels as a
-    moment at noon and is a day in Arrow. ``places`` are the decimals a service keeps of a number that is written; for money
+    moment at noon and is a day in Arrow. ``places`` are the decimals a service keeps of a number; for money
     ``places_by`` says who sets them: the ``attribute`` itself, the ``organisation`` or the row's ``currency``. The
     Arrow type always has room for more. ``several`` marks a list of choices: a text of their numbers, ``1,2``.
     ``behavior`` is that of a Sales date: ``UserLocal`` (a moment, which everybody sees in a zone of his own),
