@@ -79,7 +79,8 @@ def _without_accents(parts: str) -> str:
 @cache
 def _spacing_accents() -> tuple[dict[int, int], dict[int, int]]:
     """Spacing accents to places nobody uses, and back."""
-    signs = [c for c in range(0x80, 0x3100) if unicodedata.decomposition(chr(c)).startswith("<compat> 0020 ")]
+    whole = {c: unicodedata.normalize("NFKD", chr(c)) for c in range(0x80, 0x10000)}
+    signs = [c for c, parts in whole.items() if parts.startswith(" ") and len(parts) > 1]
     apart = {sign: PRIVATE + n for n, sign in enumerate(signs)}
     return apart, {place: sign for sign, place in apart.items()}
 
