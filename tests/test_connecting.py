@@ -14,6 +14,7 @@ from p2c_lib.config import Workspace, workspace
 from p2c_lib.connecting import ConnectionCheck, Finding, check_connection
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox import process
+from tests.bad_network import heard_server
 
 SECRET = "P2C_TEST_CONNECTING"
 STEPS = (
@@ -108,6 +109,28 @@ def test_the_addresses_of_the_two_systems_exchanged(made: Made, sandbox: process
     found = check_connection("mine", workspace=made(sales=sandbox.finops_url, finops=sandbox.sales_url))
     assert failed(found) == [("sales", "identity"), ("finops", "identity")]
     assert "Is it the other system's?" in of(found, "sales", "identity").remedy
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, {"Content-Type": "text/html"}, b"<title>Sign in to your account</title>"), "Sign in to your account"),
+        ((302, {"Location": "https://login.microsoftonline.com/x"}, b""), "sign in at login.microsoftonline.com"),
+        ((200, {"Content-Type": "application/json"}, b'{"status":"healthy"}'), "which is not what F&O says"),
+    ],
+)
+def test_what_answers_in_the_place_of_the_system_is_named_with_what_to_look_at(
+    made: Made, answer: tuple[int, dict[str, str], bytes], words: str
+) -> None:
+    def say(_method: str, _path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        return answer if "authorization" in headers else (401, {}, b"")
+
+    with heard_server(say) as url:
+        found = check_connection("mine", workspace=made(finops=url))
+    assert failed(found) == [("finops", "identity")]
+    assert words in of(found, "finops", "identity").finding
+    assert "p2c.toml" in of(found, "finops", "identity").remedy
+    assert of(found, "", "company").status == "not reached"
 
 
 def test_an_address_copied_with_its_path(made: Made, sandbox: process.Running) -> None:
