@@ -127,6 +127,7 @@ def test_a_cluster_tells_the_money_at_stake() -> None:
         ("acme", "ACME", {"upper": None}),
         ("Cafe\u0301", "Café", {"normal_form": "NFC"}),
         ("Northwind Traders Ltd", "Northwind Traders", {"truncate": 17}),
+        ("Northwind 😀 Traders Ltd", "Northwind 😀 Traders", {"truncate": 20}),
     ],
 )
 def test_a_transform_is_proposed_where_it_does_it_all(expected: str, actual: str, step: dict[str, Any]) -> None:

@@ -363,6 +363,21 @@ def test_text_that_is_too_long_follows_the_switch(tmp_path: Path):
     assert outcomes == {"accept": 150, "truncate": 100, "reject": 0}
 
 
+def test_a_text_is_as_long_as_its_utf_16_and_never_ends_in_half_a_character(tmp_path: Path):
+    finops = build(tmp_path, string_overflow="truncate")
+    names = {"C-1": "x" * 98 + "😀", "C-2": "x" * 99 + "😀", "C-3": "😀" * 60}
+    kept = {
+        key: json.loads(finops.send("POST", "CustomersV2", customer(key, OrganizationName=name)).body)
+        for key, name in names.items()
+    }
+    assert {key: row["OrganizationName"] for key, row in kept.items()} == {
+        "C-1": "x" * 98 + "😀",
+        "C-2": "x" * 99,
+        "C-3": "😀" * 50,
+    }
+    assert finops.refused("POST", "CustomersV2", customer("😀" * 11))[0] == 400
+
+
 @pytest.mark.parametrize("form", ["skip", "skiptoken"])
 def test_pages_follow_next_links_to_the_end_without_loss(tmp_path: Path, form: str):
     finops = build(tmp_path, next_link=form, page_size=7)
