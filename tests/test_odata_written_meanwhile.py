@@ -249,6 +249,18 @@ def quiet(store: Store, shape: Shape, rows: int) -> Meanwhile:
     return at
 
 
+@pytest.mark.parametrize("top", [7, 8, 60, 90, 200])
+@pytest.mark.parametrize("order", [(), ("CustomerGroupId desc",)])
+def test_the_first_rows_come_too_where_the_service_does_not_compare_keys(
+    store: Store, portal: BlockingPortal, top: int, order: tuple[str, ...]
+) -> None:
+    at, key = quiet(store, GROUPS, 90), ("dataAreaId", "CustomerGroupId")
+    with reader(store, portal, at, page_size=1000) as (client, _):
+        whole = read(client, Query("CustomerGroups", key, orderby=order))
+    with reader(store, portal, at, page_size=7, text_ranges="reject") as (client, _):
+        assert read(client, Query("CustomerGroups", key, orderby=order, top=top)) == whole[:top]
+
+
 @pytest.mark.parametrize("top", [1, 7, 8, 20, 90, 200])
 def test_the_first_rows_are_the_same_in_pages_as_at_once(store: Store, portal: BlockingPortal, top: int) -> None:
     at, key = quiet(store, GROUPS, 90), ("dataAreaId", "CustomerGroupId")

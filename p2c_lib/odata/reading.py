@@ -153,7 +153,7 @@ class Reading:
         if self._held is None:
             raise self._incomplete("the read cannot be gone on with where it was cut off")
         self._overlaps, self._paging = True, None
-        bare = first_url(self._wide, self._schema, self._client.dialect)
+        bare = first_url(replace(self._wide, top=None), self._schema, self._client.dialect)
 
         def url(at: int) -> str:
             return f"{bare}&$skip={at}" if at else bare
@@ -167,7 +167,13 @@ class Reading:
         strand, top = self.strands[0], self.query.top or 0
         progress = Progress(self.query.entity_set, self.first)
         while strand.url is not None and strand.rows < top:
-            page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
+            try:
+                page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
+            except Rejected:
+                if strand.pages > 1:
+                    raise
+                yield from self._overlapping()  # the service does not compare this key by size
+                return
             progress.check(page)
             yield 0, page
 
