@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from anyio.from_thread import BlockingPortal
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata import Client, Query
 from p2c_lib.odata.keyset import KeyOrder, rows_from_end
+from p2c_lib.odata.query import Page
+from p2c_lib.odata.reading import Reading
 from p2c_lib.odata.snapshot import gather
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
@@ -114,10 +118,10 @@ class Meanwhile:
     def key(self, row: Row) -> Key:
         return tuple(row.get(name) or "" for name in self.entity.key)
 
-    def fill(self, count: int) -> None:
+    def fill(self, rows: int) -> None:
         """So many rows before the read."""
         with self.store.write():
-            while len(self.there) < count:
+            while len(self.there) < rows:
                 self._create()
         self.stood = dict(self.there)
 
@@ -338,6 +342,85 @@ def test_a_read_under_writes_goes_on_where_it_was_cut_off(store: Store, portal: 
         at.judge(whole.table.to_pylist())
         resumed += whole.resumed > 0
     assert resumed > len(SEEDS) // 2
+
+
+@pytest.mark.parametrize("kind", ["two texts", "a guid"])
+def test_rows_that_came_and_went_while_a_read_was_cut_off_are_no_error(
+    store: Store, portal: BlockingPortal, kind: str
+) -> None:
+    """As many rows come as go: the count stands still, and the rows of the read are others."""
+    for seed in SEEDS:
+        emptied(store, SHAPES[kind])
+        at = Meanwhile(store, SHAPES[kind], seed, rate=0.0)
+        at.fill(90)
+        with reader(store, portal, at, page_size=7) as (client, _):
+            query = Query(at.shape.entity_set, columns(client, at.shape), page_size=7)
+            cut = Reading(client, query)
+            rows = [row for page in islice(cut.pages(), 5) for row in page.table.to_pylist()]
+            state = json.loads(json.dumps(cut.state()))
+            with store.write():
+                for key in at.chance.sample(sorted(at.there, key=str), 4):
+                    del at.stood[key]
+                    store.delete(at.entity, at.there.pop(key))
+                while len(at.there) < 90:
+                    at._create()
+            rows += [row for page in Reading.of(client, query, state).pages() for row in page.table.to_pylist()]
+        at.judge(rows)
+
+
+def test_a_read_that_goes_on_and_lacks_rows_is_an_error(
+    store: Store, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = quiet(store, GROUPS, 90)
+    with reader(store, portal, at, page_size=7) as (client, _):
+        query = Query("CustomerGroups", columns(client, GROUPS))
+        cut = Reading(client, query)
+        next(cut.pages())
+        monkeypatch.setattr(Client, "count", lambda *_: 95)
+        whole = Reading._first_page
+
+        def counted(self: Reading) -> Page | None:
+            page = whole(self)
+            self.server_count = 95
+            return page
+
+        monkeypatch.setattr(Reading, "_first_page", counted)
+        with pytest.raises(IncompleteRead, match="90 rows came, but the service counts 95"):
+            list(Reading.of(client, query, {**cut.state(), "server_count": 95}).pages())
+
+
+class Steady:
+    """Deletes a row at the end before the second page of each read, and creates one at the front before each count."""
+
+    def __init__(self, store: Store, rows: int, *, gone: int) -> None:
+        self.store, self.entity, self.new, self.gone = store, entities("sales")["accounts"], count(1), gone
+        with store.write():
+            self.old = [store.insert(self.entity, self.row(f"f{n:07x}")) for n in range(rows)]
+
+    def row(self, first: str) -> Row:
+        return {"accountid": f"{first}-0000-4000-8000-000000000000", "name": "x"}
+
+    def between(self, request: httpx.Request) -> None:
+        asked = str(request.url)
+        if "/accounts?" not in asked:
+            return
+        with self.store.write():
+            if "skiptoken" in asked:
+                for _ in range(self.gone):
+                    self.store.delete(self.entity, self.old.pop())
+            elif "top=1" in asked:
+                for _ in range(self.gone):
+                    self.store.insert(self.entity, self.row(f"{next(self.new):08x}"))
+
+
+def test_a_count_that_stands_still_while_rows_come_and_go_is_no_error(store: Store, portal: BlockingPortal) -> None:
+    steady = Steady(store, 30, gone=2)
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", steady.between) as (client, _):
+        reading = Reading(client, Query("accounts", ("name",), page_size=20))
+        rows = [row["@id"] for page in reading.pages() for row in page.table.to_pylist()]
+    assert len(rows) == len(set(rows)) >= 28
+    assert reading.server_count in (None, len(rows))
 
 
 def test_what_changed_after_it_was_read_is_told_by_the_next_token(store: Store, portal: BlockingPortal) -> None:

@@ -69,6 +69,7 @@ class Reading:
         self._paging = KeyPaging(client, self._wide, order) if order is not None else None
         self._held = HeldKeys(keys) if keys else None
         self._overlaps = by_key and order is None and bool(keys)
+        self._resumed = False  # then the keys of the pages before are not among those held
         self.strands: list[Strand] = []
         self.server_count: int | None = None
         self.note = ""
@@ -81,8 +82,7 @@ class Reading:
         reading = cls(client, query)
         reading.strands = [Strand(**strand) for strand in state["strands"]]
         reading.server_count = state["server_count"]
-        if reading.strands:
-            reading._held = None  # the keys of the pages before are not here
+        reading._resumed = bool(reading.strands)
         return reading
 
     def state(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Reading:
 
     def _overlapping(self) -> Iterator[tuple[int, Page]]:
         """Pages that overlap. Raises IncompleteRead for a read that was cut off: its keys are not here any more."""
-        if self._held is None:
+        if self._held is None or self._resumed:
             raise self._incomplete("the read cannot be gone on with where it was cut off")
         self._overlaps, self._paging = True, None
         bare = first_url(replace(self._wide, top=None), self._schema, self._client.dialect)
@@ -264,30 +264,39 @@ class Reading:
         """Hold the rows against the service's counts before and after the read; both may have moved, the rows too.
 
         Where the rows are fewer or more than either count it is looked at again, and rows that are missing come then.
+        A read that was gone on with knows too few of its keys for that: it is held to be whole, as its pages go by key,
+        where another read agrees with the counts.
         """
         if self.server_count == self.rows:
             return
         counts = _known(self.server_count, self._client.count(self.query))
         if counts and not min(counts) <= self.rows <= max(counts):
-            counts = yield from self._looked_again(counts)
+            counts = self._vouched_for(counts) if self._resumed else (yield from self._looked_again(counts))
         if counts:
             agreed = counts[-1] == self.rows
             self.server_count, self.note = (self.rows, "") if agreed else (None, MOVED)
 
+    def _vouched_for(self, counts: list[int]) -> list[int]:
+        """The counts and one more. Raises IncompleteRead where another read, from the beginning on, is not whole."""
+        for _ in Reading(self._client, self.query).pages():
+            pass
+        return _known(*counts, self._client.count(self.query))
+
     def _looked_again(self, counts: list[int]) -> Generator[Page, None, list[int]]:
         """The rows that another read has and this one has not, and the counts as they were asked for.
 
-        Raises IncompleteRead where the count stands still and does not agree: nobody writes then, and it is wrong, or
-        rows are kept back.
+        Between two reads under writes some rows come and some go: so many may be missing from a count that stands
+        still. Raises IncompleteRead where more are missing, or none moved: the count is wrong, or rows are kept back.
         """
+        moved = 0
         for _ in range(AGAIN if self._held is not None else 0):
             before = self.rows
             came = yield from self._again()
-            wrote = self.rows > before or came < before
+            moved += self.rows - before + max(0, self.rows - came)
             counts = _known(*counts, self._client.count(self.query))
-            if min(counts[-2:]) <= came and (wrote or came <= max(counts[-2:])):
+            if min(counts[-2:]) - moved <= came and (moved or came <= max(counts[-2:])):
                 return counts
-            if not wrote:
+            if not moved:
                 break
         if len(set(counts)) > 1:
             return counts
