@@ -15,6 +15,7 @@ from anyio.from_thread import BlockingPortal
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata import Client, Query, read
+from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.finops import Switches
@@ -217,6 +218,44 @@ def test_a_list_of_entities_is_read_with_all_its_pages(store: Store, portal: Blo
                 client.metadata.set_of("Entity3")
         else:
             assert client.metadata.set_of("Entity3") == "Set3"
+
+
+@contextmanager
+def in_two_pages(
+    store: Store, portal: BlockingPortal, path: str, pages: list[list[dict[str, Any]]], host: str = "sales.test"
+) -> Iterator[Client]:
+    """A client to whom a list of Sales comes in these pages, whose links lead to ``host``."""
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        parts = urlsplit(str(request.url))
+        if parts.path != f"/api/data/v9.2/{path}":
+            return None
+        page = int(parse_qs(parts.query).get("$skiptoken", ["0"])[0])
+        onward = f"http://{host}/api/data/v9.2/{path}?$skiptoken={page + 1}"
+        more = {"@odata.nextLink": onward} if page + 1 < len(pages) else {}
+        return httpx.Response(200, json={"value": pages[page], **more})
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between) as (client, _):
+        yield client
+
+
+def test_currencies_are_read_with_all_their_pages(store: Store, portal: BlockingPortal) -> None:
+    pages = [[{"isocurrencycode": code, "currencyprecision": n}] for code, n in (("USD", 2), ("KWD", 3))]
+    with in_two_pages(store, portal, "transactioncurrencies", pages) as client:
+        assert client.precisions().currencies == {"USD": 2, "KWD": 3}
+    with (
+        in_two_pages(store, portal, "transactioncurrencies", pages, "elsewhere.test") as client,
+        pytest.raises(IncompleteRead, match=r"not at http://sales\.test"),
+    ):
+        client.precisions()
+
+
+def test_a_bulk_message_is_offered_on_whatever_page_of_the_list(store: Store, portal: BlockingPortal) -> None:
+    pages: list[list[dict[str, Any]]] = [[], [{"sdkmessagefilterid": ident("sales", 1)}]]
+    with in_two_pages(store, portal, "sdkmessagefilters", pages) as client:
+        bulk = BulkMessages(client.sender, client.dialect)
+        assert bulk._offered("CreateMultiple", client.schema("accounts"))
 
 
 def test_a_page_that_comes_anew_with_another_end_is_gone_on_from_there(store: Store, portal: BlockingPortal) -> None:

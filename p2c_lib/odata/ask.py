@@ -1,4 +1,4 @@
-"""A question whose answer is one small JSON object: metadata, a count, who answers."""
+"""A question whose answer is one small JSON object: metadata, a count, who answers; or a list, with all its pages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.failures import failure
+from p2c_lib.odata.links import own_link
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Tagged
 
-__all__ = ["ask_json", "ask_tagged"]
+__all__ = ["NEXT", "ask_json", "ask_list", "ask_tagged", "whole_list"]
 
 TRIES = 6
+NEXT = "@odata.nextLink"
+MOST_LIST_PAGES = 1_000  # F&O has some ten thousand entities and Dataverse some thousand tables
 
 
 def ask_json(
@@ -25,6 +28,29 @@ def ask_json(
     stands for, or IncompleteRead for what is no JSON object in the end.
     """
     return _asked(sender, url, headers, target, post=post, once=once).content
+
+
+def ask_list(sender: Sender, url: str, headers: Mapping[str, str], target: str) -> dict[str, Any]:
+    """A list at a URL, its pages put together. Raises as ``ask_json`` and ``whole_list`` do."""
+    return whole_list(sender, ask_json(sender, url, headers, target), url, headers, target)
+
+
+def whole_list(
+    sender: Sender, first: dict[str, Any], url: str, headers: Mapping[str, str], target: str
+) -> dict[str, Any]:
+    """The list that ``first`` is a page of. Raises IncompleteRead for pages that go in a circle, never end, or lead
+    to another host."""
+    rows, seen, link = list(first.get("value") or []), {url}, first.get(NEXT)
+    while link is not None:
+        link = own_link(str(link), sender.connection.url, target)
+        if link in seen or len(seen) >= MOST_LIST_PAGES:
+            said = "go in a circle" if link in seen else f"do not end after {len(seen):,}"
+            raise IncompleteRead(f"{target}: the pages of the service's list {said}.", target=target)
+        seen.add(link)
+        page = ask_json(sender, link, headers, target)
+        rows += page.get("value") or []
+        link = page.get(NEXT)
+    return {**{name: value for name, value in first.items() if name != NEXT}, "value": rows}
 
 
 def ask_tagged(sender: Sender, url: str, headers: Mapping[str, str], target: str, kept: Tagged | None = None) -> Tagged:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
-from p2c_lib.odata.ask import ask_json
+from p2c_lib.odata.ask import ask_list
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import query_string
 from p2c_lib.odata.pace import Stop
@@ -51,7 +51,7 @@ class BulkMessages:
             options = query_string({"$select": "sdkmessagefilterid", "$filter": text})
             url = f"{self._dialect.root}sdkmessagefilters?{options}"
             try:
-                found = ask_json(self._sender, url, self._dialect.headers, "sdkmessagefilters").get("value")
+                found = ask_list(self._sender, url, self._dialect.headers, "sdkmessagefilters").get("value")
             except (NoRoute, NotFound, Rejected, NotAuthorised):
                 found = None
             self._known[mark] = bool(found)

@@ -9,9 +9,8 @@ from typing import Any
 
 from p2c_lib.errors import IncompleteRead, NoRoute, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
-from p2c_lib.odata.ask import ask_json, ask_tagged
+from p2c_lib.odata.ask import NEXT, ask_list, ask_tagged, whole_list
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.links import own_link
 from p2c_lib.odata.precision import Precisions, read_precisions
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
@@ -20,8 +19,6 @@ from p2c_lib.odata.shelf import Shelf
 __all__ = ["Metadata"]
 
 ASKED_AT_ONCE = 6
-NEXT = "@odata.nextLink"
-MOST_LIST_PAGES = 1_000  # F&O has some ten thousand entities and Dataverse some thousand tables
 
 
 class Metadata:
@@ -76,7 +73,7 @@ class Metadata:
         kept = self._shelf.find(url) if self._shelf is not None else None
         answer = ask_tagged(self._sender, url, self._dialect.headers, target, kept)
         if NEXT in answer.content:  # an etag is of one page, so pages are not kept
-            return self._whole_list(answer.content, url, target)
+            return whole_list(self._sender, answer.content, url, self._dialect.headers, target)
         if self._shelf is not None and answer is not kept:
             self._shelf.keep(url, answer)
         return answer.content
@@ -90,21 +87,7 @@ class Metadata:
             return self._precisions
 
     def _rows(self, url: str, target: str) -> dict[str, Any]:
-        return ask_json(self._sender, url, self._dialect.headers, target)
-
-    def _whole_list(self, first: dict[str, Any], url: str, target: str) -> dict[str, Any]:
-        """A list whose pages were put together. Raises IncompleteRead for pages that go in a circle or never end."""
-        rows, seen, link = list(first.get("value") or []), {url}, first.get(NEXT)
-        while link is not None:
-            link = own_link(str(link), self._sender.connection.url, target)
-            if link in seen or len(seen) >= MOST_LIST_PAGES:
-                said = "go in a circle" if link in seen else f"do not end after {len(seen):,}"
-                raise IncompleteRead(f"{target}: the pages of the service's list {said}.", target=target)
-            seen.add(link)
-            page = ask_json(self._sender, link, self._dialect.headers, target)
-            rows += page.get("value") or []
-            link = page.get(NEXT)
-        return {**{name: value for name, value in first.items() if name != NEXT}, "value": rows}
+        return ask_list(self._sender, url, self._dialect.headers, target)
 
     def _names(self) -> dict[str, str]:
         """Every entity set with the logical name of its rows."""
