@@ -186,15 +186,61 @@ def test_what_a_sign_in_answers_was_not_written(
         ("finops", {"@odata.context": "http://x/data/$metadata#Customers", "value": []}),
         ("finops", {"@odata.context": "http://x/data/$metadata"}),
         ("finops", {"value": []}),
+        ("finops", {"@odata.context": "HERE/api/data/v9.2/$metadata", "value": []}),
+        ("finops", {"@odata.context": "http://sales/api/data/v9.2/$metadata", "value": []}),
+        ("finops", {"@odata.context": "http://other.example/data/$metadata", "value": []}),
+        ("finops", {"@odata.context": "HERE/data/$metadata#x", "value": []}),
+        ("finops", {"@odata.context": "$metadata", "value": []}),
     ],
 )
 def test_json_that_does_not_say_who_answers_is_nobody(app: App, body: dict[str, object]) -> None:
-    with told_server(lambda *_: (200, JSON, json.dumps(body).encode())) as url:
+    at = [""]
+    with told_server(lambda *_: (200, JSON, json.dumps(body).replace("HERE", at[0]).encode())) as url:
+        at[0] = url
         here = Connection("x", app, url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
         with Client(here) as client:
             client.sender._users[0].tokens._fetch = lambda: ("t", 3600.0)
             with pytest.raises(NotTheService, match="which is not what"):
                 client.identity()
+
+
+@pytest.mark.parametrize("app", ["sales", "finops"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"Content-Type": "text/plain; charset=utf-8"}, b"It works."),
+        (200, {"Content-Type": "application/javascript"}, b"location = '/login'"),
+        (200, {"Content-Type": "text/plain"}, b""),
+        (204, {}, b""),
+        (200, JSON, b"[]"),
+        (200, JSON, b"OK"),
+    ],
+)
+def test_an_answer_that_is_no_json_is_nobody(app: App, answer: tuple[int, dict[str, str], bytes]) -> None:
+    with told_server(lambda *_: answer) as url:
+        here = Connection("x", app, url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
+        with Client(here) as client:
+            with pytest.raises(NotTheService) as raised:
+                client.identity()
+            assert "address" in str(raised.value.hint)
+            if answer[1] is not JSON:
+                with pytest.raises(NotTheService, match="and no JSON"):
+                    client.schema(SETS[app][0])
+
+
+@pytest.mark.parametrize("document", ["HERE/data/$metadata", "HTTP://LOCALHOST:PORT/data/$metadata"])
+def test_the_service_document_may_spell_its_own_host_otherwise(document: str) -> None:
+    at = [""]
+
+    def say(*_: str) -> tuple[int, dict[str, str], bytes]:
+        context = document.replace("HERE", at[0]).replace("PORT", at[0].rpartition(":")[2])
+        return 200, JSON, json.dumps({"@odata.context": context, "value": []}).encode()
+
+    with told_server(say) as own:
+        at[0] = url = own.replace("127.0.0.1", "localhost")
+        here = Connection("x", "finops", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
+        with Client(here) as client:
+            assert client.identity().url == url
 
 
 @pytest.mark.parametrize(

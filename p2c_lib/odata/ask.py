@@ -7,7 +7,7 @@ from typing import Any
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.characters import plain_json
-from p2c_lib.odata.failures import failure
+from p2c_lib.odata.failures import failure, not_json
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Tagged
@@ -25,7 +25,8 @@ def ask_json(
     """The JSON object at a URL, or the answer to what is posted there; one that arrives damaged is asked for again.
 
     With ``once`` nothing is sent a second time that the service may have begun with. Raises what the service's error
-    stands for, or IncompleteRead for what is no JSON object in the end.
+    stands for, NotTheService for what does not even call itself JSON, or IncompleteRead for what is no JSON object in
+    the end.
     """
     return _asked(sender, url, headers, target, post=post, once=once).content
 
@@ -80,7 +81,9 @@ def _asked(
             raise failure(answer.status, answer.headers, answer.body, target)
         try:
             return Tagged(answer.headers.get("etag", ""), _object(answer.body, target))
-        except IncompleteRead:
+        except IncompleteRead as error:
+            if post is None and (other := not_json(answer.status, answer.headers, target)):
+                raise other from error
             if attempt + 1 == tries:
                 raise
     raise IncompleteRead(f"{target}: no answer.", target=target)

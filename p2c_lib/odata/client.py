@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.display import text_of, texts
-from p2c_lib.errors import FrameError, NotFound
+from p2c_lib.errors import FrameError, IncompleteRead, NotFound
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.odata.among import Asked, among
 from p2c_lib.odata.ask import ask_json
@@ -23,7 +23,7 @@ from p2c_lib.odata.bulk import BulkMessages
 from p2c_lib.odata.changes import Changes, changes_since
 from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
-from p2c_lib.odata.identity import Identity, of_finops, of_sales
+from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.pace import Stop, never
 from p2c_lib.odata.package import PackageResult, load_package, package_result
@@ -238,7 +238,10 @@ class Client:
         here, finops = self.connection, self.connection.app == "finops"
         target = "service document" if finops else "WhoAmI"
         url = self.dialect.root if finops else f"{self.dialect.root}WhoAmI"
-        said = ask_json(self.sender, url, self.dialect.headers, target)
+        try:
+            said = ask_json(self.sender, url, self.dialect.headers, target)
+        except IncompleteRead as error:
+            raise no_answer(here, target) from error
         return of_finops(here, said) if finops else of_sales(here, said)
 
     def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:

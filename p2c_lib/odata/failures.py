@@ -127,6 +127,18 @@ def not_the_service(status: int, headers: Mapping[str, str], body: bytes, target
     return _stranger(status, headers, target, f"a web page{said} came with status {status}, and no JSON.")
 
 
+def not_json(status: int, headers: Mapping[str, str], target: str) -> NotTheService | None:
+    """The error for a good answer that does not call itself JSON, where JSON was asked for and none came; else None.
+
+    One that says nothing of its kind may be the service's own, damaged on its way.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if status != 204 and (not kind or "json" in kind):
+        return None
+    came = f"something of type {kind[:80]}" if kind else "nothing"
+    return _stranger(status, headers, target, f"{came} came with status {status}, and no JSON.")
+
+
 def _elsewhere(headers: Mapping[str, str]) -> str:
     host = urlsplit(headers.get("location", "")).netloc.rpartition("@")[2].lower()[:120]
     if host.startswith(SIGN_IN) or "login" in host:

@@ -8,11 +8,12 @@ from typing import Any
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import NotTheService
-from p2c_lib.service_url import host_of
+from p2c_lib.service_url import host_of, moved, same_service
 
-__all__ = ["Identity", "of_finops", "of_sales"]
+__all__ = ["Identity", "no_answer", "of_finops", "of_sales"]
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
+DOCUMENT = "/data/$metadata"  # what F&O's service document says that it is of
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class Identity:
 
 
 def of_finops(here: Connection, said: Mapping[str, Any]) -> Identity:
-    """The identity behind F&O's service document. Raises NotTheService for JSON that is none."""
+    """The identity behind F&O's service document. Raises NotTheService for JSON that is none, or another service's."""
     context, sets = said.get("@odata.context"), said.get("value")
-    if isinstance(context, str) and context.endswith("$metadata") and isinstance(sets, list):
-        return Identity(here.app, here.url, host_of(here.url), here.client_id)
-    raise _stranger(here, "service document", f"names no entity sets but {_named(said)}")
+    if not isinstance(context, str) or not isinstance(sets, list):
+        raise _stranger(here, "service document", f"names no entity sets but {_named(said)}")
+    if not same_service(context, here.url) or moved(context, here.url) != moved(f"{here.url}{DOCUMENT}", here.url):
+        raise _stranger(here, "service document", f"is of {context[:200]}, not of {here.url}{DOCUMENT}")
+    return Identity(here.app, here.url, host_of(here.url), here.client_id)
 
 
 def of_sales(here: Connection, said: Mapping[str, Any]) -> Identity:
@@ -39,6 +42,11 @@ def of_sales(here: Connection, said: Mapping[str, Any]) -> Identity:
     if all(each and each != NOBODY for each in told):
         return Identity(here.app, here.url, *told)
     raise _stranger(here, "WhoAmI", f"names no OrganizationId and UserId but {_named(said)}")
+
+
+def no_answer(here: Connection, target: str) -> NotTheService:
+    """The error for an answer that is no JSON object however often it is asked for."""
+    return _stranger(here, target, "is no JSON object")
 
 
 def _named(said: Mapping[str, Any]) -> str:
