@@ -153,6 +153,57 @@ def test_rows_that_come_round_at_another_place_of_the_page_are_noticed_too(
         assert len(transport.reads("accounts")) <= 20
 
 
+def versioned(app: App, ident_of: int, version: int) -> dict[str, Any]:
+    return {**row(app, ident_of), "@odata.etag": f'W/"{version}"'}
+
+
+@BOTH
+@pytest.mark.parametrize("rows", [1, 7])
+def test_the_same_rows_in_ever_new_versions_are_an_error(
+    store: Store, portal: BlockingPortal, app: App, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "MOST_PAGES", 400)
+
+    def say(number: int, _url: str) -> dict[str, Any]:
+        return {"value": [versioned(app, number % rows, number)], "@odata.nextLink": link(app, number + 1)}
+
+    with told(store, portal, app, say) as (client, transport):
+        with pytest.raises(IncompleteRead, match=r"rows that had come before|the pages go in a circle"):
+            keys(client)
+        assert len(transport.reads(SETS[app][0])) < 120
+
+
+def test_changes_of_the_same_rows_in_ever_new_versions_are_an_error_and_a_row_told_twice_is_not(
+    store: Store, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "MOST_PAGES", 400)
+
+    def endless(number: int, _url: str) -> dict[str, Any]:
+        return {"value": [versioned("sales", number % 7, number)], "@odata.nextLink": link("sales", number + 1)}
+
+    with told(store, portal, "sales", endless) as (client, transport):
+        with pytest.raises(IncompleteRead, match="rows that had come before"):
+            client.changes("accounts", ("accountid",))
+        assert len(transport.reads("accounts")) < 120
+
+    def again(number: int, _url: str) -> dict[str, Any]:
+        rows = [versioned("sales", number % 7, number)]
+        onward = {"@odata.nextLink": link("sales", number + 1)} if number < 90 else {}
+        return {"value": rows, **(onward or {"@odata.deltaLink": link("sales", 99)})}
+
+    with told(store, portal, "sales", again) as (client, _):
+        assert client.changes("accounts", ("accountid",)).table.num_rows == 7
+
+
+def test_first_rows_in_which_a_row_comes_twice_are_an_error(store: Store, portal: BlockingPortal) -> None:
+    def say(number: int, _url: str) -> dict[str, Any]:
+        rows = [versioned("finops", 0, number), row("finops", number + 1)]
+        return {"value": rows, "@odata.nextLink": link("finops", number + 1)}
+
+    with told(store, portal, "finops", say) as (client, _), pytest.raises(IncompleteRead, match="came twice"):
+        list(client.read(Query("Currencies", ("CurrencyCode",), top=5)))
+
+
 def test_a_row_that_comes_twice_on_pages_that_end_is_an_error(store: Store, portal: BlockingPortal) -> None:
     def say(number: int, _url: str) -> dict[str, Any]:
         rows = [row("sales", n) for n in ((0, 1, 2), (3, 1, 4))[number % 2]]

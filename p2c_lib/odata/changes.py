@@ -83,7 +83,7 @@ def _tracked(
     query = Query(schema.entity_set, tuple(columns))
     decoder = Decoder(query, schema, empty_is_null=client.dialect.empty_is_null, tracked=True)
     headers: Mapping[str, str] = {**client.dialect.headers, **(TRACK if whole else {})}
-    chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set)
+    chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set, keys=("@id",))
     tables, deleted, token = [decoder.empty()], list[str](), None
     for page in chain.pages(url):
         tables.append(page.table)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.decode import Decoder
@@ -25,6 +26,7 @@ TRIES = 6
 EMPTY_PAGES = 1_000
 # At the service's own 5,000 rows a page this is 500 million: far more than any table that is read over OData.
 MOST_PAGES = 100_000
+NOTHING_NEW = 100  # pages in a row: a row may come again where its order or its change is told again meanwhile
 TAIL = 32_768
 _TAIL_LINK = re.compile(
     rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")\s*(?:,\s*"@odata\.[\w.]+"\s*:\s*[^,{}\[\]]+)*\}\s*$'
@@ -73,11 +75,13 @@ class Chain:
         target: str,
         depth: int | None = None,
         step: Step | None = None,
+        keys: Sequence[str] = (),
     ) -> None:
         self._sender, self._decoder, self._crew = sender, decoder, crew
         self._headers, self._target = headers, target
         self._depth = depth or DEPTH
         self._step = step or (lambda _body, link: link)
+        self._keys = tuple(keys)
 
     def one(self, url: str) -> Page:
         """The page at ``url``, and no other."""
@@ -85,7 +89,7 @@ class Chain:
 
     def pages(self, url: str) -> Iterator[Page]:
         """The pages from ``url`` on. Raises IncompleteRead when one cannot be had whole, or they lead nowhere."""
-        progress = Progress(self._target, url)
+        progress = Progress(self._target, url, self._keys)
         fetched: Future[bytes] | None = self._crew.wire.submit(self.fetch, url)
         ahead: deque[_Ahead] = deque()
         while fetched is not None or ahead:
@@ -160,15 +164,20 @@ class Progress:
     """Holds the pages of a chain against going nowhere.
 
     A chain ends with IncompleteRead when an address comes again, when a page begins with the same row in the same
-    version as an earlier one (of finitely many rows an endless chain must repeat one), after ``EMPTY_PAGES`` pages in a
-    row without any row, and after ``MOST_PAGES`` pages.
+    version as an earlier one (of finitely many rows an endless chain must repeat one), after ``NOTHING_NEW`` pages in a
+    row that each begin with a row, told by its ``keys``, that an earlier one began with in whatever version, after
+    ``EMPTY_PAGES`` pages in a row without any row, and after ``MOST_PAGES`` pages.
+
+    What is kept to compare with is an address, a digest and a key for each page: it grows with the pages, not with
+    their rows, and is bounded by ``MOST_PAGES``.
     """
 
-    def __init__(self, target: str, url: str) -> None:
-        self._target = target
+    def __init__(self, target: str, url: str, keys: Sequence[str] = ()) -> None:
+        self._target, self._names = target, tuple(keys)
         self._urls = {url}
-        self._begins: set[tuple[object, ...]] = set()
-        self._empty = self._pages = 0
+        self._begins: set[bytes] = set()
+        self._keys: set[tuple[object, ...]] = set()
+        self._empty = self._pages = self._idle = 0
 
     def check(self, page: Page) -> None:
         """Raise IncompleteRead where this page shows that the chain goes nowhere."""
@@ -184,9 +193,20 @@ class Progress:
         self._empty = 0 if begins else self._empty + 1
         if self._empty > EMPTY_PAGES:
             raise self._nowhere(f"{self._empty:,} pages in a row were empty, and each named a next one")
-        if begins and begins in self._begins:
+        version = blake2b(repr(begins).encode(), digest_size=16).digest()
+        if begins and version in self._begins:
             raise self._nowhere("a page brings the same rows as an earlier one")
-        self._begins.add(begins)
+        self._begins.add(version)
+        self._check_key(page)
+
+    def _check_key(self, page: Page) -> None:
+        key = _first_key(page, self._names)
+        if not key:
+            return
+        self._idle = self._idle + 1 if key in self._keys else 0
+        if self._idle >= NOTHING_NEW:
+            raise self._nowhere(f"{self._idle:,} pages in a row brought rows that had come before")
+        self._keys.add(key)
 
     def _nowhere(self, said: str) -> IncompleteRead:
         return IncompleteRead(
@@ -200,6 +220,13 @@ def _begins(page: Page) -> tuple[object, ...]:
     """What a page begins with: its first row, or the first of its deletions; nothing for an empty one."""
     if page.table.num_rows:
         return tuple(column[0].as_py() for column in page.table.columns)
+    return ("deleted", page.deleted[0]) if page.deleted else ()
+
+
+def _first_key(page: Page, names: Sequence[str]) -> tuple[object, ...]:
+    """The key of a page's first row, or the id of its first deletion; nothing where the page or the read has none."""
+    if page.table.num_rows:
+        return tuple(page.table.column(name)[0].as_py() for name in names)
     return ("deleted", page.deleted[0]) if page.deleted else ()
 
 

@@ -67,6 +67,7 @@ class Reading:
         self._wide = replace(query, select=(*query.select, *self._added))
         self._decoder = Decoder(self._wide, self._schema, empty_is_null=client.dialect.empty_is_null)
         self._paging = KeyPaging(client, self._wide, order) if order is not None else None
+        self._keys = tuple(keys)
         self._held = HeldKeys(keys) if keys else None
         self._overlaps = by_key and order is None and bool(keys)
         self._resumed = False  # then the keys of the pages before are not among those held
@@ -113,7 +114,7 @@ class Reading:
             beyond = 0 if self.query.top is None else self.rows - self.query.top
             if beyond >= 0 and self.query.top is not None:
                 yield replace(page, table=page.table.slice(0, page.table.num_rows - beyond))
-                return
+                break
             yield page
         if self._held is not None and not self._held.distinct():
             raise self._incomplete("a row came twice, under two next links")
@@ -165,7 +166,7 @@ class Reading:
     def _to_the_top(self) -> Iterator[tuple[int, Page]]:
         """F&O's first rows beyond a page: each further page is asked for no more than what is left."""
         strand, top = self.strands[0], self.query.top or 0
-        progress = Progress(self.query.entity_set, self.first)
+        progress = Progress(self.query.entity_set, self.first, self._keys)
         while strand.url is not None and strand.rows < top:
             try:
                 page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
@@ -258,7 +259,16 @@ class Reading:
         if self._paging is not None and number is not None:
             step = self._paging.step(number, self.strands[number].within, borders if borders is not None else [])
         headers = {**client.dialect.headers, **prefer(self.query)}
-        return Chain(client.sender, self._decoder, client.crew, headers, target=target, depth=depth, step=step)
+        return Chain(
+            client.sender,
+            self._decoder,
+            client.crew,
+            headers,
+            target=target,
+            depth=depth,
+            step=step,
+            keys=self._keys,
+        )
 
     def _agreed(self) -> Iterator[Page]:
         """Hold the rows against the service's counts before and after the read; both may have moved, the rows too.
