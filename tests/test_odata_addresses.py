@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.config import Connection, Secret
-from p2c_lib.errors import Duplicate, FrameError, NoRoute, NotFound, UnknownName, Unsendable, UrlTooLong
+from p2c_lib.errors import Duplicate, FrameError, NoRoute, NotFound, NotSent, UnknownName, Unsendable, UrlTooLong
 from p2c_lib.odata import Client, Query, Write, WriteResult
 from p2c_lib.odata.failures import failure
 from p2c_lib.sandbox.store import Store
@@ -308,6 +309,80 @@ def test_what_is_wrong_with_every_row_is_raised_before_anything_is_sent(
             with pytest.raises(FrameError, match="cannot upsert"):
                 client.write([good, Write("upsert", rows.entity_set, rows.at("A"), {})])
         assert rows.there() == {"A": "new"}
+
+
+def unsent(results: list[WriteResult], bad: int) -> None:
+    """The first write is done, each other ends by itself and was never sent."""
+    assert [result.ok for result in results] == [True] + [False] * bad
+    assert {(type(result.error), result.status) for result in results[1:]} == {(Unsendable, 0)}
+
+
+BEFORE, AFTER = timezone(timedelta(hours=2)), timezone(timedelta(hours=-2))
+BEYOND = [datetime.min.replace(tzinfo=BEFORE), datetime.max.replace(tzinfo=AFTER)]
+
+
+@pytest.mark.parametrize("value", [*BEYOND, 10**5000, -(10**5000)], ids=["early", "late", "great", "small"])
+def test_a_value_that_has_no_text_ends_by_itself(app: str, value: object, store: Store, portal: BlockingPortal) -> None:
+    with opened(app, store, portal) as client:
+        rows = Rows(client)
+        rows.create("A", "B")
+        bad = Write("update", rows.entity_set, rows.at("B"), {rows.text: value})
+        unsent(client.write([rows.update("A"), bad]), 1)
+
+
+def test_a_key_that_cannot_be_asked_for_ends_by_itself(store: Store, portal: BlockingPortal) -> None:
+    """Keys with a ``/`` are looked up by filter; what is wrong with one of them is told of it alone."""
+    with sales_client(store, portal) as client:
+        rows = Rows(client)
+        rows.create("A/1")
+        for op in ("update", "upsert", "delete"):
+            good = rows.update("A/1", op)
+            keys: list[dict[str, object]] = [
+                {"accountnumber": "A/\ud800"},
+                {"name": "x/y", "createdon": "no day"},
+                {"name": "x/y", "createdon": BEYOND[0]},
+                {"name": "x/y", "createdon": "0001-01-01T00:00:00+02:00"},
+                {"name": "x/y", "numberofemployees": "abc"},
+                {"name": "x/y", "numberofemployees": 10**5000},
+            ]
+            unsent(client.write([good, *(Write(op, "accounts", key, {}) for key in keys)]), len(keys))  # type: ignore[arg-type]
+            assert rows.there() == {"A/1": op}
+
+
+def test_a_key_too_long_to_be_asked_for_leaves_the_others_be(store: Store, portal: BlockingPortal) -> None:
+    with sales_client(store, portal) as client:
+        rows = Rows(client)
+        rows.create("A/1", "A/2")
+        long = "é/" * 20_000
+        writes = [rows.update("A/1"), rows.update(long), rows.update("A/2")]
+        table = rows.table("A/1", long, "A/2", name=["t"] * 3)
+        for results in (client.write(writes), client.write_table("update", "accounts", table, key=[rows.key])):
+            assert [result.ok for result in results] == [True, False, True]
+            assert isinstance(results[1].error, NotSent)
+        assert rows.there() == {"A/1": "t", "A/2": "t"}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, -(10**6), 2**31 - 1], pa.date32()),
+        pa.array([0, 2**62, -(2**62)], pa.timestamp("us")),
+        pa.array([0, 2**62, -(2**62)], pa.timestamp("s", "UTC")),
+        pa.array([0, 2**62, -(2**62)], pa.timestamp("ms")),
+    ],
+)
+def test_days_of_no_year_end_by_themselves(app: str, column: pa.Array, store: Store, portal: BlockingPortal) -> None:
+    with opened(app, store, portal) as client:
+        schema = client.schema("salesorders" if app == "sales" else "CDSSalesQuotationHeaders")
+        name = next(c.name for c in schema.columns.values() if c.edm == "Edm.DateTimeOffset" or c.is_day)
+        text = next(n for n in schema.key if n != "dataAreaId")
+        company = {} if app == "sales" else {"dataAreaId": ["usmf"] * 3}
+        keys = [f"{n}1111111-1111-1111-1111-111111111111" for n in "123"]
+        table = pa.table({**company, text: keys, name: column})
+        key = [*company, text]
+        results = client.write_table("update", schema.entity_set, table, key=key)
+        assert [type(r.error) for r in results[1:]] == [Unsendable] * 2
+        assert not isinstance(results[0].error, Unsendable)  # it was sent; there is no such row
 
 
 # -- 404 is not 404 --------------------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ def _as_held(schema: EntitySchema, name: str, value: object) -> object:
     if column.edm == "Edm.DateTimeOffset" and isinstance(value, str | date):
         moment = datetime.fromisoformat(literal(value, column))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    literal(value, column)  # which tells of a value that no filter can hold
     return value
 
 

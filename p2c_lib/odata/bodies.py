@@ -14,8 +14,9 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import shown, why_refused
 from p2c_lib.odata.dialect import Dialect
+from p2c_lib.odata.literals import GREATEST
 from p2c_lib.odata.schema import Column, EntitySchema, several_text
-from p2c_lib.odata.writes import Write
+from p2c_lib.odata.writes import OutOfYears, Write
 
 __all__ = ["Bodies"]
 
@@ -160,6 +161,8 @@ def render(value: object, column: Column) -> str:
     if column.several and isinstance(value, (list, tuple, set, frozenset)):
         text = several_text(value)
         return "null" if text is None else quoted(text)
+    if isinstance(value, OutOfYears):
+        raise FrameError(f"{column.name}: {value} is outside the years 1 to 9999.", hint="Give a day inside them.")
     write = _BY_TYPE.get(type(value))
     if write is not None:
         return write(value, column)
@@ -185,6 +188,8 @@ def sendable(text: str, name: str) -> str:
 
 
 def _number(value: object, column: Column) -> str:
+    if isinstance(value, int) and abs(value) > GREATEST:
+        raise FrameError(f"{column.name}: a whole number of {value.bit_length()} bits is none that a service takes.")
     if isinstance(value, float) and not math.isfinite(value):
         raise FrameError(f"{column.name}: {value} is no number a service takes.")
     if isinstance(value, float) and value.is_integer() and column.edm in {"Edm.Int32", "Edm.Int64"}:
@@ -198,9 +203,12 @@ def _exact(value: object, column: Column) -> str:
     return text_of(value) or "null"
 
 
-def _moment(value: object, _column: Column) -> str:
+def _moment(value: object, column: Column) -> str:
     assert isinstance(value, datetime)
-    moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise FrameError(f"{column.name}: {value} is outside the years 1 to 9999 in UTC.") from None
     return f'"{moment.replace(tzinfo=None).isoformat()}Z"'
 
 

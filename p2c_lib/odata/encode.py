@@ -27,6 +27,8 @@ NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
 ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f]"
 ROWS_AT_ONCE = 20_000
+PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
 
 
 def members_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool) -> pa.ChunkedArray:
@@ -87,6 +89,8 @@ def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bod
 
 
 def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | None:
+    if (beyond := out_of_years(values)) is not None:
+        return pc.or_(beyond, pc.is_null(values))
     missing = pc.is_null(values, nan_is_null=True)
     odd = [] if name in schema.optional else [missing]
     column = schema.column(name)
@@ -99,6 +103,20 @@ def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | No
             bad = [each for each in pc.unique(text).to_pylist() if not _has_literal(schema, name, each)]
             odd.append(pc.is_in(text, value_set=pa.array(bad, pa.string())))
     return reduce(pc.or_, odd) if odd else None
+
+
+def out_of_years(values: pa.Array) -> pa.Array | None:
+    """Which days and moments of a column are outside the years 1 to 9999; None where none is."""
+    kind = values.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return None
+    unit = PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit] if not pa.types.is_date32(kind) else 1
+    counts = values.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
+    if unit >= PER_DAY["ns"]:
+        return None  # 64 bits of nanoseconds end in the year 2262
+    beyond = pc.or_(pc.less(counts, FIRST_DAY * unit), pc.greater_equal(counts, DAY_AFTER * unit))
+    beyond = pc.fill_null(beyond, fill_value=False)
+    return beyond if pc.any(beyond).as_py() else None
 
 
 def _has_literal(schema: EntitySchema, name: str, value: object) -> bool:
@@ -115,6 +133,8 @@ def _odd_value(values: pa.Array, name: str, bodies: Bodies) -> pa.Array | None:
         return _odd_value(values.cast(values.type.value_type), name, bodies)
     if pa.types.is_floating(values.type):
         return pc.invert(pc.fill_null(pc.is_finite(values), fill_value=True))
+    if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type):
+        return out_of_years(values)
     column = bodies.place(name)[1]
     if column is None or not column.targets:
         return refused(values) if _is_text(values.type) else None

@@ -14,6 +14,7 @@ from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.schema import Column, EntitySchema
 
 __all__ = [
+    "GREATEST",
     "UNSAFE",
     "and_filter",
     "encode",
@@ -32,6 +33,9 @@ UNSAFE = "/<>*%&:\\?+#"
 TWICE = {ord(c): quote(c, safe="") for c in UNSAFE}
 UNSAFE_TEXT = re.compile("[" + re.escape(UNSAFE) + "\\x00-\\x1f\\x7f]")
 CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
+GREATEST = 10**38  # more digits than a decimal of either service has
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+_BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
 NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
 SAFE_IN_QUERY = "$(),'*:;=@/!~ ".replace(" ", "")
 
@@ -56,8 +60,8 @@ def literal(value: object, column: Column) -> str:
 
 
 def _bare(value: object, column: Column) -> str:
-    text = text_of(value) or ""
-    if not text or set(text) - set("0123456789abcdefABCDEF-+.trulsefTRUE"):
+    text = "a number too long" if isinstance(value, int) and abs(value) > GREATEST else text_of(value) or ""
+    if not _BARE_TEXT.get(column.edm, NUMBER).fullmatch(text):
         raise FrameError(
             f"'{text[:60]}' is no value of {column.name} ({column.edm}).", hint=f"Give a value of type {column.edm}."
         )
@@ -70,16 +74,23 @@ def _date(value: object, column: Column) -> str:
         if day is not None:
             return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
     elif isinstance(value, datetime):
-        moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        return str(text_of(moment))
+        return str(text_of(_in_utc(value, column)))
     elif isinstance(value, date):
         return value.isoformat() + column.hour
     text = str(value)
     try:
-        datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise FrameError(f"'{text[:60]}' is no date for {column.name}.", hint="Write it as 2026-01-31.") from None
+    _in_utc(moment, column)
     return text
+
+
+def _in_utc(value: datetime, column: Column) -> datetime:
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise FrameError(f"{column.name}: {value} is outside the years 1 to 9999 in UTC.") from None
 
 
 def key_literal(schema: EntitySchema, name: str, value: object) -> str:

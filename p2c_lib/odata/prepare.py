@@ -11,7 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError, UnknownName
+from p2c_lib.errors import FrameError, NotFound, NotSent, Rejected, ServiceError, UnknownName, UrlTooLong
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
@@ -38,6 +38,7 @@ __all__ = ["FindIds", "Preparer"]
 Key = Mapping[str, object]
 FindIds = Callable[[str, Sequence[Key]], Sequence[Sequence[str]]]
 Mark = tuple[str, str, str]
+Ids = Sequence[str] | FrameError | ServiceError
 
 
 class Preparer:
@@ -120,7 +121,7 @@ class Preparer:
         runs = groupby(ready, key=lambda each: (each.op, each.schema.entity_set))
         return Prepared([ListRun(list(run)) for _, run in runs], refused)
 
-    def _ids(self, writes: Sequence[tuple[int, Write]]) -> dict[int, Sequence[str] | ServiceError]:
+    def _ids(self, writes: Sequence[tuple[int, Write]]) -> dict[int, Ids]:
         """By place, the ids of the rows whose key no URL of Dataverse can carry, or why they could not be looked up."""
         if self._dialect.app != "sales":
             return {}
@@ -129,16 +130,25 @@ class Preparer:
             schema = self._metadata.schema(write.entity_set)
             if write.op != "create" and write.key and tuple(write.key) != schema.key and unsafe_in_path(write.key):
                 odd.setdefault(write.entity_set, []).append((place, write.key))
-        found: dict[int, Sequence[str] | ServiceError] = {}
+        found: dict[int, Ids] = {}
         for entity_set, keyed in odd.items():
             places, keys = zip(*keyed, strict=True)
-            try:
-                found |= zip(places, self._find_ids(entity_set, keys), strict=True)
-            except ServiceError as error:
-                found |= dict.fromkeys(places, error)
+            found |= zip(places, self._found(entity_set, keys), strict=True)
         return found
 
-    def _ready(self, place: int, write: Write, schema: EntitySchema, ids: Sequence[str] | ServiceError | None) -> Ready:
+    def _found(self, entity_set: str, keys: Sequence[Key]) -> list[Ids]:
+        """The ids of each key's rows; keys that no question can hold, or that the service refuses, stop no other."""
+        try:
+            return list(self._find_ids(entity_set, keys))
+        except (FrameError, UrlTooLong, Rejected) as error:
+            if len(keys) == 1:
+                return [error]
+            middle = len(keys) // 2
+            return self._found(entity_set, keys[:middle]) + self._found(entity_set, keys[middle:])
+        except ServiceError as error:
+            return [error] * len(keys)
+
+    def _ready(self, place: int, write: Write, schema: EntitySchema, ids: Ids | None) -> Ready:
         bodies = self.bodies_of(schema)
         if write.op == "create":
             return self._new_row(place, write, bodies, schema)
@@ -176,11 +186,13 @@ class Preparer:
         return self._bodies[schema.entity_set]
 
 
-def _by_id(write: Write, ids: Sequence[str] | ServiceError) -> tuple[str, Write]:
+def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
     """The id of a row whose key no URL can carry, and the write as it goes there; a new id for an upsert of a new row.
 
     An upsert by id makes the row where it is not there, and then its key has to be among its values.
     """
+    if isinstance(ids, FrameError):
+        raise ids
     if isinstance(ids, ServiceError):
         raise NotSent(f"The row could not be looked up by its key: {ids.message}", target=ids.target) from ids
     if len(ids) > 1:

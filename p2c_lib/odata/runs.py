@@ -12,13 +12,14 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, P2CError, ServiceError, Unsendable
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.encode import keys_of, members_of, objects_of
 from p2c_lib.odata.schema import EntitySchema
-from p2c_lib.odata.writes import Operation, Write, WriteResult
+from p2c_lib.odata.writes import Operation, OutOfYears, Write, WriteResult
 
 __all__ = [
     "METHODS",
@@ -246,17 +247,31 @@ def _members(each: Ready) -> str:
 
 def row_write(op: Operation, entity_set: str, row: pa.Table, key: Sequence[str], etag: str | None) -> Write:
     """The one row of a table as a write of values."""
-    values = row.to_pylist()[0]
+    values = {name: _value(row.column(name)) for name in row.column_names}
     body = {name: value for name, value in values.items() if not name.startswith("@") and name not in key}
     return Write(op, entity_set, {name: values[name] for name in key} or None, body, values[etag] if etag else None)
+
+
+def _value(cell: pa.ChunkedArray) -> Any:
+    try:
+        return cell.to_pylist()[0]
+    except (OverflowError, ValueError):  # Python has no day outside the years 1 to 9999
+        return OutOfYears(texts(cell).to_pylist()[0])
 
 
 def named(write: Write, schema: EntitySchema) -> str:
     """The row a write is about, for messages: ``CustomersV2(dataAreaId=usmf, CustomerAccount=C-1)``."""
     whole = {**write.body, **(write.key or {})}
     key = write.key or {name: whole[name] for name in schema.key if name in whole and schema.app == "finops"}
-    shown = ", ".join(f"{name}={value}" for name, value in key.items())
+    shown = ", ".join(f"{name}={_shown(value)}" for name, value in key.items())
     return f"{write.entity_set}({shown})" if shown else write.entity_set
+
+
+def _shown(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number too long"
 
 
 def unsendable(place: int, write: Write, schema: EntitySchema, why: P2CError) -> Refused:

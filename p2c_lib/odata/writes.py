@@ -8,9 +8,19 @@ from typing import Literal
 
 from p2c_lib.errors import ServiceError
 
-__all__ = ["Operation", "Write", "WriteResult"]
+__all__ = ["Operation", "OutOfYears", "Write", "WriteResult"]
 
 Operation = Literal["create", "update", "upsert", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfYears:
+    """A day or moment of a column, as text, that is outside the years 1 to 9999: no plain value can stand for it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
