@@ -279,9 +279,9 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
-    # A service that is busy or broken says nothing about the row; 400 to 499 does, but for these two. What no request
-    # can carry was never sent.
-    unknown = error.can_retry or error.status >= 500 or error.status in {0, 408, 429}
+    # A service that is busy or broken says nothing about the row, nor does what is not the service; 400 to 499 does,
+    # but for these two. What no request can carry was never sent.
+    unknown = error.can_retry or not 400 <= error.status < 500 or error.status in {408, 429}
     in_doubt = done_before or (unknown and not isinstance(error, Unsendable))
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)

@@ -30,6 +30,8 @@ __all__ = [
     "failure",
     "is_data_error",
     "is_transient",
+    "no_write",
+    "not_json",
     "not_the_service",
     "request_id",
 ]
@@ -47,8 +49,7 @@ DUPLICATE = {
     "0x80048cf3",
 }
 MISSING = {"0x80040217", "0x80060891"}
-UNROUTED = {"0x8006088a"}
-NO_ROUTE = ("resource not found for the segment", "no http resource was found")
+GONE = re.compile(r"\bwith id = \S+ does not exist\b")  # how old servers say it, without a code
 TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too long|longer than)|request too long")
 NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
 DATA_ERROR = b"AxODataWriteException"
@@ -99,8 +100,8 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, target: str) -
     """The error that an answer stands for; survives bodies that are not JSON.
 
     ``target`` is what was asked for, such as a set or a row. 412 is told apart by its code: another row with that
-    key, or a row that moved. 404 means that a row is not there only where the service itself says so: a router that
-    cannot read an address, or a page of what stands before the service, knows of no row.
+    key, or a row that moved. A row is not there only where the service says so in the words it has for that: whatever
+    else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
     """
     if (stranger := not_the_service(status, headers, body, target)) is not None:
         return stranger
@@ -139,6 +140,22 @@ def not_json(status: int, headers: Mapping[str, str], target: str) -> NotTheServ
     return _stranger(status, headers, target, f"{came} came with status {status}, and no JSON.")
 
 
+def no_write(status: int, headers: Mapping[str, str], body: bytes, target: str) -> NotTheService | None:
+    """The error for a good answer to a write that the service cannot have given; None for one it can.
+
+    A write is answered 201 or 204, or 200 with OData's JSON. Anything else comes from what stands before the service.
+    """
+    if status in {201, 204}:
+        return not_the_service(status, headers, body, target)
+    try:
+        said = plain_json(body)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and "@odata.context" in said and "error" not in said:
+        return None
+    return _stranger(status, headers, target, f"an answer came with status {status} that is none to a write.")
+
+
 def _elsewhere(headers: Mapping[str, str]) -> str:
     host = urlsplit(headers.get("location", "")).netloc.rpartition("@")[2].lower()[:120]
     if host.startswith(SIGN_IN) or "login" in host:
@@ -152,7 +169,7 @@ def _stranger(status: int, headers: Mapping[str, str], target: str, said: str) -
 
 
 def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError]:
-    if status == 414 or (status in {400, 404} and not told and TOO_LONG.search(text)):
+    if status in {414, 431} or (status in {400, 404} and not told and TOO_LONG.search(text)):
         return UrlTooLong
     if status == 429:
         return Throttled
@@ -165,7 +182,7 @@ def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError
     if code in MISSING or text.startswith("no resources were found when selecting"):
         return NotFound
     if status == 404:
-        return NotFound if told and code not in UNROUTED and not text.startswith(NO_ROUTE) else NoRoute
+        return NotFound if told and not code and GONE.search(text) else NoRoute
     if status in TRANSIENT:
         return Unreachable
     return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from p2c_lib.errors import NotAuthorised, NotFound, Rejected
+from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
 from p2c_lib.odata.schema import Column
 
 __all__ = ["Precisions", "read_precisions"]
@@ -43,7 +43,7 @@ def read_precisions(get: Callable[[str, str], dict[str, Any]]) -> Precisions:
     try:
         organisations = get(ORGANISATION, "organizations").get("value") or []
         currencies = get(CURRENCIES, "transactioncurrencies").get("value") or []
-    except (NotAuthorised, NotFound, Rejected):
+    except (NotAuthorised, NoRoute, NotFound, Rejected):
         return Precisions()
     pricing = next((row.get("pricingdecimalprecision") for row in organisations), None)
     known = {str(row["isocurrencycode"]): row.get("currencyprecision") for row in currencies}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from p2c_lib.display import text_of
-from p2c_lib.errors import NotFound, Rejected, UnknownName
+from p2c_lib.errors import NotFound, UnknownName
 from p2c_lib.keys import fold
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
@@ -62,13 +62,16 @@ class _Judge:
         self._schema, self._read, self._target = schema, read, target
 
     def settled(self, doubts: Sequence[Doubt]) -> list[bool]:
-        """Whether each write is in its row; one that names nothing to look for never is."""
+        """Whether each write is in its row; one that names nothing to look for never is.
+
+        Raises the ServiceError that keeps the rows from being read: nobody can tell then.
+        """
         keys = [self._key(write, row_id) for write, row_id in doubts]
         wanted = [self._wanted(write) for write, _ in doubts]
         try:
             pages = self._read(self._query(keys, wanted), [key for key in keys if key])
             rows = [row for page in pages for row in page.table.to_pylist()]
-        except (NotFound, Rejected):
+        except NotFound:
             return [False] * len(doubts)
         found = {
             names: {self._mark({n: row[n] for n in names}): row for row in rows} for names in set(map(tuple, keys))

@@ -1,8 +1,8 @@
 """What a service keeps of a value that is written to a column, so that a write can be told in what its row holds.
 
-Nothing is taken for equal here but what the service itself makes equal: F&O trims texts on the right and has empty
-values in the place of null, a day is kept at noon or without a time, Sales keeps no empty text, decimals are kept to
-the column's scale and moments to the second. Case, accents, outer blanks, 0 and the time of day count.
+Nothing is taken for equal here but what the service itself makes equal: F&O takes blanks off the end of a text and has
+empty values in the place of null, a day is kept at noon or without a time, Sales keeps no empty text, decimals are kept
+to the column's scale and moments to the second. Case, accents, other blanks, 0 and the time of day count.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class _Kept:
         if isinstance(held, datetime):
             return (held, held.replace(microsecond=0))
         if isinstance(held, str) and self.column.edm == "Edm.String" and self.dialect.empty_is_null:
-            return tuple(form or None for form in (held, held.rstrip(" "), held.rstrip()))
+            return (held.rstrip(" ") or None,)
         return (held,)
 
     def _places(self) -> list[int]:

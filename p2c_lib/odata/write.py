@@ -10,7 +10,7 @@ from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, NotSent, Se
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.failures import failure, is_data_error, is_transient, request_id
+from p2c_lib.odata.failures import failure, is_data_error, is_transient, no_write, request_id
 from p2c_lib.odata.pace import Stop, never, rest
 from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
@@ -119,6 +119,9 @@ class Writer:
         except ServiceError as error:
             return [(run.place(at), _failed(error)) for at in range(start, stop)]
         if answer.status < 300:
+            stranger = no_write(answer.status, answer.headers, answer.body, run.schema.entity_set)
+            if stranger is not None:
+                return [(run.place(at), _failed(stranger)) for at in range(start, stop)]
             asked = request_id(answer.headers)
             places = range(start, stop)
             return [(run.place(at), WriteResult(answer.status, run.row_id(at), None, asked)) for at in places]
@@ -136,7 +139,7 @@ class Writer:
         try:
             done = self._settle(ready[0].schema, [(each.write(), each.row_id) for each in ready])
         except ServiceError as error:
-            return [(each.place, _failed(error)) for each in ready]
+            return [(each.place, _failed(_untold(error))) for each in ready]
         if all(done):
             return [(each.place, WriteResult(204, each.row_id, None, asked)) for each in ready]
         return self._batch(ready, resent=True)
@@ -224,7 +227,7 @@ class Writer:
             done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
         except ServiceError as error:  # nobody can tell now whether these were written, and so it is said
             for at in looked_at:
-                results[at] = answered[at][0].place, _failed(error)
+                results[at] = answered[at][0].place, _failed(_untold(error))
             return results
         for at in doubts:
             each = answered[at][0]
@@ -232,11 +235,27 @@ class Writer:
                 results[at] = each.place, WriteResult(204, each.row_id, None, asked)
         return results
 
+    def _error(self, each: Ready, reply: Reply) -> ServiceError | None:
+        """The error an answer stands for; None for one that says that the write was done."""
+        if reply.status < 300 and no_write(reply.status, reply.headers(), reply.body, "") is None:
+            return None
+        told = no_write if reply.status < 300 else failure
+        return told(reply.status, reply.headers(), reply.body, named(each.write(), each.schema))
+
     def _result(self, each: Ready, reply: Reply, asked: str) -> WriteResult:
-        if reply.status < 300:
+        error = self._error(each, reply)
+        if error is None:
             return WriteResult(reply.status, each.row_id or _row_id(reply), None, asked)
-        error = failure(reply.status, reply.headers(), reply.body, named(each.write(), each.schema))
         return WriteResult(reply.status, each.row_id if each.op != "create" else None, error, error.request_id or asked)
+
+
+def _untold(error: ServiceError) -> ServiceError:
+    """What is said of a write whose answer was lost, when its row cannot be looked at either."""
+    return Unreachable(
+        f"Its answer was lost, and its row cannot be read: {error.message}",
+        target=error.target,
+        hint="Whether it was written shows in the next reconciliation.",
+    )
 
 
 def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
