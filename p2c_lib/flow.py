@@ -107,10 +107,12 @@ def _step(method: Callable[[TaskWalk], Value]) -> Callable[[TaskWalk], Value]:
         if name not in walk._values:
             started, inner = perf_counter(), sum(walk.seconds.values())
             walk.say(name, "started")
-            if not walk.take_up(name):
+            made = not walk.take_up(name)
+            if made:
                 walk._values[name] = method(walk)
             walk.seconds[name] = perf_counter() - started - (sum(walk.seconds.values()) - inner)
-            walk.keep_step(name)
+            if made:
+                walk.keep_step(name)
             told = [str(note) for note in _changed(walk._values[name])]
             facts: dict[str, Any] = {"changed": told} if told else {}
             walk.say(name, "done", rows=_rows(walk._values[name]), seconds=round(walk.seconds[name], 3), **facts)

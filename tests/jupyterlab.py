@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -211,7 +212,7 @@ def _url(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     while monotonic() < deadline and server.poll() is None:
         for file in runtime.glob("jpserver-*.json"):
             url = str(json.loads(file.read_text())["url"])
-            with urlopen(f"{url}api") as answer:
+            with suppress(URLError), urlopen(f"{url}api") as answer:  # the file is there before anybody listens
                 if answer.status == 200:
                     return url
         sleep(0.1)

@@ -252,7 +252,7 @@ def adventureworks() -> Path | None:
 
 
 @pytest.mark.skipif(adventureworks() is None, reason="the AdventureWorks files are not on this machine")
-def test_adventureworks_loads_in_time_and_has_the_known_counts(tmp_path: Path):
+def test_adventureworks_loads_with_the_known_counts(tmp_path: Path):
     folder = adventureworks()
     assert folder is not None
     result = load(tmp_path, folder, reset=True)
@@ -265,7 +265,6 @@ def test_adventureworks_loads_in_time_and_has_the_known_counts(tmp_path: Path):
         "SellableReleasedProducts": 304,
         "CustomersV2": 350,
     }
-    assert result.seconds < 20
     of = "SELECT count(*) FROM sales_contacts WHERE msdynce_isactivecustomer"
     assert ask(tmp_path, f"{of} = 0 AND msdynce_iscompanyanaccount = 1") == [(843,)]
     assert ask(tmp_path, f"{of} = 1") == [(18_148,)]
