@@ -517,3 +517,16 @@ def test_every_spelling_of_a_business_key_is_resolved(store: Store, portal: Bloc
 
 def test_the_alphabet_of_these_tests_is_whole() -> None:
     assert set(PRINTABLE) | {" "} == set(string.printable) - set("\t\n\r\x0b\x0c")
+
+
+@pytest.mark.parametrize(("number", "named"), [("G", True), ("", False), (" ", False), (None, False)])
+def test_a_new_row_with_an_empty_number_names_no_row(
+    number: str | None, store: Store, portal: BlockingPortal, *, named: bool
+) -> None:
+    """A number sequence fills it in, so sending it twice could make two rows."""
+    with finops_client(store, portal) as client:
+        rows = Rows(client)
+        create = Write("create", rows.entity_set, None, rows.at(number))
+        table = client._preparer.table("create", rows.entity_set, rows.table(number), ())
+        assert [run.repeatable for run in client._preparer.writes([create]).runs] == [named]
+        assert [run.repeatable for run in table.runs] == [named]

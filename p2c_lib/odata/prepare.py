@@ -174,7 +174,7 @@ class Preparer:
         row_id = str(whole.get(schema.key[0]) or uuid4()) if self._dialect.creates_name_their_id else None
         if row_id is not None:
             whole[schema.key[0]] = row_id
-        keyed = all(whole.get(name) is not None for name in schema.key)  # else the service may give a number
+        keyed = all(_is_named(whole, name, schema) for name in schema.key)
         text = bodies.json(Write("create", write.entity_set, None, whole))
         part = Part("POST", self._dialect.set_url(write.entity_set) + self._tail, "", text)
         return Ready(place, "create", schema, part, row_id, keyed, lambda: replace(write, body=whole))
@@ -184,6 +184,12 @@ class Preparer:
         if schema.entity_set not in self._bodies:
             self._bodies[schema.entity_set] = Bodies(schema, self._dialect, self._metadata.set_of)
         return self._bodies[schema.entity_set]
+
+
+def _is_named(row: Mapping[str, object], name: str, schema: EntitySchema) -> bool:
+    """Whether a new row says a part of its key: for an empty one that each row has the service may give a number."""
+    value = row.get(name)
+    return value is not None and (name in schema.optional or not isinstance(value, str) or bool(value.strip()))
 
 
 def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
@@ -211,7 +217,7 @@ def _check_once(seen: set[Mark], write: Write, schema: EntitySchema, path: str) 
     whole = {**(write.key or {}), **write.body} if write.op == "create" else write.key or {}
     named = schema.key if write.op == "create" else tuple(whole)
     paths = {path} if write.op != "create" else set()
-    filled = all(whole.get(name) is not None for name in named)
+    filled = all(_is_named(whole, name, schema) for name in named)
     if filled or write.op != "create":
         with suppress(FrameError):  # in a body a key may hold what no address can carry
             paths.add(key_path(schema, {name: whole.get(name) for name in named}))

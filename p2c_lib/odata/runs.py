@@ -231,7 +231,13 @@ class TableRun:
 def _names_its_rows(body: pa.Table, schema: EntitySchema) -> bool:
     """Whether every row of a body has its whole key; where a part is missing the service may give a number."""
     there = set(body.column_names)
-    return all(name in there and body.column(name).null_count == 0 for name in schema.key)
+    return all(name in there and _is_filled(body.column(name), optional=name in schema.optional) for name in schema.key)
+
+
+def _is_filled(values: pa.ChunkedArray, *, optional: bool) -> bool:
+    """An empty text is a number to come, unless the part is one that may be empty: there it is a value."""
+    empty = pc.equal(pc.utf8_trim_whitespace(texts(values)), "")
+    return values.null_count == 0 and (optional or not pc.any(empty).as_py())
 
 
 def _bytes(texts: pa.Array) -> memoryview:
