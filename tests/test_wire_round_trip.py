@@ -209,7 +209,6 @@ def finops_system(client: Client, plain: httpx.Client) -> System:
             "SalesMemo": trimmed,
             "NameAlias": trimmed,
             "IsFinalUser": lambda value: "Yes" if value else "No",
-            "AddressValidTo": lambda day: datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
         },
         {"CreditLimit": 0, "AddressLatitude": 0, "OrganizationNumberOfEmployees": 0, "IsFinalUser": "No"},
         {},
@@ -257,6 +256,8 @@ def as_json(system: System, name: str, value: Any) -> Any:
     """What the service's own JSON has to say of a value the client tells."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, date):
+        return f"{value.isoformat()}T12:00:00Z"  # a day of F&O
     if value is None and system.company:
         return "1900-01-01T12:00:00Z" if name.startswith("AddressValid") else ""
     return value
