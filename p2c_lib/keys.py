@@ -1,8 +1,8 @@
 """The key of a row, normalised as the system that keeps the row compares it.
 
 Dataverse (in most languages) compares text without case and accents, F&O without case but with accents; both take full
-and half width for one, Hiragana and Katakana for one, and ignore trailing blanks. Outer white space never tells two
-keys apart here. F&O has no null: there an empty part of a composite key is a value, where the column may be empty.
+and half width for one, Hiragana and Katakana for one, and ignore blanks at the end. A blank at the beginning or
+a tab makes another key. F&O has no null: there an empty part of a composite key is a value, where it may be empty.
 
 ``fold`` does so for one text, ``folded`` for a column, ``RowKey`` for the key of a row, of a table, of a text that a
 person types, and as SQL for DuckDB; all of them give the same key.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "RowKey", "add_keys", "fold", "folded", "ignores", "key_spellings", "named_key"]
 
 NAMES = {"sales": "Sales", "finops": "F&O"}
-IGNORED = {"sales": "case, accents and outer blanks", "finops": "case and outer blanks"}
+IGNORED = {"sales": "case, accents and blanks at the end", "finops": "case and blanks at the end"}
 # Combining classes of marks that are no accents: overlays (a struck = is another sign), viramas, which join letters,
 # and the vowels of Telugu, Thai, Lao and Tibetan that are written as marks.
 NO_ACCENTS = frozenset({0, 1, 9, 84, 91, 103, 118, 129, 130, 132})
@@ -44,7 +44,7 @@ def ignores(app: str) -> str:
     """What a system does not see when it compares two keys, in words.
 
     >>> ignores("finops")
-    'F&O ignores case and outer blanks'
+    'F&O ignores case and blanks at the end'
     """
     return f"{NAMES[app]} ignores {IGNORED[app]}"
 
@@ -56,12 +56,12 @@ def fold(text: str, app: str) -> str:
     ('cafe-1', 'café-1')
     """
     if text.isascii():
-        return text.strip().lower()
+        return text.rstrip(" ").lower()
     apart, together = _spacing_accents()
     made = text.translate(apart)
     while (plain := _folded_once(made, app)) != made:  # a letter may come out of a sign only when that is taken apart
         made = plain
-    return made.translate(together).strip()
+    return made.translate(together).rstrip(" ")
 
 
 def _folded_once(text: str, app: str) -> str:
@@ -69,7 +69,7 @@ def _folded_once(text: str, app: str) -> str:
     if app == "sales":
         parts = _without_accents(parts)
     parts = unicodedata.normalize("NFKD", parts.casefold()).translate(KATAKANA)
-    return unicodedata.normalize("NFKC", _without_accents(parts) if app == "sales" else parts).strip()
+    return unicodedata.normalize("NFKC", _without_accents(parts) if app == "sales" else parts)
 
 
 def _without_accents(parts: str) -> str:
@@ -88,7 +88,7 @@ def _spacing_accents() -> tuple[dict[int, int], dict[int, int]]:
 def folded(values: pa.Array | pa.ChunkedArray, app: str) -> pa.Array | pa.ChunkedArray:
     """A column as ``fold`` makes each of its values, of whatever type; null stays null."""
     text = texts(values)
-    lower = pc.utf8_lower(pc.utf8_trim_whitespace(text))
+    lower = pc.utf8_lower(pc.utf8_rtrim(text, " "))
     odd = pc.fill_null(pc.invert(pc.string_is_ascii(text)), fill_value=False)
     if not pc.any(odd).as_py():
         return lower
@@ -141,7 +141,7 @@ class RowKey:
     def texts(self, table: pa.Table) -> pa.Array:
         """The normalised key of every row of a table; null where a part that must have a value has none.
 
-        >>> RowKey(("q", "n"), "finops").texts(pa.table({"q": [" QUO-1 ", None], "n": [1, 2]})).to_pylist()
+        >>> RowKey(("q", "n"), "finops").texts(pa.table({"q": ["QUO-1 ", None], "n": [1, 2]})).to_pylist()
         ['quo-1|1', None]
         """
         self._check(table.column_names)
@@ -165,9 +165,9 @@ class RowKey:
         return self._joined(parts) if any(parts) else None
 
     def given(self, text: str) -> str:
-        """A key as a person types it, or as it was kept before, normalised.
+        """A key that was written down as one text, or was kept before, normalised.
 
-        >>> RowKey(("Quote", "Line"), "finops").given(" QUO-1 | 1")
+        >>> RowKey(("Quote", "Line"), "finops").given("QUO-1 |1")
         'quo-1|1'
         """
         if len(self.columns) == 1:
@@ -219,19 +219,21 @@ class RowKey:
 
 
 def key_spellings(text: str, app: str) -> list[str]:
-    """How the key that a person types may have been kept: of one column or of several, and as it is written.
+    """How the key that a person types may have been kept: as it stands, or without the blanks around it and its parts.
 
     >>> key_spellings("QUO-1 | 1", "finops")
-    ['quo-1 | 1', 'quo-1|1', 'QUO-1 | 1']
+    ['quo-1 | 1', 'quo-1| 1', 'quo-1|1', 'QUO-1 | 1']
     """
     one, several = RowKey(("a",), app), RowKey(("a", "b"), app)
-    return list(dict.fromkeys([one.given(text), several.given(text), text.strip().casefold(), text]))
+    bare = "|".join(part.strip() for part in text.split("|"))
+    made = [given(each) for each in (text, text.strip(), bare) for given in (one.given, several.given)]
+    return list(dict.fromkeys([*made, text.strip().casefold(), text]))
 
 
 def named_key(text: str, app: str, known: Iterable[str]) -> str:
     """The one of the known keys that a person means; where it is none of them, the text as a key."""
     spellings, there = key_spellings(text, app), set(known)
-    return next((each for each in spellings if each in there), spellings[0])
+    return next((each for each in spellings if each in there), fold(text.strip(), app))
 
 
 def _has_empty(kind: pa.DataType) -> bool:

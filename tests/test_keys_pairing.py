@@ -98,7 +98,7 @@ def numbered(*numbers: str | None) -> dict[str, Any]:
 
 def test_keys_that_sales_takes_for_one_are_set_aside_with_both_spellings(tmp_path: Path) -> None:
     result = judged(numbered("CAFÉ-1", "P-2", "Cafe-1 ", None, "P-3", "P-3"), "sales", tmp_path, PRODUCTS)
-    words = "'CAFÉ-1', 'Cafe-1 ' are one key in Sales: Sales ignores case, accents and outer blanks"
+    words = "'CAFÉ-1', 'Cafe-1 ' are one key in Sales: Sales ignores case, accents and blanks at the end"
     assert [(r["key"], r["rule"], r["reason"]) for r in result.quarantined.to_pylist()] == [
         ("cafe-1", "one key in Sales: productnumber", words),
         ("cafe-1", "one key in Sales: productnumber", words),
@@ -113,7 +113,7 @@ def test_accents_tell_keys_apart_in_finops_and_case_does_not(tmp_path: Path) -> 
     assert judged(numbered("CAFÉ-1", "CAFE-1"), "finops", tmp_path).counts["passed"] == 2
     result = judged(numbered("abc", "ABC", "x"), "finops", tmp_path)
     assert {r["reason"] for r in result.quarantined.to_pylist()} == {
-        "'abc', 'ABC' are one key in F&O: F&O ignores case and outer blanks"
+        "'abc', 'ABC' are one key in F&O: F&O ignores case and blanks at the end"
     }
     assert result.passed.table.column("productnumber").to_pylist() == ["x"]
 
@@ -199,7 +199,7 @@ def test_a_plan_never_creates_what_is_one_key_twice(tmp_path: Path) -> None:
     assert planned(recon, tmp_path).operations.column("key").to_pylist() == ["new"]
     assert dict(recon.twice) == {
         "cafe-1": "2 source rows are one key in Sales, 'CAFÉ-1', 'Cafe-1': "
-        "Sales ignores case, accents and outer blanks",
+        "Sales ignores case, accents and blanks at the end",
         "a": "'a' stands on 2 rows of the source",
         "old": "'old' stands on 2 rows of the destination",
     }

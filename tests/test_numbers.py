@@ -102,6 +102,19 @@ def test_what_is_beyond_a_real_is_told_with_its_column_and_an_example() -> None:
 
 def test_numbers_with_an_exponent_no_computer_counts_do_not_stop_a_read() -> None:
     assert costs("1e99999999999999999999", "1e-99999999999999999999", "9" * 5000)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "exponent", ["e-999999999", "E-2147483647", "e-1000000", "E1000000", "e999999999", "e+5000000"]
+)
+@pytest.mark.parametrize("column", ["Cost", "Factor"])
+def test_an_exponent_of_any_length_ends_neither_the_read_nor_the_process(exponent: str, column: str) -> None:
+    if column == "Factor" and "-" not in exponent:
+        with pytest.raises(ServiceError, match="Factor"):
+            page(f"1{exponent}", column=column)
+        return
+    (found,) = page(f"1{exponent}", column=column).table.column(column).to_pylist()
+    assert (found == 0) if "-" in exponent else (found > 10**21)
     assert page("1", column="Whole").table.column("Whole").to_pylist() == [1]
     assert page("9223372036854775807", "1E2", column="Whole").table.column("Whole").to_pylist() == [2**63 - 1, 100]
     assert page("0.30000000000000004", "-0.0", column="Factor").table.column("Factor").to_pylist() == [0.1 + 0.2, 0.0]

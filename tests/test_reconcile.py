@@ -65,10 +65,15 @@ def test_every_row_lands_in_one_class() -> None:
     ]
 
 
-def test_keys_pair_without_regard_to_case_and_space_and_keep_both_spellings() -> None:
-    result = compare({"id": [" AB-1 "], "x": [1]}, {"id": ["ab-1"], "x": [1]})
+def test_keys_pair_without_regard_to_case_and_blanks_at_the_end_and_keep_both_spellings() -> None:
+    result = compare({"id": ["AB-1 "], "x": [1]}, {"id": ["ab-1"], "x": [1]})
     assert dict(result.summary) | {} == dict.fromkeys(result.summary, 0) | {"equal": 1}
-    assert result.rows("equal").column("id").to_pylist() == [" AB-1 "]
+    assert result.rows("equal").column("id").to_pylist() == ["AB-1 "]
+
+
+def test_a_key_with_a_blank_before_it_is_another_row() -> None:
+    result = compare({"id": ["LEADZ"], "x": [1]}, {"id": [" LEADZ", "LEADZ\t"], "x": [1, 1]})
+    assert [result.summary[c] for c in ("equal", "changed", "missing", "extra", "duplicate")] == [0, 0, 1, 2, 0]
 
 
 def test_composite_keys_pair_by_all_their_columns() -> None:

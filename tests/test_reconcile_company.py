@@ -71,7 +71,7 @@ def test_a_part_of_the_source_never_proves_a_deletion() -> None:
 
 
 def test_orphans_refer_to_rows_there_are_not() -> None:
-    contacts = frame({"id": ["c1", "c2", "c3", "c4"], "account": ["A-1", " a-1 ", "A-9", None]})
+    contacts = frame({"id": ["c1", "c2", "c3", "c4"], "account": ["A-1", "a-1 ", "A-9", None]})
     accounts = frame({"number": ["A-1"]}, ("number",))
     assert orphans(contacts, "account", accounts, "number").to_pylist() == [{"@i": 2, "key": "c3", "refers_to": "A-9"}]
     assert orphans(contacts, "account", accounts, "number", blank=True).column("key").to_pylist() == ["c3", "c4"]

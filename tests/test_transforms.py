@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,49 @@ def test_numbers_survive_the_way_through_text(numbers: list[Decimal | None]) -> 
 def test_the_reference_page_is_what_the_transforms_say() -> None:
     page = Path(__file__).parent.parent / "docs" / "transforms.md"
     assert page.read_text("utf-8") == transforms_page(), "write transforms_page() to docs/transforms.md"
+
+
+HUGE = "1234567890123456789012.1234567890123456"
+
+
+@pytest.mark.parametrize(
+    ("apply", "came", "text"),
+    [
+        ({"round_to": 10}, HUGE, "1234567890123456789012.123456789"),
+        ({"round_to": 16}, "1234567890123.5", "1234567890123.5"),
+        ("whole", HUGE, "1234567890123456789012"),
+        ({"number_format": 2}, "1e30", "1000000000000000000000000000000.00"),
+        ({"number_format": 2}, "-0.001", "0.00"),
+        ({"round_to": 2}, "1e-999999999", None),
+        ({"round_to": 2}, "1e999999999", None),
+        ("read_number", "1e6000000", None),
+    ],
+)
+def test_arithmetic_is_as_wide_as_the_widest_number(apply: object, came: str, text: str | None) -> None:
+    from p2c_lib.mapping.transforms import numbers
+
+    name, places = next(iter(apply.items())) if isinstance(apply, dict) else (apply, None)
+    function = getattr(numbers, str(name))
+    done = function(pa.array([came, "1"]), *([] if places is None else [places]))
+    assert done.values.to_pylist()[0] == text
+    assert (text is None) == bool(done.refused.to_pylist()[0])
+    assert done.refused.to_pylist()[1] is False
+
+
+def test_a_remainder_keeps_every_digit() -> None:
+    from p2c_lib.mapping.transforms.numbers import discount_remainder
+
+    total, quantity = "10.1234567890123456", "123456789012.1234567890123456"
+    (made,) = discount_remainder([pa.array([total]), pa.array([quantity])], 16).values.to_pylist()
+    unit = round(Fraction(total) / Fraction(quantity) * 10**16)
+    assert Fraction(made) == Fraction(quantity) * unit / 10**16 - Fraction(total)
+
+
+@pytest.mark.parametrize("text", ["1e-999999999", "1e-2147483647", "1e1000000", "1e999999999", "-1E+99999"])
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 16), pa.int64(), pa.float64()])
+def test_an_exponent_out_of_all_range_is_a_value_like_others(text: str, kind: pa.DataType) -> None:
+    done = cast(pa.array([text, "2"]), kind)
+    tiny = "e-" in text
+    assert done.values.to_pylist()[1] == 2
+    assert bool(done.refused.to_pylist()[0]) is not (tiny and kind != pa.int64())
+    assert done.values.to_pylist()[0] == (0 if tiny and kind != pa.int64() else None)

@@ -95,7 +95,7 @@ def decide(
     ledger = open_ledger(here.ledger)
     try:
         party = PARTIES[kind].query.key, PARTIES[kind].query.app
-        pair = (RowKey(*party).given(key), RowKey(*party).given(other))
+        pair = (RowKey(*party).given(key.strip()), RowKey(*party).given(other.strip()))
         ledger.decide(
             connection_set=connection_set, entity=kind, pair=pair, decision=decision, by=by or getpass.getuser()
         )

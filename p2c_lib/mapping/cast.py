@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
@@ -18,6 +19,7 @@ from p2c_lib.mapping.transforms.text import is_blank
 __all__ = ["cast"]
 
 WIDE = pa.decimal256(76, 38)
+FAR = r"[eE][-+]?\d{4,}"  # Arrow ends the process at an exponent of nine digits; no number that fits has one of four
 DIGITS = Context(prec=80, rounding=ROUND_HALF_UP)
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -49,6 +51,8 @@ def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(values.type):
         if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise pa.ArrowInvalid("text that needs reading one by one")
+        if pc.any(pc.match_substring_regex(values, FAR)).as_py():
+            raise pa.ArrowInvalid("an exponent that Arrow's reader does not survive")
         values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
     return _decimals(values, kind) if pa.types.is_decimal(kind) else values.cast(kind)
 
@@ -84,7 +88,7 @@ def _reader(kind: pa.DataType) -> Callable[[Any], Any]:
     if pa.types.is_decimal(kind):
         return lambda value: _decimal(value, kind)
     if pa.types.is_floating(kind):
-        return lambda value: None if (number := _number(value)) is None else float(number)
+        return _float
     if pa.types.is_date(kind):
         return day_of
     return _moment
@@ -103,6 +107,12 @@ def _whole(value: Any, limit: int) -> int | None:
     if number is None or number != number.to_integral_value() or not -limit <= number < limit:
         return None
     return int(number)
+
+
+def _float(value: Any) -> float | None:
+    number = _number(value)
+    found = None if number is None else float(number)
+    return found if found is not None and math.isfinite(found) else None
 
 
 def _decimal(value: Any, kind: pa.DataType) -> Decimal | None:

@@ -143,10 +143,10 @@ def _exact(value: Any, kind: pa.DataType) -> Read:
     largest = Decimal(10**kind.precision - 1)
     if number.is_infinite() or number.adjusted() >= kind.precision - kind.scale:
         most = largest.scaleb(-kind.scale, WIDE)
-        if abs(number) > most:
+        if number.copy_abs() > most:
             return most.copy_sign(number), TOO_LARGE
     made = number.quantize(Decimal(1).scaleb(-kind.scale), context=WIDE)
-    if abs(made.scaleb(kind.scale, WIDE)) > largest:
+    if made.scaleb(kind.scale, WIDE).copy_abs() > largest:
         return largest.scaleb(-kind.scale, WIDE).copy_sign(number), TOO_LARGE
     return made, ROUNDED if made != number else ""
 

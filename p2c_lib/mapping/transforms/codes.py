@@ -140,11 +140,11 @@ def lookup(
 ) -> Converted:
     """Another entity's value: ``column`` (``AddressStates.State``) of the row whose ``by`` is the value that came.
 
-    Compared as that entity's system compares keys; a value that no row has is refused.
+    Compared as that entity's system compares keys, without the white space around it. A value no row has is refused.
     """
     entity, _, name = column.partition(".")
     found = context.lookup(app, entity, by, name)
-    keys = folded(values, app).to_pylist()
+    keys = folded(pc.utf8_trim_whitespace(texts(values)), app).to_pylist()
     answers = [found.get(key) if key else None for key in keys]
     refused = [bool(key) and key not in found for key in keys]
     return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), f"is no {by} in {entity}")

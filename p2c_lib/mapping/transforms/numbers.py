@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,8 @@ from p2c_lib.mapping.transforms.registry import Converted, transform
 __all__ = ["discount_per_unit", "discount_remainder", "number_format", "read_number", "round_to", "whole"]
 
 NO_NUMBER = "is no number"
+MOST_DIGITS = 76  # of the widest decimal there is; what has more before or behind the point is no number of a column
+EXACT = Context(prec=4 * MOST_DIGITS, rounding=ROUND_HALF_UP)
 
 
 def decimals(values: pa.Array) -> list[Decimal | None]:
@@ -36,7 +38,7 @@ def number_format(values: pa.Array, places: int = 2, decimal: str = ".", groupin
     def write(number: Decimal) -> str:
         rounded = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
         marks = {",": grouping, ".": decimal}
-        return "".join(marks.get(sign, sign) for sign in f"{rounded:,f}")
+        return "".join(marks.get(sign, sign) for sign in f"{rounded or abs(rounded):,f}")
 
     return _each(decimals(values), write)
 
@@ -84,7 +86,7 @@ def _discount(columns: Sequence[pa.Array], of: Callable[[Decimal, Decimal], Deci
         known = total is not None and not total.is_nan()
         usable = quantity is not None and not quantity.is_nan() and quantity != 0
         free = known and total == 0
-        answers.append("0" if free else text_of(of(total, quantity)) if known and usable else None)
+        answers.append("0" if free else _exactly(lambda: of(total, quantity)) if known and usable else None)  # noqa: B023
         refused.append(total is not None and answers[-1] is None)
     return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), "is a discount on no quantity")
 
@@ -94,10 +96,22 @@ def _number(text: str) -> Decimal:
         number = Decimal(text.strip())
     except InvalidOperation:
         return Decimal("NaN")
-    return number if number.is_finite() else Decimal("NaN")
+    if not number:
+        return Decimal(0)
+    fits = number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS and len(number.as_tuple().digits) <= MOST_DIGITS
+    return number if fits else Decimal("NaN")
+
+
+def _exactly(work: Callable[[], Any]) -> str | None:
+    """The text of what some arithmetic comes to, with every digit; None where it has too many."""
+    try:
+        with localcontext(EXACT):
+            return text_of(work())
+    except InvalidOperation:
+        return None
 
 
 def _each(numbers: list[Decimal | None], write: Callable[[Decimal], Any]) -> Converted:
-    answers = [None if number is None or number.is_nan() else write(number) for number in numbers]
-    refused = [number is not None and number.is_nan() for number in numbers]
+    answers = [None if n is None or n.is_nan() else _exactly(lambda n=n: write(n)) for n in numbers]  # type: ignore[misc]
+    refused = [number is not None and answer is None for number, answer in zip(numbers, answers, strict=True)]
     return Converted(pa.array(answers, pa.string()), pa.array(refused, pa.bool_()), NO_NUMBER)
