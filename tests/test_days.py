@@ -184,3 +184,38 @@ def test_midnight_in_berlin_is_the_day_that_was_entered(session: Session) -> Non
         assert result.error is None
         rows = map_frame(session.extract(drafts), made, session).frame.table.to_pylist()
         assert [r["RequestedShippingDate"] for r in rows if r["SalesQuotationNumber"] == number] == [day]
+
+
+GIVEN = {
+    "2026-01-31": "2026-01-31",
+    " 2026-01-31 ": "2026-01-31",
+    "2026-01-31T00:30:00+02:00": "2026-01-31",
+    "2026-01-30T23:30:00-05:00": "2026-01-30",
+}
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_day_that_came_as_text_is_the_same_by_package_and_by_table(kind: pa.DataType, session: Session) -> None:
+    rows = len(GIVEN)
+    fixed = {"CustomerGroupId": "10", "SalesCurrencyCode": "USD", "OrganizationName": "Day"}
+    held = []
+    for route in ("PKGDAY", "TABDAY"):
+        keys = [f"{route}{n}" for n in range(rows)]
+        table = pa.table(
+            {
+                "CustomerAccount": keys,
+                "AddressValidTo": pa.array(list(GIVEN)).cast(kind),
+                **{n: [v] * rows for n, v in fixed.items()},
+            }
+        )
+        if route == "PKGDAY":
+            assert session.finops.load_package("CustomersV2", table, company="usmf").ok
+        else:
+            whole = table.append_column("dataAreaId", pa.array(["usmf"] * rows))
+            assert all(result.ok for result in session.finops.write_table("create", "CustomersV2", whole))
+        query = Query("CustomersV2", ("CustomerAccount", "AddressValidTo"), filter=f"CustomerAccount eq '{route}*'")
+        found = [row for page in session.finops.read(query) for row in page.table.to_pylist()]
+        held.append({row["CustomerAccount"][-1]: str(row["AddressValidTo"]) for row in found})
+        gone = [Write("delete", "CustomersV2", {"dataAreaId": "usmf", "CustomerAccount": key}, {}) for key in keys]
+        session.finops.write(gone)
+    assert held == [{str(n): day for n, day in enumerate(GIVEN.values())}] * 2

@@ -148,9 +148,10 @@ def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         return _text(values.cast(kind.value_type), column)
     if pa.types.is_boolean(kind):
         return pc.if_else(values, "Yes", "No")
-    if column.is_day and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        values = pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32())
-        return pc.binary_join_element_wise(texts(values), *(() if column.edm == "Edm.Date" else ("12:00:00",)), " ")
+    if column.is_day:
+        found = texts(pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32()))
+        noon = found if column.edm == "Edm.Date" else pc.binary_join_element_wise(found, "12:00:00", " ")
+        return pc.coalesce(noon, texts(values))  # what names no day goes as it came: F&O tells what is wrong with it
     if pa.types.is_timestamp(kind):
         return pc.utf8_slice_codeunits(values.cast(pa.timestamp("us")).cast(pa.string()), 0, 19)
     if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
