@@ -149,7 +149,7 @@ def test_a_row_without_a_key_is_named_by_its_place() -> None:
 
 def test_rows_wait_for_parents_set_aside() -> None:
     lines = {
-        "SalesQuotationNumber": ["Q-1", " q-2", "Q-2"],
+        "SalesQuotationNumber": ["Q-1", "q-2 ", "Q-2"],
         "LineCreationSequenceNumber": [1, 1, 2],
         "ProductNumber": ["P-1", "P-1", "P-1"],
         "RequestedSalesQuantity": [Decimal(1), Decimal(2), Decimal(-1)],
@@ -164,13 +164,13 @@ def test_rows_wait_for_parents_set_aside() -> None:
             "key": "q-2|1",
             "task": "quotes",
             "parent_key": "q-2",
-            "reason": "waits for its quote  q-2: Currency DEM does not exist in F&O",
+            "reason": "waits for its quote q-2 : Currency DEM does not exist in F&O",
         }
     ]
     assert dict(result.counts) == {"read": 3, "passed": 1, "quarantined": 1, "held": 1, "warnings": 0}
     assert result.set_aside() == {
         "q-2|2": "Quantity -1 is not above 0",
-        "q-2|1": "waits for its quote  q-2: Currency DEM does not exist in F&O",
+        "q-2|1": "waits for its quote q-2 : Currency DEM does not exist in F&O",
     }
 
 
