@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from p2c_lib.config import Connection, Secret
 from p2c_lib.odata import Client, Patience
+from p2c_lib.waiting import WALL, Clock
 from tests.conftest import TOKEN, AppTransport
 
 App = Literal["sales", "finops"]
@@ -45,11 +46,17 @@ class Wired(httpx.BaseTransport):
 
 @contextmanager
 def wired(
-    app: ASGIApp, portal: BlockingPortal, name: App, between: Between = lambda _: None, *, url: str = ""
+    app: ASGIApp,
+    portal: BlockingPortal,
+    name: App,
+    between: Between = lambda _: None,
+    *,
+    url: str = "",
+    clock: Clock = WALL,
 ) -> Iterator[tuple[Client, Wired]]:
     """A client of the app, and what it asked."""
     transport = Wired(app, portal, between)
     at = url or URLS[name]
     here = Connection("x", name, at, "c", Secret.literal(TOKEN), token_url=f"{at}/t/oauth2/v2.0/token")
-    with Client(here, transport=transport, patience=QUICK) as client:
+    with Client(here, transport=transport, patience=QUICK, clock=clock) as client:
         yield client, transport

@@ -15,6 +15,8 @@ RANK = {
     "days": 0.5,
     "keys": 0.6,
     "service_url": 0.6,
+    "waiting": 0.7,
+    "patience": 0.7,
     "report": 1,
     "events": 1,
     "run_folder": 1,

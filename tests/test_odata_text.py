@@ -28,8 +28,8 @@ from p2c_lib.odata.encode import members_of
 from p2c_lib.odata.failures import clean_infolog, failure, is_transient
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.literals import and_filter, key_path, literal
+from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.schema import Column, EntitySchema, Lookup
-from p2c_lib.odata.send import retry_after
 from p2c_lib.odata.writes import Write
 
 TEXT = Column("name", "Edm.String", pa.string())

@@ -6,8 +6,8 @@ from p2c_lib.odata.drift import Drift, described, drift
 from p2c_lib.odata.package import PackageResult
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema, Lookup
-from p2c_lib.odata.send import Patience
 from p2c_lib.odata.writes import Write, WriteResult
+from p2c_lib.patience import Patience
 
 __all__ = [
     "Changes",

@@ -6,10 +6,10 @@ from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
 from p2c_lib.odata.ask import ask_list
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import query_string
-from p2c_lib.odata.pace import Stop
 from p2c_lib.odata.runs import NAMESPACE, Run
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Answer, Sender
+from p2c_lib.waiting import Stop
 
 __all__ = ["BULK_ROWS", "BulkMessages"]
 

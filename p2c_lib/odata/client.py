@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -25,7 +24,6 @@ from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
-from p2c_lib.odata.pace import Stop, never
 from p2c_lib.odata.package import PackageResult, load_package, package_result
 from p2c_lib.odata.precision import Precisions
 from p2c_lib.odata.prepare import Preparer
@@ -33,12 +31,14 @@ from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
 from p2c_lib.odata.reading import Reading
 from p2c_lib.odata.schema import EntitySchema
-from p2c_lib.odata.send import Patience, Sender
+from p2c_lib.odata.send import Sender
 from p2c_lib.odata.settle import Doubt, settled
 from p2c_lib.odata.shelf import Shelf
 from p2c_lib.odata.urls import first_url
 from p2c_lib.odata.write import Writer
 from p2c_lib.odata.writes import Operation, Write, WriteResult
+from p2c_lib.patience import Patience
+from p2c_lib.waiting import WALL, Clock, Stop, Threads, never
 
 __all__ = ["Client", "Identity"]
 
@@ -64,14 +64,17 @@ class Client:
         patience: Patience | None = None,
         credential: Credential | None = None,
         kept: Path | None = None,
+        clock: Clock = WALL,
     ) -> None:
         self.connection = connection
         self.dialect: Dialect = DIALECTS[connection.app]
         everyone = (*connection.users, *users)
-        self.sender = Sender(connection, users=everyone, transport=transport, patience=patience, credential=credential)
+        self.sender = Sender(
+            connection, users=everyone, transport=transport, patience=patience, credential=credential, clock=clock
+        )
         self.metadata = Metadata(self.sender, self.dialect, Shelf(kept, connection) if kept is not None else None)
         threads = max(2, min(4, os.cpu_count() or 2))
-        self.crew = Crew(ThreadPoolExecutor(WIRE_THREADS, "wire"), ThreadPoolExecutor(threads, "decode"))
+        self.crew = Crew(Threads(WIRE_THREADS, "wire"), Threads(threads, "decode"))
         self._identity: Identity | None = None
         self._preparer = Preparer(self.dialect, self.metadata, self._find_ids)
         self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._settle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from p2c_lib.errors import IncompleteRead, NoRoute, NotFound, UnknownName
@@ -15,6 +14,7 @@ from p2c_lib.odata.precision import Precisions, read_precisions
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Shelf
+from p2c_lib.waiting import threads
 
 __all__ = ["Metadata"]
 
@@ -121,5 +121,5 @@ class Metadata:
 
     def _together(self, asks: list[tuple[str, str]]) -> list[dict[str, Any]]:
         """The answers of several requests at once, in order."""
-        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        with threads(ASKED_AT_ONCE) as pool:
             return list(pool.map(lambda ask: self.get_json(*ask), asks))

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from p2c_lib.errors import NotSent
+from p2c_lib.errors import NotSent, Throttled
+from p2c_lib.waiting import LOOK, WALL, Clock, Stop, never, unwanted
 
-__all__ = ["Pace", "Stop", "never", "rest"]
+__all__ = ["Pace"]
 
-LOOK = 0.2  # seconds between two looks whether to stop
 START = 4.0
 CEILING = 16.0
 HINTED_CEILING = 52.0
-
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
-
-
-def rest(seconds: float, stop: Stop = never) -> None:
-    """Wait, but no longer than until somebody asks to stop."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not stop():
-        time.sleep(min(left, LOOK))
 
 
 class Pace:
@@ -38,7 +23,8 @@ class Pace:
     because hammering on makes the service ask for longer waits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = WALL) -> None:
+        self._clock = clock
         self._free = threading.Condition()
         self._limit, self._ceiling = START, CEILING
         self._hinted = self._refused = False
@@ -51,28 +37,45 @@ class Pace:
         return int(self._limit)
 
     @contextmanager
-    def slot(self, stop: Stop = never) -> Iterator[None]:
+    def slot(self, stop: Stop = never, patient: float = float("inf")) -> Iterator[None]:
         """Waits for room, and for the end of a wait the service asked for; holds the room while inside.
 
-        Raises NotSent when it is asked to stop first.
+        Raises NotSent when it is asked to stop first, and Throttled at once where the service wants more quiet than
+        the ``patient`` seconds of whoever asks.
         """
-        with self._free:
-            while not stop() and ((wait := self._quiet_until - time.monotonic()) > 0 or self._flying >= self.limit):
-                self._free.wait(min(wait, LOOK) if wait > 0 else LOOK)
-            if stop():
+        while not self._taken():
+            quiet = self._quiet_until - self._clock.now()
+            if quiet > patient:
+                raise Throttled(f"The service wants no request for {quiet:,.0f} s.", status=429)
+            if unwanted(stop):
                 raise NotSent("Not sent: it was asked to stop.")
-            self._flying += 1
+            if quiet > 0:
+                self._clock.rest(min(quiet, LOOK), stop)
         try:
+            if unwanted(stop):
+                raise NotSent("Not sent: it was asked to stop.")
             yield
         finally:
             with self._free:
                 self._flying -= 1
                 self._free.notify()
 
+    def _taken(self) -> bool:
+        """Take room if it is quiet no longer and there is some; where there is none, after a short wait for it."""
+        with self._free:
+            if self._quiet_until > self._clock.now():
+                return False
+            if self._flying >= self.limit:
+                self._free.wait(LOOK)
+            if self._flying >= self.limit or self._quiet_until > self._clock.now():
+                return False
+            self._flying += 1
+            return True
+
     def went_well(self, hint: str | None) -> None:
         """An answer came: one more request may fly after as many good answers as fly now."""
         with self._free:
-            if hint and hint.isdigit():
+            if hint and hint.isascii() and hint.isdigit():
                 self._take_hint(float(hint))
             self._limit = max(1.0, min(self._limit + 1.0 / self._limit, self._ceiling))
             self._free.notify()
@@ -89,5 +92,5 @@ class Pace:
         with self._free:
             self._refused = True
             self._limit = max(1.0, self._limit / 2)
-            self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
+            self._quiet_until = max(self._quiet_until, self._clock.now() + wait)
             self._free.notify_all()

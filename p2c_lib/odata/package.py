@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, Servic
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.literals import encode
-from p2c_lib.odata.pace import Stop, never, rest
 from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.telling import tell_wait
+from p2c_lib.waiting import Stop, never, unwanted
 
 if TYPE_CHECKING:
     from p2c_lib.odata.client import Client
@@ -201,16 +201,17 @@ def _upload(client: Client, path: Path, name: str) -> str:
 
 def _awaited(client: Client, execution: str, stop: Stop) -> str:
     """The final status; asked for less and less often."""
-    wait, began = FIRST_POLL, time.monotonic()
-    while (spent := time.monotonic() - began) < PATIENCE:
+    wait, began = FIRST_POLL, client.sender.now()
+    while (spent := client.sender.now() - began) < PATIENCE:
         status = _status(client, execution)
         if status in FINISHED:
             return status
         if status is None and spent > NOTED_WITHIN:
             raise NotFound(f"F&O knows no import {execution}.", status=404, target=execution)
-        if stop():
+        if unwanted(stop):
             raise Unreachable(f"The import {execution} goes on in F&O; it was asked to stop.", target=execution)
-        rest(wait, stop)
+        tell_wait("finops", f"imports a package since {spent:,.0f} s; it is asked again", wait, target=execution)
+        client.sender.rest(wait, stop)
         wait = min(wait * 1.7, LONGEST_POLL)
     raise Throttled(f"The import {execution} is not done after {PATIENCE / 3600:.0f} hours.", target=execution)
 

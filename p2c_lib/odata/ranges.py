@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from p2c_lib.odata.literals import and_filter
+from p2c_lib.waiting import threads
 
 __all__ = ["SPLIT_COLUMN", "creation_ranges"]
 
@@ -67,7 +67,7 @@ def _even(start: datetime, end: datetime, pieces: int) -> list[_Range]:
 
 def _counted(ranges: list[_Range], wanted: int, count: Count, base: str | None) -> list[_Range]:
     """The ranges with their rows; those with far more than their share are cut and counted again."""
-    with ThreadPoolExecutor(2 * wanted) as pool:
+    with threads(2 * wanted) as pool:
 
         def known(each: _Range) -> _Range:
             return each if each.rows is not None else replace(each, rows=count(and_filter(base, each.text) or ""))

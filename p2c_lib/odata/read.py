@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -15,6 +15,7 @@ from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.send import Sender
+from p2c_lib.waiting import Threads
 
 __all__ = ["Chain", "Crew", "Progress", "Step", "peek_next"]
 
@@ -39,13 +40,13 @@ _HEAD_LINK = re.compile(rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")')
 class Crew:
     """The threads of a client: ``wire`` waits for answers, ``decode`` reads pages beside it."""
 
-    wire: ThreadPoolExecutor
-    decode: ThreadPoolExecutor
+    wire: Threads
+    decode: Threads
 
     def close(self) -> None:
-        """Let go of threads that have nothing left to do."""
-        self.wire.shutdown(wait=False, cancel_futures=True)
-        self.decode.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go; what they still wait for is cut short."""
+        self.wire.leave()
+        self.decode.leave()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
-import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,8 +20,12 @@ from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Thro
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
-from p2c_lib.odata.pace import Pace, Stop, never, rest
+from p2c_lib.odata.pace import Pace
+from p2c_lib.odata.retry_after import retry_after
+from p2c_lib.odata.telling import tell_wait
+from p2c_lib.patience import Patience
 from p2c_lib.service_url import host_of
+from p2c_lib.waiting import WALL, Clock, Stop, halting, never
 
 __all__ = ["Answer", "Patience", "Sender"]
 
@@ -41,20 +43,6 @@ GZIP = 16 + zlib.MAX_WBITS
 READ_AGAIN = 4
 UPLOADS = 8
 LONGEST_URL = 65_536  # httpx takes no longer one
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long one request may take with all its waits, in seconds, and how waits grow when the service names none."""
-
-    budget: float = 600.0
-    first_wait: float = 0.05
-    longest_wait: float = 30.0
-    wait_without_answer: float = 60.0
-
-    def wait(self, attempt: int) -> float:
-        """The wait before try ``attempt`` + 1: doubling, at random between half and whole."""
-        return min(self.first_wait * 2.0**attempt, self.longest_wait) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
 
 
 @dataclass(frozen=True)
@@ -90,11 +78,15 @@ class Sender:
         transport: httpx.BaseTransport | None = None,
         patience: Patience | None = None,
         credential: Credential | None = None,
+        clock: Clock = WALL,
     ) -> None:
         self.connection = connection
         self.patience = patience or Patience()
+        self._clock = clock
+        self._closed = threading.Event()
         self._users = [
-            _User(token_source(c, transport=transport, credential=credential), Pace()) for c in (connection, *users)
+            _User(token_source(c, transport=transport, credential=credential), Pace(clock))
+            for c in (connection, *users)
         ]
         self._next_user = 0
         self._turn = threading.Lock()
@@ -113,7 +105,8 @@ class Sender:
         )
 
     def close(self) -> None:
-        """Close every connection of the pool."""
+        """Close every connection of the pool, and end what still waits."""
+        self._closed.set()
         self._http.close()
 
     def sign_in(self) -> int:
@@ -121,6 +114,15 @@ class Sender:
         for user in self._users:
             user.tokens.current()
         return len(self._users)
+
+    def now(self) -> float:
+        """Seconds of the clock that waits go by."""
+        return self._clock.now()
+
+    def rest(self, seconds: float, stop: Stop = never) -> None:
+        """Wait, but no longer than somebody wants it and this sender is open."""
+        with halting(self._closed.is_set):
+            self._clock.rest(seconds, stop)
 
     @property
     def parallel(self) -> int:
@@ -151,16 +153,33 @@ class Sender:
         place of an answer is raised as NotTheService.
         """
         url = own_link(url, self.connection.url, target or url)
-        began, attempt, resent, renewed = time.monotonic(), 0, False, False
+        with halting(self._closed.is_set):
+            return self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop)
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        target: str,
+        *,
+        repeatable: bool,
+        stop: Stop,
+    ) -> Answer:
+        began, attempt, resent, renewed = self._clock.now(), 0, False, False
         while True:
             user = self._user()
             token = user.tokens.current()
+            left = self.patience.budget - (self._clock.now() - began)
             try:
-                outcome = self._attempt(user, token, method, url, headers or {}, body, stop)
+                outcome = self._attempt(user, token, method, url, headers, body, stop, left)
             except NotSent as stopped:
                 if not resent:
                     raise
                 raise Unreachable("The answer never came, and it was asked to stop.", target=target) from stopped
+            except Throttled as quiet:
+                raise _throttled(f"{self.connection.url}: {quiet.message}", target) from None
             again = method == "GET" and attempt < READ_AGAIN and _failed_inside(outcome)
             if isinstance(outcome, Answer) and not again and not is_transient(outcome.status, outcome.body):
                 if outcome.status == 401 and not renewed:
@@ -171,10 +190,11 @@ class Sender:
             wait = self._wait(user, outcome, attempt)
             if not repeatable and _may_have_begun(outcome):
                 raise _given_up(outcome, self.connection.url, target or url, 0.0)
-            self._check_budget(outcome, time.monotonic() - began + wait, attempt, target or url)
+            self._check_budget(outcome, self._clock.now() - began + wait, attempt, target or url)
             resent = resent or _may_have_begun(outcome)
             attempt += 1
-            rest(wait, stop)
+            self._tell(outcome, wait, attempt, target)
+            self._clock.rest(wait, stop)
 
     def ask(
         self,
@@ -209,7 +229,7 @@ class Sender:
             except ServiceError as error:
                 if attempt + 1 == UPLOADS or not (error.can_retry or error.status >= 500):
                     raise
-                rest(self.patience.wait(attempt))
+                self._clock.rest(self.patience.wait(attempt))
             else:
                 return
 
@@ -233,12 +253,20 @@ class Sender:
             return self._users[self._next_user]
 
     def _attempt(
-        self, user: _User, token: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None, stop: Stop
+        self,
+        user: _User,
+        token: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        stop: Stop,
+        left: float,
     ) -> Answer | Exception:
         """One try: an answer, or the exception that kept it from coming."""
         sent = {**headers, "Authorization": f"Bearer {token}"}
         wait = TIMEOUT if body is None else BODY_TIMEOUT
-        with user.pace.slot(stop):
+        with user.pace.slot(stop, left):
             self.requests += 1
             try:
                 with self._http.stream(method, url, headers=sent, content=body, timeout=wait) as response:
@@ -258,16 +286,31 @@ class Sender:
         return Answer(response.status_code, response.headers, content)
 
     def _wait(self, user: _User, outcome: Answer | Exception, attempt: int) -> float:
-        wait = self.patience.wait(attempt)
+        """The wait before the next try: what the service asks for, and never less than waits that grow by themselves.
+
+        Services ask for no wait at all, and for one that ended by their clock before it began here.
+        """
+        grown = self.patience.wait(attempt)
         if not isinstance(outcome, Answer):
-            return wait
+            return grown
         asked = retry_after(outcome.headers)
         if outcome.status == 429:
             absent = 30.0 if self.connection.app == "finops" else self.patience.longest_wait
-            wait = absent if asked is None else asked
+            wait = absent if asked is None else max(asked, grown)
             user.pace.slow_down(wait)
             return wait
-        return wait if asked is None else asked + random.uniform(0.0, min(wait, self.patience.first_wait))  # noqa: S311
+        jitter = random.uniform(0.0, min(grown, self.patience.first_wait))  # noqa: S311
+        return grown if asked is None else max(asked + jitter, grown)
+
+    def _tell(self, outcome: Answer | Exception, wait: float, attempt: int, target: str) -> None:
+        """Tell whoever follows why nothing happens for a while."""
+        if not isinstance(outcome, Answer):
+            why = f"gave no answer ({type(outcome).__name__}); it is asked again"
+        elif retry_after(outcome.headers) is not None or outcome.status == 429:
+            why = "asks to wait"
+        else:
+            why = f"answered {outcome.status}; it is asked again"
+        tell_wait(self.connection.app, why, wait, attempt=attempt + 1, of=self.patience.tries, target=target)
 
     def _check_budget(self, outcome: Answer | Exception, needed: float, attempt: int, target: str) -> None:
         """Raise when waiting on has no point: the budget is spent, or nobody has ever listened there."""
@@ -275,8 +318,11 @@ class Sender:
         budget = self.patience.budget
         if isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout)):
             budget = min(budget, self.patience.wait_without_answer)
-        if needed <= budget and not (never and attempt >= 1):
+        spent = attempt + 1 >= self.patience.tries
+        if needed <= budget and not spent and not (never and attempt >= 1):
             return
+        if spent and isinstance(outcome, Answer) and outcome.status == 429:
+            raise _throttled(f"{self.connection.url} asked to wait {self.patience.tries} times.", target)
         raise _given_up(outcome, self.connection.url, target, needed) from (
             outcome if isinstance(outcome, Exception) else None
         )
@@ -328,28 +374,13 @@ def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float)
             hint="Is the service up, and the url right? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
         )
     if outcome.status == 429:
-        return Throttled(
-            f"{url} asks to wait longer than the time budget ({needed:.0f} s).",
-            status=429,
-            target=target,
-            hint="Try again later, or with fewer programs under the same application user.",
-        )
+        return _throttled(f"{url} asks to wait longer than the time budget ({needed:,.0f} s).", target)
     return failure(outcome.status, outcome.headers, outcome.body, target)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The wait in seconds that ``Retry-After`` asks for, as a number or a date; None without one.
-
-    >>> retry_after({"retry-after": "7"})
-    7.0
-    """
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d[\d,]*(\.\d+)?", text):
-        return float(text.replace(",", ""))
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def _throttled(message: str, target: str) -> Throttled:
+    hint = "Try again later, or with fewer programs under the same application user."
+    return Throttled(message, status=429, target=target, hint=hint)
 
 
 def _inflate(raw: bytes, encoding: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from p2c_lib.display import text_of
@@ -14,6 +13,7 @@ from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
 from p2c_lib.odata.stored import keeps
 from p2c_lib.odata.writes import Write
+from p2c_lib.waiting import threads
 
 __all__ = ["Doubt", "settled"]
 
@@ -179,5 +179,5 @@ def settled(
     """
     judge = _Judge(schema, read, target)
     parts = [doubts[start : start + KEYS_AT_ONCE] for start in range(0, len(doubts), KEYS_AT_ONCE)]
-    with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+    with threads(QUERIES_AT_ONCE) as pool:
         return [done for part in pool.map(judge.settled, parts) for done in part]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, NotSent, ServiceError, Unreachable
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import failure, is_data_error, is_transient, no_write, request_id
-from p2c_lib.odata.pace import Stop, never, rest
+from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
-from p2c_lib.odata.send import Sender, retry_after
+from p2c_lib.odata.send import Sender
 from p2c_lib.odata.settle import Doubt
+from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.writes import WriteResult
+from p2c_lib.waiting import Stop, Threads, never
 
 __all__ = ["Writer"]
 
@@ -94,11 +96,14 @@ class Writer:
         if len(starts) == 1:
             yield send(run, 0, size)
             return
-        pool = ThreadPoolExecutor(BATCHES_AT_ONCE)
+        pool = Threads(BATCHES_AT_ONCE, "batch")
         try:
             waiting = [pool.submit(send, run, start, start + size) for start in starts]
             for future in as_completed(waiting):
                 yield future.result()
+        except BaseException:
+            pool.leave()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -147,7 +152,7 @@ class Writer:
     def _batch(self, batch: Sequence[Ready], *, resent: bool = False) -> Settled:
         """Every write of a batch with its outcome; what the service left unanswered or put off is sent again."""
         settled: Settled = []
-        waiting = list(batch)
+        waiting, began = list(batch), self._sender.now()
         for attempt in range(ROUNDS):
             try:
                 answers, asked, again = self._exchange(waiting)
@@ -156,7 +161,7 @@ class Writer:
                     ended = _unanswered(error) if resent and isinstance(error, NotSent) else error
                     return settled + [(each.place, _failed(ended)) for each in waiting]
                 resent = True
-                self._rest([], attempt)
+                self._rest(waiting, self._sender.patience.wait(attempt), attempt)
                 continue
             resent = resent or again
             put_off: list[tuple[Ready, Reply]] = []
@@ -170,14 +175,22 @@ class Writer:
             waiting = [each for each, _ in put_off] + unanswered
             if not waiting:
                 return settled
-            self._rest(put_off, attempt)
+            wait = self._asked_wait(put_off, attempt)
+            if self._sender.now() - began + wait > self._sender.patience.budget:
+                break
+            self._rest(waiting, wait, attempt)
         return settled + [(each.place, _failed(_put_off(each))) for each in waiting]
 
-    def _rest(self, put_off: list[tuple[Ready, Reply]], attempt: int) -> None:
-        """Wait as long as the put-off writes are asked to, or a growing while."""
+    def _asked_wait(self, put_off: list[tuple[Ready, Reply]], attempt: int) -> float:
+        """As long as the put-off writes are asked to wait, and never less than waits that grow by themselves."""
         asked = [retry_after(reply.headers()) for _, reply in put_off]
-        wait = max((wait for wait in asked if wait is not None), default=self._sender.patience.wait(attempt))
-        rest(wait, self._stop)
+        return max(self._sender.patience.wait(attempt), *(wait for wait in asked if wait is not None), 0.0)
+
+    def _rest(self, waiting: Sequence[Ready], wait: float, attempt: int) -> None:
+        app, set_name = self._dialect.app, waiting[0].schema.entity_set
+        why = f"put off {len(waiting):,} writes of a batch"
+        tell_wait(app, why, wait, attempt=attempt + 2, of=ROUNDS, target=set_name)
+        self._sender.rest(wait, self._stop)
 
     def _exchange(self, batch: Sequence[Ready], *, together: bool = False) -> tuple[list[Reply], str, bool]:
         """The answers of one batch in order, its request id, and whether an earlier try may have been carried out."""
@@ -287,7 +300,7 @@ def _unanswered(stopped: NotSent) -> ServiceError:
 def _put_off(each: Ready) -> ServiceError:
     row = named(each.write(), each.schema)
     return Unreachable(
-        f"{row}: the service put this write off {ROUNDS} times.",
+        f"{row}: the service put this write off {ROUNDS} times, or for longer than the time budget.",
         target=row,
         hint="Plan again later: whether it was written shows in the next reconciliation.",
     )
