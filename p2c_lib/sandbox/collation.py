@@ -149,6 +149,14 @@ def _pattern(pattern: str, system: System) -> Callable[[str], bool]:
     return lambda text: whole.fullmatch(text) is not None
 
 
+def _wildcards(pieces: list[str]) -> str:
+    """The pieces with any text between them; each is taken where it is found first, so that no text is tried again."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *middle, last = pieces
+    return f"{first}{''.join(f'(?>.*?{piece})' for piece in middle if piece)}.*{last}"
+
+
 def _plain(part: str, *, opened: bool, closed: bool) -> Callable[[str], bool]:
     if opened and not closed:
         return lambda text: part in text
@@ -156,7 +164,7 @@ def _plain(part: str, *, opened: bool, closed: bool) -> Callable[[str], bool]:
 
 
 def _expression(pattern: str, system: System) -> str:
-    out, at = "", 0
+    pieces, out, at = list[str](), "", 0
     while at < len(pattern):
         character = pattern[at]
         closing = pattern.find("]", at + 2) if character == "[" else -1
@@ -165,12 +173,14 @@ def _expression(pattern: str, system: System) -> str:
             at = closing + 1
             continue
         following = next((i for i in range(at + 1, len(pattern)) if pattern[i] in "%_["), len(pattern))
-        if character in "%_":
-            out, following = out + {"%": ".*", "_": "."}[character], at + 1
+        if character == "%":
+            pieces, out, following = [*pieces, out], "", at + 1
+        elif character == "_":
+            out, following = f"{out}.", at + 1
         else:
             out += re.escape(letters(pattern[at:following], system))
         at = following
-    return out
+    return _wildcards([*pieces, out])
 
 
 def _set(inside: str) -> str:

@@ -258,7 +258,7 @@ class _Reader:
     def expression(self) -> Node:
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise self.fail(f"The expression is nested deeper than {_DEEPEST} levels")
+            raise self.fail(f"Recursion depth exceeded allowed limit, which is {_DEEPEST},")
         parts = [self.conjunction()]
         while self.at_word("or"):
             self.take()
@@ -278,7 +278,7 @@ class _Reader:
             return self.comparison()
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise self.fail(f"The expression is nested deeper than {_DEEPEST} levels")
+            raise self.fail(f"Recursion depth exceeded allowed limit, which is {_DEEPEST},")
         self.take()
         part = self.negation()
         self.depth -= 1

@@ -36,11 +36,12 @@ def after(sorts: Sequence[Sort], last: Sequence[Value], binder: Binder) -> str:
     rest = after(sorts[1:], last[1:], binder)
     head, value = sorts[0], last[0]
     same = f"{head.sql} IS NULL" if value is None else f"{head.sql} = {binder.bind(value)}"
-    either = f"({_beyond(head, value, binder)} OR ({same} AND {rest}))"
+    # The rest first: what stands before it would wait on SQLite's stack, a few signs more for each term.
+    either = f"(({rest} AND {same}) OR {_beyond(head, value, binder)})"
     if value is None or head.descending:
         return either
     # Implied by the rest; lets SQLite start its walk of an index at the right place.
-    return f"({head.sql} >= {binder.bind(value)} AND {either})"
+    return f"({either} AND {head.sql} >= {binder.bind(value)})"
 
 
 def _beyond(sort: Sort, value: Value, binder: Binder) -> str:

@@ -6,9 +6,11 @@ systems share; `dataverse.filter` and `finops` derive their dialects from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 
 from p2c_lib.sandbox.collation import compared
 from p2c_lib.sandbox.exact import KINDS
@@ -51,6 +53,7 @@ FAMILY = {
     "datetime": "datetime", "date": "date", "int": "number", "bigint": "number", "decimal": "number",
     "double": "number", "money": "number", "choice": "number", "state": "number", "status": "number",
 }  # fmt: skip
+_PARENTHESES = re.compile("[()]")
 _LITERAL_FAMILY = {"int": "number", "decimal": "number"}
 
 
@@ -135,11 +138,35 @@ class Scope:
 
 
 def balanced(parts: Sequence[str], joint: str) -> str:
-    """The parts joined by AND or OR as a balanced tree, since SQLite limits the depth of one expression."""
+    """The parts joined by AND or OR as a balanced tree, since SQLite limits the depth of one expression.
+
+    The deepest comes first: what stands before a parenthesis waits on SQLite's stack until it closes.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return _halved(sorted(parts, key=depth, reverse=True), joint)
+
+
+def _halved(parts: Sequence[str], joint: str) -> str:
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
-    return f"({balanced(parts[:middle], joint)} {joint} {balanced(parts[middle:], joint)})"
+    return f"({_halved(parts[:middle], joint)} {joint} {_halved(parts[middle:], joint)})"
+
+
+def depth(sql: str) -> int:
+    """How many parentheses are open at once at the most; values are bound, so that none stands in a text.
+
+    >>> depth("(a AND (b OR c))"), depth("a = b")
+    (2, 0)
+    """
+    steps = (1 if found.group() == "(" else -1 for found in _PARENTHESES.finditer(sql))
+    return max(accumulate(steps), default=0)
+
+
+def negated(condition: str) -> str:
+    """The condition is false or unknown; behind it, so that it does not wait on SQLite's stack meanwhile."""
+    return f"({condition} IS NOT TRUE)"
 
 
 class Predicate:
@@ -152,7 +179,7 @@ class Predicate:
         if isinstance(node, Or):
             return balanced([self.condition(part, scope) for part in node.parts], "OR")
         if isinstance(node, Not):
-            return f"(NOT ifnull({self.condition(node.part, scope)}, 0))"
+            return negated(self.condition(node.part, scope))
         if isinstance(node, Compare):
             return self.comparison(node, scope)
         if isinstance(node, Lambda):

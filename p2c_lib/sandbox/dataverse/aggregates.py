@@ -81,7 +81,7 @@ def _step(text: str) -> tuple[str, str]:
 
 def _condition(predicate: SalesPredicate, text: str, scope: Scope) -> str:
     try:
-        return predicate.condition(parse_filter(text), scope)
+        return predicate.whole(parse_filter(text), scope)
     except (Malformed, Unfit) as error:
         raise bad_query(f"$apply cannot be read: {error}") from error
 

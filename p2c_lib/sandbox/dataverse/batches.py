@@ -45,7 +45,11 @@ def batch(organisation: Organisation, call: Call, answering: Answering) -> Answe
         for part in parts:
             answered = _part(organisation, call, part, answering)
             answers.append(answered)
-            worst = max(one[0].status for one in answered) if isinstance(answered, list) else answered[0].status
+            worst = (
+                max((one[0].status for one in answered), default=200)
+                if isinstance(answered, list)
+                else answered[0].status
+            )
             if worst >= 400 and not going_on:
                 status = worst
                 return

@@ -13,7 +13,7 @@ from p2c_lib.sandbox.dataverse.filter import SalesPredicate, wildcard
 from p2c_lib.sandbox.dataverse.model import expression
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument
 from p2c_lib.sandbox.expression import Function, Literal
-from p2c_lib.sandbox.predicate import Binder, Operand, Scope, Unfit, balanced
+from p2c_lib.sandbox.predicate import Binder, Operand, Scope, Unfit, balanced, negated
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store, quoted
 
@@ -52,7 +52,7 @@ def _condition(left: Operand, name: str, operator: str, values: Sequence[str], s
     if operator in {"null", "not-null"}:
         return f"({left.sql} IS {'NOT ' if operator == 'not-null' else ''}NULL)"
     if operator in _NEGATED:
-        return f"(NOT ifnull({_condition(left, name, _NEGATED[operator], values, scope, caller)}, 0))"
+        return negated(_condition(left, name, _NEGATED[operator], values, scope, caller))
     if operator in _COMPARE or operator == "ne" or operator in _PATTERN:
         if len(values) != 1:
             raise Unfit("exactly one value is needed")

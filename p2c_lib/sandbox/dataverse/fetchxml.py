@@ -11,11 +11,11 @@ from xml.sax.saxutils import quoteattr
 
 from p2c_lib.sandbox.dataverse import aggregates, conditions
 from p2c_lib.sandbox.dataverse.aggregates import MOST_ROWS, Output, too_many_rows
-from p2c_lib.sandbox.dataverse.filter import SalesPredicate
+from p2c_lib.sandbox.dataverse.filter import MOST_CONDITIONS, SalesPredicate
 from p2c_lib.sandbox.dataverse.model import expression, sets
 from p2c_lib.sandbox.dataverse.projection import Projection, column_json
 from p2c_lib.sandbox.dataverse.read import LARGEST_COUNT, LARGEST_PAGE, Asked
-from p2c_lib.sandbox.dataverse.refusals import bad_argument
+from p2c_lib.sandbox.dataverse.refusals import bad_argument, too_many_conditions
 from p2c_lib.sandbox.predicate import Binder, Operand, Scope, balanced
 from p2c_lib.sandbox.rows import json_object, json_text
 from p2c_lib.sandbox.schema import Column, Entity
@@ -24,6 +24,7 @@ from p2c_lib.sandbox.store import Store, quoted, table
 _METHODS = {"sum": "sum", "avg": "average", "min": "min", "max": "max"}
 _DATES = {"year": "%Y", "month": "%m", "day": "%d", "week": "%W"}
 _MOST_LINKS = 15
+_DEEPEST = 60
 
 
 @dataclass(slots=True)
@@ -69,9 +70,22 @@ def _parsed(text: str) -> ElementTree.Element:
     if "<!" in text:
         raise bad_argument("A document type is not allowed in FetchXML.")
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 - without a document type no entity can be declared
+        root = ElementTree.fromstring(text)  # noqa: S314 - without a document type no entity can be declared
     except ElementTree.ParseError as error:
         raise bad_argument(f"Invalid XML: {error}.") from error
+    if _deeper(root, _DEEPEST):
+        raise bad_argument(f"The elements of FetchXML are nested deeper than {_DEEPEST} levels.")
+    if sum(1 for element in root.iter() if element.tag in {"condition", "link-entity"}) > MOST_CONDITIONS:
+        raise too_many_conditions()
+    return root
+
+
+def _deeper(root: ElementTree.Element, levels: int) -> bool:
+    """Whether elements are nested deeper than so many levels."""
+    row = [root]
+    for _ in range(levels):
+        row = [child for element in row for child in element]
+    return bool(row)
 
 
 def _entity(query: Query, element: ElementTree.Element, scope: Scope, prefix: str) -> None:

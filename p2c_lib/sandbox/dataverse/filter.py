@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from p2c_lib.sandbox.dataverse import crm_functions
 from p2c_lib.sandbox.dataverse.model import Navigation, collections, navigations, properties
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE
-from p2c_lib.sandbox.expression import Function, Lambda, Literal, Node, Path
-from p2c_lib.sandbox.predicate import Operand, Predicate, Scope, Unfit
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, too_many_conditions
+from p2c_lib.sandbox.expression import And, Function, Lambda, Literal, Node, Not, Or, Path
+from p2c_lib.sandbox.predicate import Operand, Predicate, Scope, Unfit, negated
 from p2c_lib.sandbox.store import table
 
+MOST_CONDITIONS = 500
 _TEXT = {"contains": "%{}%", "startswith": "{}%", "endswith": "%{}"}
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -24,6 +25,12 @@ class SalesPredicate(Predicate):
     def __init__(self, parameters: Mapping[str, Node], caller: crm_functions.Caller) -> None:
         self.parameters = parameters
         self.caller = caller
+
+    def whole(self, node: Node, scope: Scope) -> str:
+        """A whole ``$filter`` as an SQL condition; `Refusal` (400) when it has too many conditions."""
+        if _conditions(node) > MOST_CONDITIONS:
+            raise too_many_conditions()
+        return self.condition(node, scope)
 
     def assigned(self, node: Node) -> Node:
         """The node, or what the alias stands for."""
@@ -98,9 +105,21 @@ class SalesPredicate(Predicate):
         body = "1" if node.body is None else self.condition(node.body, inner)
         joins = " ".join(child.joins)
         matches = collection.matches(scope.alias, child.alias)
-        wanted = f"NOT ifnull({body}, 0)" if node.every else body
-        sql = f"EXISTS (SELECT 1 FROM {table(child.entity)} AS {child.alias} {joins} WHERE {matches} AND {wanted})"
-        return f"(NOT {sql})" if node.every else f"({sql})"
+        wanted = negated(body) if node.every else body
+        sql = f"(EXISTS (SELECT 1 FROM {table(child.entity)} AS {child.alias} {joins} WHERE {wanted} AND {matches}))"
+        return negated(sql) if node.every else sql
+
+
+def _conditions(node: Node) -> int:
+    match node:
+        case And(parts) | Or(parts):
+            return sum(map(_conditions, parts))
+        case Not(part):
+            return _conditions(part)
+        case Lambda(body=body):
+            return 1 + (_conditions(body) if body is not None else 0)
+        case _:
+            return 1
 
 
 def wildcard(left: Operand, pattern: str, scope: Scope) -> str:

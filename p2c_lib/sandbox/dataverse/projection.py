@@ -173,7 +173,7 @@ class Projection:
         if options.filter is None:
             return "1"
         try:
-            return self.predicate.condition(options.filter, scope)
+            return self.predicate.whole(options.filter, scope)
         except Unfit as problem:
             raise bad_query(str(problem)) from problem
 

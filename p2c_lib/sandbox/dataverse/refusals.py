@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2c_lib.sandbox.holding import TOO_LONG
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.wire import Refusal
 
@@ -26,6 +27,16 @@ def bad_payload(message: str) -> Refusal:
 def bad_argument(message: str) -> Refusal:
     """An argument that does not fit."""
     return Refusal(400, "0x80040203", message)
+
+
+def beyond_database(problem: str) -> Refusal:
+    """A query that is more than the database holds, or takes longer than it may."""
+    return Refusal(400, "0x80044151", problem) if problem == TOO_LONG else bad_query(problem)
+
+
+def too_many_conditions() -> Refusal:
+    """More conditions (and links, in FetchXML) than one query may have."""
+    return Refusal(400, "0x8004430C", "Number of conditions in query exceeded maximum limit.")
 
 
 def unknown_segment(segment: str) -> Refusal:

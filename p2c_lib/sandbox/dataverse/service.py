@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 
 from p2c_lib.sandbox.dataverse import actions, functions, metadata
 from p2c_lib.sandbox.dataverse.batches import batch
@@ -12,12 +11,13 @@ from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.one_row import answer_row, below_row
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
-from p2c_lib.sandbox.dataverse.refusals import bad_query, no_privilege, unknown_segment, wrong_key
+from p2c_lib.sandbox.dataverse.refusals import bad_query, beyond_database, no_privilege, unknown_segment, wrong_key
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
 from p2c_lib.sandbox.etags import tagged
 from p2c_lib.sandbox.failing import refuse_if_failing
+from p2c_lib.sandbox.holding import held
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
@@ -30,15 +30,12 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
     try:
         refuse_if_failing(call.path)
         request = Request(organisation, call, contents)
-        return _routed(request)
+        with held(beyond_database, organisation.store.connection if call.method == "GET" else None):
+            return _routed(request)
     except Refusal as refusal:
         if refusal.code.startswith(_BUSINESS):
             refusal.status = organisation.switches.business_status
         return refused(refusal, annotated="odata.include-annotations" in call.preferences())
-    except sqlite3.OperationalError as error:
-        if not any(limit in str(error) for limit in ("too many", "depth", "too big", "too large", "Expression tree")):
-            raise
-        return refused(bad_query(f"The query is too complex: {error}."), annotated=False)
 
 
 def _routed(request: Request) -> Answer:

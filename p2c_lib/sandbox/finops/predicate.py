@@ -25,6 +25,7 @@ from p2c_lib.sandbox.expression import (
 from p2c_lib.sandbox.finops.refusals import bad_query
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import EDM, NAMESPACE, edm, empty, first_member
+from p2c_lib.sandbox.predicate import balanced, depth, negated
 from p2c_lib.sandbox.schema import Column, Entity, enums
 from p2c_lib.sandbox.store import Value, bindable, comparable, quoted
 
@@ -106,14 +107,15 @@ class _Predicate:
     def condition(self, node: Node) -> Sql:
         match node:
             case And(parts):
-                return self._joined(parts, " AND ")
+                return self._joined(parts, "AND")
             case Or(parts):
-                return self._joined(parts, " OR ")
+                return self._joined(parts, "OR")
             case Not(part):
                 sql, values = self.condition(part)
-                return f"NOT ({sql})", values
+                return negated(sql), values
             case Compare():
-                return self._compare(node)
+                sql, values = self._compare(node)
+                return f"({sql})", values
             case Literal(kind="bool", value=value):
                 return ("1" if value else "0"), []
             case Function():
@@ -124,12 +126,9 @@ class _Predicate:
                 raise bad_query("The $filter expression must evaluate to a single boolean value.")
 
     def _joined(self, parts: tuple[Node, ...], mark: str) -> Sql:
-        texts, values = [], list[Value]()
-        for part in parts:
-            sql, more = self.condition(part)
-            texts.append(f"({sql})")
-            values += more
-        return mark.join(texts), values
+        # As `balanced` sorts them, so that the values stay in the order of their marks.
+        made = sorted((self.condition(part) for part in parts), key=lambda one: depth(one[0]), reverse=True)
+        return balanced([sql for sql, _ in made], mark), [value for _, values in made for value in values]
 
     def _column(self, path: Path) -> Column:
         if len(path.names) != 1:

@@ -184,7 +184,7 @@ def _skiptoken(options: Options) -> int:
         return 0
     try:
         gone = int(json.loads(base64.urlsafe_b64decode(token.encode()).decode()))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise bad_query("The skip token cannot be read.") from error
     if not 0 <= gone < 2**31:
         raise bad_query("The skip token cannot be read.")

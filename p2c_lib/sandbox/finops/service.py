@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import nullcontext
 from urllib.parse import quote
 
@@ -21,12 +20,12 @@ from p2c_lib.sandbox.finops.rules import Rules
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.throttle import Throttle
 from p2c_lib.sandbox.finops.write import create, delete, update
+from p2c_lib.sandbox.holding import held
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.wire import Answer, Call, Refusal, split_url
 
 BATCH_LIMIT = 5000
-_TOO_COMPLEX = ("too many", "too complex", "depth", "too big", "too large", "Expression tree")
 _SET = re.compile(r"(?P<set>\w+)(?:\((?P<key>.*)\))?(?P<rest>/.*)?", re.DOTALL)
 _KEYED = re.compile(r"(?P<set>\w+)\((?P<key>(?:[^')]|'(?:[^']|'')*')*)\)(?P<rest>/.*)?", re.DOTALL)
 
@@ -58,10 +57,6 @@ class FinOps:
             return error_answer(refusal)
         except Refusal as refusal:
             return error_answer(refusal)
-        except sqlite3.OperationalError as error:
-            if not any(limit in str(error) for limit in _TOO_COMPLEX):
-                raise
-            return error_answer(bad_query(f"The query is too complex: {error}."))
 
     def _route(self, call: Call, *, twice: bool = True) -> Answer:
         refuse_if_failing(call.path)
@@ -81,7 +76,8 @@ class FinOps:
         if call.method == "GET" and path == "$metadata":
             document = Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
             return tagged(call, document)
-        return self._rows(call, path, twice=twice)
+        with held(bad_query, self.store.connection if call.method == "GET" else None):
+            return self._rows(call, path, twice=twice)
 
     def _rows(self, call: Call, path: str, *, twice: bool) -> Answer:
         match = _KEYED.fullmatch(path) or _SET.fullmatch(path)

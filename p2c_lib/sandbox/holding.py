@@ -1,0 +1,69 @@
+"""What the database holds of one query, and how a query that is more than that is told from a fault of the sandbox.
+
+The limits of its size are SQLite's own and differ from build to build: a stack of 100 signs while it reads, 1,000
+levels of one expression, 2,000 columns, 64 tables of a join, 127 arguments. The database counts them in the SQL that a
+request became. How long a read may take is the sandbox's own limit, counted in steps and not by a clock, so that it is
+the same everywhere: a join of everything with everything ends, as the services' own time limits end it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from p2c_lib.sandbox.wire import Refusal
+
+TOO_COMPLEX = (
+    "Internal error: An expression services limit has been reached. Please look for potentially complex expressions in "
+    "your query, and try to simplify them."
+)
+TOO_LONG = "SQL timeout expired."
+# What the messages of SQLite's limits have in common; any other error is a fault.
+_LIMITS = (
+    "stack overflow", "too many", "too large", "too big", "too long", "too complex", "at most", "integer overflow",
+)  # fmt: skip
+# A page of 5,000 wide rows takes some 5 million steps, to sort a million rows some 40 million.
+_STEPS, _STRIDE = 100_000_000, 1_000_000
+
+
+def beyond(error: sqlite3.Error) -> str | None:
+    """The problem, as SQL Server words it, where the database was asked for more than it holds; None for a fault.
+
+    >>> beyond(sqlite3.OperationalError("parser stack overflow")) == TOO_COMPLEX
+    True
+    >>> beyond(sqlite3.OperationalError("no such column: x"))
+    """
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return TOO_LONG
+    return TOO_COMPLEX if any(limit in str(error) for limit in _LIMITS) else None
+
+
+@contextmanager
+def held(refused: Callable[[str], Refusal], reads: sqlite3.Connection | None = None) -> Iterator[None]:
+    """What is asked of the database inside and is more than it holds becomes the service's own refusal.
+
+    ``reads`` is the connection of a request that only reads, whose steps are counted. A write is never cut off: that
+    would take back the transaction around it.
+    """
+    left = _STEPS // _STRIDE
+
+    def used_up() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    try:
+        if reads is not None:
+            reads.set_progress_handler(used_up, _STRIDE)
+        yield
+    except RecursionError as error:
+        raise refused(TOO_COMPLEX) from error
+    except sqlite3.Error as error:
+        problem = beyond(error)
+        if problem is None:
+            raise
+        raise refused(problem) from error
+    finally:
+        if reads is not None:
+            reads.set_progress_handler(None, 0)

@@ -1,0 +1,490 @@
+"""Requests made at random from the grammar of both systems, and damaged ones: a seed and a number make one again.
+
+Nothing here knows what the sandbox does with them; it only knows the words that clients use.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from tests.any_words import (
+    ATTRIBUTES,
+    CALCULATED,
+    CRM,
+    FINOPS_COLUMNS,
+    FINOPS_EXPANDS,
+    FINOPS_PLACES,
+    FINOPS_SETS,
+    FINOPS_WORDS,
+    FITTING,
+    FUNCTIONS,
+    GUIDS,
+    HEADER_VALUES,
+    HEADERS,
+    LITERALS,
+    METHODS,
+    NAVIGATIONS,
+    OPERATORS,
+    OPTION_NAMES,
+    SALES_COLUMNS,
+    SALES_PLACES,
+    SALES_SETS,
+    SALES_WORDS,
+    SQL_WORDS,
+    TAGS,
+    XML_WORDS,
+)
+
+SALES_ROOT, FINOPS_ROOT = "/api/data/v9.2/", "/data/"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request as it goes over the wire: ``target`` is path and query, already encoded."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Words:
+    """Draws from the grammar of one system; the same seed draws the same."""
+
+    def __init__(self, system: str, seed: str) -> None:
+        self.system = system
+        self.random = random.Random(seed)
+        sales = system == "sales"
+        self.root = SALES_ROOT if sales else FINOPS_ROOT
+        self.sets = SALES_SETS if sales else FINOPS_SETS
+        self.columns = SALES_COLUMNS if sales else FINOPS_COLUMNS
+        self.navigations = NAVIGATIONS if sales else FINOPS_EXPANDS
+        self.words = SALES_WORDS if sales else FINOPS_WORDS
+        self.place = self.random.choice(SALES_PLACES if sales else FINOPS_PLACES)
+        # Most requests are meant well: their names belong to their set, and their values fit.
+        self.fitting = self.chance(0.75)
+
+    def one(self, *choices: Callable[[], str]) -> str:
+        """What one of the makers makes."""
+        return self.random.choice(choices)()
+
+    def of(self, words: Sequence[str]) -> str:
+        """One of the words."""
+        return self.random.choice(words)
+
+    def chance(self, share: float) -> bool:
+        """True in that share of the cases."""
+        return self.random.random() < share
+
+    # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def column(self) -> str:
+        """A column, mostly of the set."""
+        return self.of(tuple(self.place.columns)) if self.fitting else self.of(self.columns)
+
+    def way(self) -> str:
+        """A navigation property, mostly of the set."""
+        return (
+            self.of((*self.place.one, *self.place.many) or ("nothing",)) if self.fitting else self.of(self.navigations)
+        )
+
+    def test(self, prefix: str = "") -> str:
+        """A comparison, mostly of a column with a value of its kind."""
+        if not self.fitting:
+            return f"{self.of(self.columns)} {self.of(OPERATORS)} {self.of(LITERALS)}"
+        name, kind = self.random.choice(list(self.place.columns.items()))
+        operator = self.of(("eq", "ne") if kind in {"guid", "bool", "choice"} else ("eq", "ne", "gt", "ge", "lt", "le"))
+        if kind == "text" and self.chance(0.25):
+            return f"{self.of(('contains', 'startswith', 'endswith'))}({prefix}{name},{self.of(FITTING[kind])})"
+        if kind == "number" and self.system == "finops" and self.chance(0.3):
+            return f"{name} {self.of(CALCULATED)} {self.of(FITTING[kind])} {operator} {self.of(FITTING[kind])}"
+        return f"{prefix}{name} {operator} {self.of(FITTING[kind])}"
+
+    def name(self) -> str:
+        """A column, at times behind navigation properties."""
+        if self.fitting:
+            return self.column()
+        steps = [self.of(self.navigations) for _ in range(self.random.choice((0, 0, 0, 1, 1, 2, 6)))]
+        return "/".join([*steps, self.of(self.columns)])
+
+    def value(self, depth: int) -> str:
+        """A value: a column, a literal, a function, arithmetic."""
+        if depth <= 0:
+            return self.one(self.name, lambda: self.of(LITERALS))
+        return self.one(
+            self.name,
+            lambda: self.of(LITERALS),
+            lambda: self.call(depth - 1),
+            lambda: f"{self.value(depth - 1)} {self.of(CALCULATED)} {self.value(depth - 1)}",
+            lambda: f"({self.value(depth - 1)})",
+            lambda: f"-{self.name()}",
+        )
+
+    def call(self, depth: int) -> str:
+        """A function with any arguments."""
+        if self.chance(0.4):
+            return self.query_function()
+        inside = ",".join(self.value(depth) for _ in range(self.random.randint(0, 3)))
+        return f"{self.of(FUNCTIONS)}({inside})"
+
+    def query_function(self) -> str:
+        """A query function of Dataverse."""
+        named = [f"PropertyName='{self.column()}'"]
+        named += [f"PropertyValue={self.of(LITERALS)}"] if self.chance(0.6) else []
+        named += [f"PropertyValues={self.of(LITERALS)}"] if self.chance(0.4) else []
+        return f"Microsoft.Dynamics.CRM.{self.of(CRM)}({','.join(named)})"
+
+    def joined(self, depth: int) -> str:
+        """Comparisons under and, or, not and parentheses."""
+        if depth <= 0:
+            return self.test()
+        one, other = self.joined(depth - 1), self.joined(depth - 1 if self.chance(0.5) else 0)
+        return self.of(
+            (f"{one} and {other}", f"({one}) or {other}", f"not ({one})", f"not {other}", f"({one} or not ({other}))")
+        )
+
+    def condition(self, depth: int) -> str:
+        """A condition of that depth at most."""
+        if self.fitting and (depth <= 0 or self.chance(0.4)):
+            return self.test()
+        if depth <= 0:
+            return f"{self.value(0)} {self.of(OPERATORS)} {self.value(0)}"
+        return self.one(
+            lambda: f"{self.value(depth - 1)} {self.of(OPERATORS)} {self.value(depth - 1)}",
+            lambda: f"{self.condition(depth - 1)} and {self.condition(depth - 1)}",
+            lambda: f"({self.condition(depth - 1)}) or {self.condition(depth - 1)}",
+            lambda: f"not {self.condition(depth - 1)}",
+            lambda: f"not ({self.condition(depth - 1)})",
+            lambda: self.each(depth - 1),
+            lambda: self.call(depth - 1),
+            lambda: f"{self.name()} in ({self.of(LITERALS)},{self.of(LITERALS)})",
+        )
+
+    def each(self, depth: int) -> str:
+        """``any`` or ``all``, with names that may hide others."""
+        if self.fitting:
+            way = self.of(self.place.many or ("nothing",))
+            inner = self.of(("x/createdon ne null", "x/statecode eq 0 and x/name eq 'a'", "not (x/exchangerate gt 1)"))
+            return self.of((f"{way}/any(x:{inner})", f"{way}/all(x:{inner})", f"{way}/any()", f"not {way}/any()"))
+        variable = self.of(("x", "y", "any", "name", "$it"))
+        inner = self.condition(depth).replace("name", f"{variable}/name", 1)
+        return self.of(
+            (
+                f"{self.of(self.navigations)}/any({variable}:{inner})",
+                f"{self.of(self.navigations)}/all({variable}:{inner})",
+                f"{variable}/{self.of(self.navigations)}/any({variable}:{inner})",
+                f"{self.of(self.navigations)}/any()",
+                f"{self.of(self.navigations)}/all()",
+            )
+        )
+
+    def deep(self) -> str:
+        """An expression of one kind, nested or long: as deep as what a service holds, and deeper."""
+        count = self.random.choice((2, 8, 17, 18, 30, 59, 60, 61, 100, 400, 1500))
+        column, test = self.column(), self.test()
+        lambda_ = f"{(self.place.many or self.navigations)[0]}/any(x:"
+        return self.of(
+            (
+                "not " * count + test,
+                "not (" * count + test + ")" * count,
+                "(" * count + test + ")" * count,
+                f"({test} or " * count + test + ")" * count,
+                f"({test} and not " * count + test + ")" * count,
+                f"(not ({test}) or " * count + test + ")" * count,
+                "(" * count + test + f" and {test})" * count,
+                f"(({test} or {test}) and (" * (count // 2) + test + "))" * (count // 2),
+                lambda_ * min(count, 100) + f"x/{test}" + ")" * min(count, 100),
+                " or ".join([test] * count),
+                " and ".join(f"{column} ne '{i}'" for i in range(count)),
+                column + " add 1" * count + " eq 1",
+                "1 add (" * count + column + ")" * count + " eq 1",
+                "contains(" * count + column + ",'a')" * count,
+                "-" * count + column + " eq 1",
+                f"{(self.place.one or self.navigations)[-1]}/" * min(count, 200) + test,
+                f"contains({column},'{'%' * count}a')",
+                f"contains({column},'{'%a' * count}b')",
+                f"{column} eq '{'*a' * count}b'",
+                f"{column} eq '{'x' * count * 20}'",
+                f"Microsoft.Dynamics.CRM.In(PropertyName='{column}',PropertyValues={json.dumps(['a'] * count)})",
+                "[" * count * 10 + "]" * count * 10 + " eq 1",
+                f"{column} eq " + "9" * count,
+                f"{column} eq 1e{'9' * min(count, 30)}",
+                f"1 div {column} eq 0 and {column} mod 0 eq 1 or {'9' * min(count, 60)} mul {column} eq 1",
+            )
+        )
+
+    # -- query options -------------------------------------------------------------------------------------------------
+
+    def expand(self, depth: int) -> str:
+        """``$expand`` with nested options."""
+        parts = []
+        for _ in range(self.random.choice((1, 1, 2, 3))):
+            part = self.way() if self.fitting else self.of((*self.navigations, "*", "$ref", "$count"))
+            part += self.of(("", "", "", "", "", "/$ref", "/$count", "/Microsoft.Dynamics.CRM.contact"))
+            if self.chance(0.6):
+                options = [f"{self.option(depth - 1)}" for _ in range(self.random.randint(0, 2))]
+                part += f"({self.of((';', ';', '&', ','))[0].join(options)})"
+            parts.append(part)
+        if self.chance(0.1):
+            count = self.random.choice((2, 10, 16, 200, 900))
+            way = (self.place.one or self.navigations)[-1]
+            return f"{way}($expand=" * count + way + ")" * count
+        return ",".join(parts)
+
+    def apply(self) -> str:
+        """``$apply``."""
+        column, other = self.column(), self.name()
+        count = self.random.choice((1, 2, 20, 130, 400))
+        return self.of(
+            (
+                f"groupby(({column}))",
+                f"groupby(({column},{other}),aggregate($count as n))",
+                f"aggregate({column} with {self.of(('sum', 'average', 'min', 'max', 'countdistinct', 'x'))} as n)",
+                f"filter({self.joined(2)})/groupby(({column}),aggregate({other} with max as total))",
+                "aggregate(" + ",".join(f"{column} with sum as n{i}" for i in range(count)) + ")",
+                "groupby((" + ",".join([column] * count) + "))",
+                f"filter({self.test()})/" * count + f"groupby(({column}))",
+                f"filter({self.deep()})/aggregate($count as n)",
+                f"groupby(({column}),groupby(({column})))",
+                f"orderby({column})/top(1)",
+                "concat(identity,identity)",
+                f"groupby(({column})",
+            )
+        )
+
+    def xml(self, depth: int = 0) -> str:
+        """An element of FetchXML with any attributes."""
+        tag = self.of(TAGS)
+        given = {self.of(ATTRIBUTES): self.of(XML_WORDS) for _ in range(self.random.randint(0, 4))}
+        attributes = "".join(f' {name}="{value}"' for name, value in given.items())
+        inside = "".join(self.xml(depth + 1) for _ in range(self.random.randint(0, 3))) if depth < 3 else "a"
+        return f"<{tag}{attributes}>{inside}</{tag}>"
+
+    def fetch(self) -> str:
+        """FetchXML: plausible, of any elements, or deep."""
+        count = self.random.choice((1, 5, 14, 60, 61, 400, 1000, 3000))
+        test = '<condition attribute="name" operator="like" value="%a%"/>'
+        link = '<link-entity name="account" from="accountid" to="accountid">'
+        inner = self.one(
+            self.xml,
+            lambda: self.xml() + self.xml(),
+            lambda: "<filter>" * count + test + "</filter>" * count,
+            lambda: f'<filter type="or">{test * count}</filter>',
+            lambda: link * count + "</link-entity>" * count,
+            lambda: '<attribute name="name"/>' * count,
+            lambda: '<order attribute="name"/>' * count,
+            lambda: (
+                f'<filter><condition attribute="{self.column()}" operator="{self.of(XML_WORDS)}" '
+                f'value="{self.of(XML_WORDS)}"/></filter>'
+            ),
+        )
+        options = f' {self.of(ATTRIBUTES)}="{self.of(XML_WORDS)}"' if self.chance(0.6) else ""
+        whole = f'<fetch{options}><entity name="{self.of(("account", "account", "contact"))}">{inner}</entity></fetch>'
+        return self.of(
+            (whole, whole, whole, inner, whole[:-5], f"<!DOCTYPE x []>{whole}", f'<?xml version="9"?>{whole}')
+        )
+
+    def sql(self) -> str:
+        """The ``sql`` parameter."""
+        count = self.random.choice((1, 3, 30, 51, 300))
+        return self.one(
+            lambda: " ".join(self.of(SQL_WORDS) for _ in range(self.random.randint(0, 12))),
+            lambda: f"SELECT name FROM account WHERE {' '.join(self.of(SQL_WORDS) for _ in range(5))}",
+            lambda: f"SELECT {', '.join(['name'] * count)} FROM account",
+            lambda: f"SELECT name FROM account WHERE {'(' * count}name = 'a'{')' * count}",
+            lambda: "SELECT name FROM account WHERE " + "(name = 'a' OR " * count + "name = 'b'" + ")" * count,
+            lambda: f"SELECT name FROM account WHERE {' OR '.join(['revenue = 1'] * count)}",
+            lambda: (
+                "SELECT account.name FROM account "
+                + " ".join(f"JOIN account a{i} ON a{i}.accountid = account.accountid" for i in range(count))
+            ),
+            lambda: f"SELECT TOP {'9' * count} name FROM account",
+        )
+
+    def option(self, depth: int = 2) -> str:
+        """``name=value``, most of them of names and values that belong together."""
+        if self.chance(0.04 if self.fitting else 0.2):
+            return f"{self.of(OPTION_NAMES)}={self.of((*LITERALS, *HEADER_VALUES))}"
+        return self.one(
+            lambda: f"$filter={self.condition(self.random.randint(0, 4))}",
+            lambda: f"$filter={self.joined(self.random.randint(0, 4))}",
+            lambda: f"$filter={self.deep()}",
+            self.orderby,
+            lambda: f"$select={','.join(self.column() for _ in range(self.random.choice((1, 2, 9))))}",
+            lambda: f"$expand={self.expand(depth)}" if depth > 0 else "$top=1",
+            lambda: f"$top={self.of(('0', '1', '5', '-1', '9' * 9, '9' * 30, '٣', ' 1', '1.0', ''))}",
+            lambda: f"$skip={self.of(('0', '1', '9' * 9, '9' * 18, '9' * 30, '-1', 'x'))}",
+            lambda: f"$count={self.of(('true', 'false', 'TRUE', '1', ''))}",
+            lambda: f"$apply={self.apply()}",
+            lambda: f"$search={self.of(LITERALS)}",
+            lambda: f"{self.of(('$skiptoken', '$deltatoken'))}={self.token()}",
+            lambda: f"@{self.of(('p1', 'p2', 'x'))}={self.of((*LITERALS, self.condition(1), self.deep()))}",
+            lambda: f"fetchXml={self.fetch()}" if self.system == "sales" else f"cross-company={self.of(('true', '1'))}",
+            lambda: f"sql={self.sql()}" if self.system == "sales" else "cross-company=true",
+        )
+
+    def orderby(self) -> str:
+        """``$orderby`` of a few terms or many."""
+        return f"$orderby={','.join(self.order() for _ in range(self.random.choice((1, 2, 3, 40, 300))))}"
+
+    def order(self) -> str:
+        """A term of ``$orderby``."""
+        if self.fitting:
+            return f"{self.column()}{self.of(('', ' desc', ' asc'))}"
+        return f"{self.of((self.name(), self.value(1)))}{self.of(('', '', ' desc', ' asc', ' DESC', ' up'))}"
+
+    def token(self) -> str:
+        """A skip or delta token: whole, altered, or none at all."""
+        inner = quote(quote(f'<cookie page="1"><name last="{self.of(XML_WORDS)}" first="1" /></cookie>'))
+        return self.of(
+            (
+                f'<cookie pagenumber="2" pagingcookie="{inner}" istracking="False" />',
+                f'<cookie pagenumber="{"9" * 5000}" pagingcookie="{inner}" istracking="{"9" * 30}" />',
+                '<cookie pagenumber="2" pagingcookie="%253ccookie%253e" />',
+                "MA==", "LTE=", "WzFd", "MWU5OTk=", "bnVsbA==", "5!01/01/2026 00:00:00", "9" * 30, "%", "<cookie", "",
+            )
+        )  # fmt: skip
+
+    # -- whole requests ------------------------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        """A key between parentheses."""
+        parts = [f"{self.of(self.columns)}={self.of(LITERALS)}" for _ in range(self.random.randint(1, 3))]
+        return self.of(
+            (
+                f"({self.of(GUIDS)})",
+                f"({self.of(LITERALS)})",
+                f"({','.join(parts)})",
+                "(dataAreaId='usmf',CustomerAccount='US-001')",
+                "(accountnumber='A')",
+                "(CurrencyCode='USD')",
+                "()",
+                f"({'(' * 50}",
+            )
+        )
+
+    def path(self) -> str:
+        """A path below the service's root."""
+        if self.fitting and self.chance(0.85):
+            return self.place.name + self.of(("", "", "", "", "", "", "/$count", self.key()))
+        steps = [self.of(self.sets)] if self.chance(0.7) else [self.of(self.words)]
+        if self.chance(0.3):
+            steps[0] += self.key()
+        more = self.random.choice((0, 0, 0, 0, 1, 1, 2))
+        steps += [self.of((*self.words, *self.navigations, *self.columns)) for _ in range(more)]
+        return "/".join(steps)
+
+    def target(self) -> str:
+        """Path and query, encoded as clients do, or less well."""
+        path = self.path()
+        options = [self.option() for _ in range(self.random.choice((0, 1, 1, 1, 2, 3)))]
+        mild = self.chance(0.9)
+        encoded = [
+            quote(option, safe="=$@,()'/:*!-" if mild else "=$&%+#?", errors="surrogatepass") for option in options
+        ]
+        root = (
+            self.root
+            if self.fitting or self.chance(0.9)
+            else self.of(("/", "/api/data/", "/metadata/", "/DATA/", "//", "/dmf/", ""))
+        )
+        whole = quote(f"{root}{path}", safe="/$()',=;@%.:~!*-", errors="surrogatepass")
+        return f"{whole}?{'&'.join(encoded)}" if options else whole
+
+    def json(self, depth: int = 3) -> Any:
+        """Any JSON value."""
+        if depth <= 0 or self.chance(0.6):
+            return self.random.choice(
+                (
+                    None, True, False, 0, -1, 2**31, 2**63, 10**40, 1.5, 1e308, float("nan"), float("inf"), "", "a",
+                    "a" * 5000, "\x00", "\ud800", "2026-01-31", "2026-02-30", "2026-01-31T00:00:00Z", GUIDS[0],
+                    "/accounts(" + GUIDS[0] + ")", "$1", [], {}, " a ", "Yes", "1,2",
+                )
+            )  # fmt: skip
+        if self.chance(0.4):
+            return [self.json(depth - 1) for _ in range(self.random.randint(0, 3))]
+        return self.object(depth - 1)
+
+    def object(self, depth: int = 2) -> dict[str, Any]:
+        """A JSON object of names that the system knows."""
+        names = (
+            *self.columns, *self.navigations, "@odata.type", "@odata.id", "@odata.context",
+            "primarycontactid@odata.bind", "Targets", "QuoteClose", "QuoteId", "Status", "ColumnSet", "QuerySet",
+            "Criteria", "packageUrl", "definitionGroupId", "executionId", "legalEntityId", "overwrite", "execute",
+            "uniqueFileName", "",
+        )  # fmt: skip
+        return {self.of(names): self.json(depth) for _ in range(self.random.randint(0, 5))}
+
+    def body(self) -> bytes:
+        """A body: JSON, nearly JSON, or anything."""
+        deep = self.random.choice((10, 900, 100_000))
+        good = json.dumps(self.object()).encode()
+        return self.random.choice(
+            (
+                good, good, good, good, json.dumps(self.json()).encode(), b"", b"[" * deep, b'{"name":' * deep,
+                b'{"name":"a","name":"b"}', b'{"name":1' + b"0" * deep + b"}", b'{"revenue":1e99999}', good[:-1],
+                b'{"name":NaN}', b"\xef\xbb\xbf" + good, good.decode().encode("utf-16"), b"\xff\xfe\x00", b"name=a&b=c",
+                b"<x/>", good + good, b'"\\ud800"', b'{"name":"\\ud800"}', b'{"\\u0000":1}', b"\x1f\x8b\x08\x00",
+            )
+        )  # fmt: skip
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Some headers."""
+        named = {self.of(HEADERS): self.of(HEADER_VALUES) for _ in range(self.random.choice((0, 0, 1, 2)))}
+        return tuple(named.items())
+
+    def plain(self) -> Asking:
+        """One request that is no batch."""
+        method = self.of(("GET",) * 12 + METHODS)
+        body = self.body() if method not in {"GET", "HEAD"} or self.chance(0.05) else b""
+        return Asking(method, self.target(), self.headers(), body)
+
+    def batch(self) -> Asking:
+        """A batch of requests, in part damaged."""
+        edge = self.of(("b", "batch_1", 'a"b', "--", "(.*", "x" * 70))
+        content, kind = self._parts(edge, self.random.choice((0, 1, 2, 5)), depth=0)
+        if self.chance(0.5):
+            content = self.damaged(content)
+        named = self.of((kind, kind, kind, "multipart/mixed", "application/json", "multipart/mixed; boundary=c", ""))
+        headers = (("content-type", named), *(h for h in self.headers() if h[0] != "content-type"))
+        return Asking("POST", f"{self.root}$batch", headers, content)
+
+    def _parts(self, edge: str, count: int, depth: int) -> tuple[bytes, str]:
+        pieces: list[bytes] = []
+        for number in range(count):
+            if depth < 2 and self.chance(0.3):
+                inner, kind = self._parts(f"{edge}c", self.random.randint(0, 3), depth + 1)
+                pieces.append(f"--{edge}\r\nContent-Type: {kind}\r\n\r\n".encode() + inner)
+                continue
+            one = self.plain()
+            lines = "".join(f"{name}: {value}\r\n" for name, value in one.headers)
+            number_ = self.of((str(number + 1), "1", "", "$1"))
+            head = f"--{edge}\r\nContent-Type: application/http\r\nContent-ID: {number_}\r\n\r\n"
+            url = self.of((one.target, one.target.lstrip("/"), f"http://x{one.target}", "$1", "/$1/name", "$batch"))
+            pieces.append(f"{head}{one.method} {url} HTTP/1.1\r\n{lines}\r\n".encode() + one.body + b"\r\n")
+        return b"".join(pieces) + f"--{edge}--\r\n".encode(), f'multipart/mixed; boundary="{edge}"'
+
+    def damaged(self, content: bytes) -> bytes:
+        """The content with a piece cut out, doubled, or replaced."""
+        at, to = sorted(self.random.randint(0, len(content)) for _ in range(2))
+        piece = content[at:to][: self.random.choice((1, 3, 40, 400))]
+        return self.random.choice(
+            (
+                content[:at], content[at:], content[:at] + content[to:], content.replace(b"\r\n", b"\n"),
+                content[:at] + piece * 3 + content[at:], content.replace(b":", b""), content.replace(b" ", b"\t"),
+                content[:at] + self.random.randbytes(8) + content[at:], content.replace(b"\r\n\r\n", b"\r\n"),
+            )
+        )  # fmt: skip
+
+    def asking(self) -> Asking:
+        """One request of any kind."""
+        return self.batch() if self.chance(0.12) else self.plain()
+
+
+def any_request(system: str, seed: str, number: int) -> Asking:
+    """The request of a seed and a number; the same every time."""
+    return Words(system, f"{system}/{seed}/{number}").asking()
