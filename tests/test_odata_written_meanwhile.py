@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -165,6 +166,21 @@ class Meanwhile:
         assert set(came) - self.ever == set()
 
 
+class Fleeting(Meanwhile):
+    """Before each answer as many rows come as go: each stands for one page only, and the count stands still."""
+
+    def between(self, request: httpx.Request) -> None:
+        """As many temporary rows in the place of the last ones."""
+        if f"/{self.shape.entity_set}?" not in str(request.url) or not self.stood:
+            return
+        with self.lock, self.store.write():
+            for key in self.there.keys() - self.stood.keys():
+                self.store.delete(self.entity, self.there.pop(key))
+            while len(self.there) < len(self.stood) + 1 + self.seed % 3:
+                self._create()
+        self.writes += 1
+
+
 @contextmanager
 def reader(store: Store, portal: BlockingPortal, at: Meanwhile, **switches: Any) -> Iterator[tuple[Client, Wired]]:
     """A client whose requests are written between."""
@@ -214,10 +230,74 @@ def test_what_stands_all_the_time_comes_once(
     judged(store, portal, shape, rows, Query(shape.entity_set, (), page_size=size))
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize(("route", "size"), [("read", 1), ("read", 7), ("changes", 1), ("among", 7), ("snapshot", 2)])
+def test_a_read_ends_well_while_rows_come_and_go_and_their_number_stands_still(
+    store: Store, portal: BlockingPortal, tmp_path: Path, route: str, kind: str, size: int
+) -> None:
+    """Nothing but the count says that somebody writes, and it never moves."""
+    shape = SHAPES[kind]
+    for seed in range(int(os.environ.get("P2C_STORMS", "1"))):
+        emptied(store, shape)
+        at = Fleeting(store, shape, seed)
+        at.fill(15)
+        with reader(store, portal, at, page_size=size) as (client, _):
+            query = Query(shape.entity_set, columns(client, shape), page_size=size)
+            at.judge(read_by(client, route, query, at, tmp_path / f"{seed}.parquet"))
+        assert at.writes
+
+
+def test_a_row_that_is_never_where_it_is_read_is_no_error(store: Store, portal: BlockingPortal) -> None:
+    """A row stands at the end until the first page is read, and at the front from then on: each count has it."""
+    at = quiet(store, SHAPES["a guid"], 12)
+    first, last = (f"{each * 8}-0000-4000-8000-000000000000" for each in "0f")
+
+    def between(request: httpx.Request) -> None:
+        if "/accounts?" not in str(request.url):
+            return
+        here, there = (first, last) if "skiptoken" in str(request.url) else (last, first)
+        with store.write():
+            if (there,) in at.there:
+                store.delete(at.entity, at.there.pop((there,)))
+            if (here,) not in at.there:
+                at.there[here,] = store.insert(at.entity, {"accountid": here, "name": "x"})
+        at.ever.update({(first,), (last,)})
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between) as (client, _):
+        at.judge(read(client, Query("accounts", ("name",), page_size=1)))
+
+
+def read_by(client: Client, route: str, query: Query, at: Meanwhile, file: Path) -> list[dict[str, Any]]:
+    """The rows of a query, or those that stand, by one of the ways to read them."""
+    if route == "read":
+        return read(client, query)
+    if route == "changes":
+        return client.changes(query.entity_set, query.select).table.to_pylist()
+    if route == "snapshot":
+        return gather(client, query, snapshot=file).table.to_pylist()
+    numbers = {name for name, column in at.entity.columns.items() if column.kind == "int"}
+    keys = [
+        {name: value or (0 if name in numbers else value) for name, value in zip(at.entity.key, key, strict=True)}
+        for key in at.stood
+    ]
+    return [row for page in client.read_among(query, keys) for row in page.table.to_pylist()]
+
+
 @pytest.mark.parametrize("form", ["skip", "skiptoken"])
 def test_pages_overlap_where_the_service_does_not_compare_keys(store: Store, portal: BlockingPortal, form: str) -> None:
     query = Query("CustomerGroups", (), page_size=7)
     judged(store, portal, GROUPS, 90, query, text_ranges="reject", next_link=form)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_pages_too_small_to_overlap_are_asked_for_larger(store: Store, portal: BlockingPortal, size: int) -> None:
+    for seed in range(4):
+        emptied(store, GROUPS)
+        at = Meanwhile(store, GROUPS, seed)
+        at.fill(40)
+        with reader(store, portal, at, page_size=25, text_ranges="reject") as (client, _):
+            at.judge(read(client, Query("CustomerGroups", columns(client, GROUPS), page_size=size)))
 
 
 def test_a_company_alone_a_filter_and_an_order_of_ones_own(store: Store, portal: BlockingPortal) -> None:

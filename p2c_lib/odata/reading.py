@@ -6,7 +6,7 @@ change is read once, and no row comes twice. Rows that come or go meanwhile may 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ __all__ = ["Reading", "Strand"]
 
 CHAINS = 8
 WORTH_SPLITTING = 4
-AGAIN = 2
+AGAIN = 12  # a row that stands for one page only is missed by all of these once in a hundred thousand times
+LEAST_AGAIN, ROWS_AGAIN = 2, 50_000
 MOVED = "rows came or went while it was read"
 
 
@@ -106,6 +107,11 @@ class Reading:
     def ended(self) -> bool:
         """Whether no strand goes on."""
         return bool(self.strands) and all(strand.url is None for strand in self.strands)
+
+    @property
+    def of_one_answer(self) -> bool:
+        """Whether all came at once, so that its count is of the same moment."""
+        return self.ended and sum(strand.pages for strand in self.strands) == 1
 
     def pages(self) -> Iterator[Page]:
         """The pages that are still to come. Raises IncompleteRead after the last one when rows are missing."""
@@ -258,7 +264,8 @@ class Reading:
         step = None
         if self._paging is not None and number is not None:
             step = self._paging.step(number, self.strands[number].within, borders if borders is not None else [])
-        headers = {**client.dialect.headers, **prefer(self.query)}
+        apart = self._overlaps and (self.query.page_size or OVERLAP) < 2 * OVERLAP  # too small to overlap
+        headers = {**client.dialect.headers, **({} if apart else prefer(self.query))}
         return Chain(
             client.sender,
             self._decoder,
@@ -293,35 +300,35 @@ class Reading:
         return _known(*counts, self._client.count(self.query))
 
     def _looked_again(self, counts: list[int]) -> Generator[Page, None, list[int]]:
-        """The rows that another read has and this one has not, and the counts as they were asked for.
+        """The rows that other reads have and this one has not, and the counts as they were asked for.
 
-        Between two reads under writes some rows come and some go: so many may be missing from a count that stands
-        still. Raises IncompleteRead where more are missing, or none moved: the count is wrong, or rows are kept back.
+        Where somebody writes all the time a count may stand still, and a row may come and go between any two pages: so
+        it is read again until what was seen to move explains the count, or one answer has count and rows alike.
+        Raises IncompleteRead where neither comes to pass: the count is wrong, or rows are kept back.
         """
-        moved = 0
-        for _ in range(AGAIN if self._held is not None else 0):
-            before = self.rows
-            came = yield from self._again()
-            moved += self.rows - before + max(0, self.rows - came)
+        moved = read = rounds = 0
+        while self._held is not None and (rounds < LEAST_AGAIN or (rounds < AGAIN and read < ROWS_AGAIN)):
+            before, rounds = self.rows, rounds + 1
+            other = yield from self._again()
+            moved += self.rows - before + max(0, self.rows - other.rows)
             counts = _known(*counts, self._client.count(self.query))
-            if min(counts[-2:]) - moved <= came and (moved or came <= max(counts[-2:])):
+            if other.of_one_answer and other.server_count == other.rows:
                 return counts
-            if not moved:
-                break
-        if len(set(counts)) > 1:
-            return counts
+            if _explained(other.rows, counts, moved):
+                return counts
+            read += other.rows
         raise self._incomplete(f"{self.rows:,} rows came, but the service counts {counts[-1]:,}")
 
-    def _again(self) -> Generator[Page, None, int]:
-        """The rows of another read that this one has not, and how many rows that one had."""
-        other, number = Reading(self._client, self.query), len(self.strands)
+    def _again(self) -> Generator[Page, None, Reading]:
+        """The rows of another read that this one has not, and that read."""
+        other, number = Reading(self._client, replace(self.query, page_size=None)), len(self.strands)
         self.strands.append(Strand(None))
         for part, wide in other._wide_pages():
             new = self._held.new_in(wide.table) if self._held is not None else wide.table
             other._noted(part, wide)
             if new.num_rows:
                 yield self._noted(number, replace(wide, table=new, next_link=None))
-        return other.rows
+        return other
 
     def _incomplete(self, said: str) -> IncompleteRead:
         return IncompleteRead(
@@ -329,6 +336,12 @@ class Reading:
             target=self.query.entity_set,
             hint="Read again; if it stays, rows change while they are read: choose a quieter hour.",
         )
+
+
+def _explained(came: int, counts: Sequence[int], moved: int) -> bool:
+    """Whether rows that were seen to come and go, or a count that was, explain that others came than are counted."""
+    leeway = moved + max(counts) - min(counts)
+    return min(counts[-2:]) - leeway <= came and (leeway > 0 or came <= max(counts[-2:]))
 
 
 def _known(*counts: int | None) -> list[int]:
