@@ -25,7 +25,7 @@ from p2c_lib.odata import Query
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import FINOPS, SALES, Dialect
 from p2c_lib.odata.encode import keys_of, members_of
-from p2c_lib.odata.literals import literal
+from p2c_lib.odata.literals import key_path, literal
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.writes import Write
 from p2c_lib.session import Session, connect
@@ -104,7 +104,9 @@ def test_a_day_is_the_same_in_filters_keys_and_bodies(
     values = pa.array([form], pa.timestamp("us", zone)) if isinstance(form, datetime) else pa.array([form])
     table = pa.table({column.name: values})
     assert members_of(table, dialect, bodies, creating=False).to_pylist() == [f',"{column.name}":"{text}"']
-    assert keys_of(table, schema, [column.name]).to_pylist() == [f"({column.name}={text})"]
+    in_path = text.replace(":", "%253A")  # F&O decodes a key twice
+    assert keys_of(table, schema, [column.name]).to_pylist() == [f"({column.name}={in_path})"]
+    assert key_path(schema, {column.name: form}) == f"({column.name}={in_path})"
     assert cast(values, pa.date32()).values.to_pylist() == [date(2026, 1, 31)]
 
 

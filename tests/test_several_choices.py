@@ -129,7 +129,7 @@ COLUMN = Column("picks", "Edm.String", pa.string(), choices={1: "Red", 2: "Blue"
 def test_the_text_form_is_in_the_order_of_the_numbers() -> None:
     assert several_text(["10", 2, " 1", 2]) == "1,2,10"
     assert several_text([]) is None
-    assert [render(value, COLUMN) for value in ([2, 1], "2,1", ())] == ['"1,2"', '"2,1"', "null"]
+    assert [render(value, COLUMN) for value in ([2, 1], "2,1", ())] == ['"1,2"', '"1,2"', "null"]
 
 
 def mapped(fields: str, rows: list[str | None]) -> Any:

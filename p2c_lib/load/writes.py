@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.keys import ignores
 from p2c_lib.odata import Write, WriteResult
+from p2c_lib.odata.once import later_ones
 
 if TYPE_CHECKING:
     from p2c_lib.odata import Client, EntitySchema
@@ -32,8 +34,8 @@ class PlanWriter:
         self.links = _links(plan.operations, client, self.schema)
 
     def broken(self, rows: pa.Table) -> dict[int, str]:
-        """What operations refer to that does not exist at the destination, in words, by position."""
-        found: dict[int, str] = {}
+        """Why operations cannot be sent, in words, by position: what lacks, or another new row with their key."""
+        found = self._created_before(rows)
         for name, (_, paths) in self.links.items():
             values = pc.struct_field(rows.column("after").combine_chunks(), name)
             lost = pc.and_(
@@ -46,6 +48,17 @@ class PlanWriter:
                         "that does."
                     )
         return found
+
+    def _created_before(self, rows: pa.Table) -> dict[int, str]:
+        """The new rows whose own key, as the destination compares it, another new row of the plan has."""
+        creates = rows.filter(pc.equal(rows.column("op"), "create")).combine_chunks()
+        after = pa.Table.from_struct_array(creates.column("after").combine_chunks())
+        names = [name for name in self.schema.key if name != "dataAreaId"]
+        if not names or not set(names) <= set(after.column_names):
+            return {}
+        again = later_ones("create", self.schema, after, names)
+        why = f"Another row of the plan is created with the same key, and {ignores(self.schema.app)}."
+        return dict.fromkeys(creates.column("position").take(again).to_pylist(), why)
 
     def send(self, rows: pa.Table) -> list[WriteResult]:
         """What became of each operation, in order."""

@@ -10,23 +10,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from decimal import Decimal
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import text_of
+from p2c_lib.errors import FrameError
 from p2c_lib.keys import RowKey
-from p2c_lib.odata.literals import SAFE_IN_QUERY, and_filter, equals, literal
+from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, and_filter, equals, literal, member
 from p2c_lib.odata.query import Query
-from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.values import choices_text, plain
 
-__all__ = ["Asked", "among"]
+__all__ = ["Asked", "among", "held_key", "held_keys"]
 
 SPELLED = 120  # comparisons joined by or: a filter is a tree, and services limit its size
 IN_LIST = {"Edm.String", "Edm.Guid"}
-NUMBERS = {"Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double"}
 LEAST_ROOM = 1_000  # for values, where the rest of the address leaves less
 
 Key = Mapping[str, object]
@@ -77,7 +79,7 @@ def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[
     """The spellings of each key, by its normalised text: a service may tell some of them apart."""
     groups: dict[str, dict[tuple[str, ...], Key]] = {}
     for given in keys:
-        key = {name: _as_held(schema, name, value) for name, value in given.items()}
+        key = held_key(schema, given)
         text = row_key.of(key)
         if text is not None:
             spelling = tuple((text_of(value) or "").rstrip().lower() for value in key.values())
@@ -85,18 +87,65 @@ def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[
     return {text: list(spellings.values()) for text, spellings in groups.items()}
 
 
-def _as_held(schema: EntitySchema, name: str, value: object) -> object:
-    """A value as its column is read, so that both have one text: days and texts as moments, empty parts filled in."""
+def held_key(schema: EntitySchema, key: Key) -> dict[str, object]:
+    """A key as the columns of its row are read, so that both have one text, whatever spelling or type it came in.
+
+    Raises FrameError for a value that no filter can hold.
+    """
+    return {name: _as_held(schema, name, value) for name, value in key.items()}
+
+
+def held_keys(schema: EntitySchema, table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """The key columns of a table as ``held_key`` has each row's; null where a value is one that no key can hold."""
+    return pa.table({name: _all_held(schema, name, table.column(name)) for name in names})
+
+
+def _all_held(schema: EntitySchema, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Columns of their own kind stand as they are; of others each different value is looked at once."""
     column = schema.column(name)
-    if value is None and name in schema.optional:
+    if _stands(values.type, column):
+        return values
+    encoded = values.combine_chunks().cast(_value_type(values.type)).dictionary_encode()
+    texts = [_held_text(schema, name, encoded.dictionary, at) for at in range(len(encoded.dictionary))]
+    return pa.chunked_array([pa.array(texts, pa.string()).take(encoded.indices)])
+
+
+def _stands(kind: pa.DataType, column: Column) -> bool:
+    """Whether the text of a value of this kind is the one its column has."""
+    if column.several or column.choices:
+        return False
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return column.edm in {*NUMBERS, "Edm.String"}
+    return bool(kind == column.type or (pa.types.is_large_string(kind) and column.type == pa.string()))
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _held_text(schema: EntitySchema, name: str, values: pa.Array, at: int) -> str | None:
+    try:
+        return text_of(_as_held(schema, name, values[at].as_py()))
+    except (FrameError, OverflowError, ValueError):  # Python has no day outside the years 1 to 9999
+        return None
+
+
+def _as_held(schema: EntitySchema, name: str, value: object) -> object:
+    """A value as its column is read: days and texts as moments, numbers as numbers, empty parts filled in."""
+    column = schema.column(name)
+    value = choices_text(value, name) if column.several else plain(value, name)
+    if value is None:
+        if name not in schema.optional:
+            return None
         return column.choices[min(column.choices)] if column.choices else 0 if column.edm in NUMBERS else None
-    if column.is_day and value is not None:
-        return date.fromisoformat(literal(value, column)[:10])
-    if column.edm == "Edm.DateTimeOffset" and isinstance(value, str | date):
-        moment = datetime.fromisoformat(literal(value, column))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    literal(value, column)  # which tells of a value that no filter can hold
-    return value
+    said = literal(value, column)  # which tells of a value that no filter can hold
+    if column.is_day:
+        return date.fromisoformat(said[:10])
+    if column.edm == "Edm.DateTimeOffset":
+        return datetime.fromisoformat(said)
+    if column.edm in NUMBERS and isinstance(value, str):
+        return Decimal(said)
+    return member(value, column) or value
 
 
 def _listed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,9 +13,9 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import shown, why_refused
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.literals import GREATEST
-from p2c_lib.odata.schema import Column, EntitySchema, several_text
-from p2c_lib.odata.writes import OutOfYears, Write
+from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.values import choices_text, plain
+from p2c_lib.odata.writes import Write
 
 __all__ = ["Bodies"]
 
@@ -53,12 +52,13 @@ class Bodies:
         names = tuple(write.body)
         plan = self.check(write)
         parts: list[str] = []
-        for name, (property_name, column), value in zip(names, plan, write.body.values(), strict=True):
+        for name, (property_name, column), came in zip(names, plan, write.body.values(), strict=True):
+            value = choices_text(came, name) if column is not None and column.several else plain(came, name)
             if value is None:
                 if not self._spoken_for(name, write.body):
                     parts += self.emptied(name, creating=write.op == "create")
             elif column is None:
-                parts.append(property_name + quoted(sendable(str(value), name)))
+                parts.append(property_name + quoted(sendable(str(text_of(value)), name)))
             elif column.targets and isinstance(value, str) and value.startswith("/"):
                 parts.append(self.bound(column, value))
             else:
@@ -153,25 +153,18 @@ class Bodies:
                 f"{column.name} cannot point to {path}.",
                 hint=f"It may point to: {', '.join(way.target for way in ways)}.",
             )
-        return f"{quoted(fitting[0].navigation + BIND)}:{quoted(path)}"
+        return f"{quoted(fitting[0].navigation + BIND)}:{quoted(sendable(path, column.name))}"
 
 
 def render(value: object, column: Column) -> str:
     """A value as JSON of the column's type; decimals digit by digit, never through a float."""
-    if column.several and isinstance(value, (list, tuple, set, frozenset)):
-        text = several_text(value)
-        return "null" if text is None else quoted(text)
-    if isinstance(value, OutOfYears):
-        raise FrameError(f"{column.name}: {value} is outside the years 1 to 9999.", hint="Give a day inside them.")
+    value = choices_text(value, column.name) if column.several else plain(value, column.name)
+    if value is None:
+        return "null"
     write = _BY_TYPE.get(type(value))
-    if write is not None:
-        return write(value, column)
-    for kind, route in _BY_TYPE.items():
-        if isinstance(value, kind):
-            return route(value, column)
-    if hasattr(value, "item"):
-        return render(value.item(), column)
-    raise FrameError(f"{column.name}: a {type(value).__name__} cannot be written.", hint="Give plain Python values.")
+    if write is None:
+        write = next(route for kind, route in _BY_TYPE.items() if isinstance(value, kind))
+    return write(value, column)
 
 
 def _text(value: object, column: Column) -> str:
@@ -188,19 +181,9 @@ def sendable(text: str, name: str) -> str:
 
 
 def _number(value: object, column: Column) -> str:
-    if isinstance(value, int) and abs(value) > GREATEST:
-        raise FrameError(f"{column.name}: a whole number of {value.bit_length()} bits is none that a service takes.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise FrameError(f"{column.name}: {value} is no number a service takes.")
     if isinstance(value, float) and value.is_integer() and column.edm in {"Edm.Int32", "Edm.Int64"}:
         return str(int(value))
     return str(text_of(value))
-
-
-def _exact(value: object, column: Column) -> str:
-    if isinstance(value, Decimal) and not value.is_finite():
-        raise FrameError(f"{column.name}: {value} is no number a service takes.")
-    return text_of(value) or "null"
 
 
 def _moment(value: object, column: Column) -> str:
@@ -230,7 +213,7 @@ _BY_TYPE: Mapping[type, Callable[[object, Column], str]] = {
     bool: _yes_no,
     int: _number,
     float: _number,
-    Decimal: _exact,
+    Decimal: _number,
     datetime: _moment,
     date: _day,
 }

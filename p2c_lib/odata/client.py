@@ -15,7 +15,7 @@ from p2c_lib.config import Connection
 from p2c_lib.display import text_of, texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound
 from p2c_lib.keys import RowKey, fold
-from p2c_lib.odata.among import Asked, among
+from p2c_lib.odata.among import Asked, among, held_key
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
@@ -24,6 +24,7 @@ from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
+from p2c_lib.odata.once import shown_key
 from p2c_lib.odata.package import PackageResult, load_package, package_result
 from p2c_lib.odata.precision import Precisions
 from p2c_lib.odata.prepare import Preparer
@@ -232,8 +233,8 @@ class Client:
         pages = self.read_among(Query(entity_set, tuple(columns)), [key])
         rows = [row for page in pages for row in page.table.to_pylist()]
         if len(rows) != 1:
-            shown = ", ".join(f"{name}={value}" for name, value in key.items())
-            raise NotFound(f"{entity_set}({shown}): {len(rows)} rows have this key.", status=404, target=entity_set)
+            what = shown_key(entity_set, key)
+            raise NotFound(f"{what}: {len(rows)} rows have this key.", status=404, target=entity_set)
         mine = {*columns, *(name for name in rows[0] if name.startswith("@"))}
         return {name: value for name, value in rows[0].items() if name in mine}
 
@@ -257,15 +258,15 @@ class Client:
 
     def _find_ids(self, entity_set: str, keys: Sequence[Mapping[str, object]]) -> list[list[str]]:
         """The ids of the rows with each of these keys of one Sales table, in their order."""
+        schema = self.schema(entity_set)
         found: dict[tuple[str, ...], dict[str | None, list[str]]] = {}
         for names in dict.fromkeys(tuple(key) for key in keys):
-            rows = found.setdefault(names, {})
-            mine = RowKey(names, self.connection.app)
+            rows, mine = found.setdefault(names, {}), RowKey.within(schema, names)
             asked = [key for key in keys if tuple(key) == names]
             for page in self.read_among(Query(entity_set, names), asked):
-                for key, row_id in zip(mine.texts(page.table).to_pylist(), page.table["@id"].to_pylist(), strict=True):
-                    rows.setdefault(key, []).append(row_id)
-        return [found[tuple(key)].get(RowKey(tuple(key), self.connection.app).of(key), []) for key in keys]
+                for text, row_id in zip(mine.texts(page.table).to_pylist(), page.table["@id"].to_pylist(), strict=True):
+                    rows.setdefault(text, []).append(row_id)
+        return [found[tuple(key)].get(RowKey.within(schema, tuple(key)).of(held_key(schema, key)), []) for key in keys]
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
         return settled(schema, doubts, self.read_among, lambda table: self.schema(self.metadata.set_of(table)))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,16 +17,19 @@ from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies, sendable
 from p2c_lib.odata.characters import refused
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.literals import BARE, UNSAFE, encode, key_literal
-from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.literals import NUMBERS, UNSAFE, encode, key_literal, part_in_path
+from p2c_lib.odata.schema import Column, EntitySchema, several_text
+from p2c_lib.odata.values import GREATEST
 
 __all__ = ["apart", "keys_of", "members_of", "objects_of"]
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
 ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f]"
+GUID = "^[0-9a-zA-Z-]+$"
 ROWS_AT_ONCE = 20_000
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+LONGEST = len(str(GREATEST)) - 1  # digits before the point
 FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
 
 
@@ -58,22 +60,46 @@ def objects_of(members: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def keys_of(table: pa.Table, schema: EntitySchema, key: Sequence[str]) -> pa.ChunkedArray:
-    """Every row's ``(key)`` as it stands in a URL, percent-encoded.
+    """Every row's ``(key)`` as it stands in a URL, percent-encoded: what ``key_path`` makes of each.
 
     The rows are those that columns can carry: ``apart`` tells the others.
     """
-    if schema.app == "sales" and tuple(key) == schema.key:
-        return pc.binary_join_element_wise("(", _plain(table.column(key[0]), schema.column(key[0])), ")", "")
+    bare = schema.app == "sales" and tuple(key) == schema.key
     pieces: list[Any] = []
     for name in key:
-        column = schema.column(name)
-        text = _plain(table.column(name), column)
-        literal = text if column.edm in BARE or column.edm.startswith("Edm.Date") else _quoted_literal(text, column)
-        if name in schema.optional:
-            empty = pc.or_kleene(pc.is_null(text), pc.equal(pc.utf8_rtrim_whitespace(text), ""))
-            literal = pc.if_else(empty, encode(key_literal(schema, name, None)), literal)
-        pieces += [f"{',' if pieces else '('}{column.wire}=", literal]
+        lead = "(" if not pieces else ","
+        pieces += [lead if bare else f"{lead}{schema.column(name).wire}=", _part(table.column(name), schema, name)]
     return pc.binary_join_element_wise(*pieces, ")", "")
+
+
+def _part(values: pa.ChunkedArray, schema: EntitySchema, name: str) -> pa.ChunkedArray:
+    """A part of every row's key; values of another kind than their column's as ``key_path`` writes each of them."""
+    column = schema.column(name)
+    if not _is_natural(values.type, column):
+        kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+        encoded = values.combine_chunks().cast(kind).dictionary_encode(null_encoding="encode")
+        words = pa.array([_path_of(schema, name, each) for each in encoded.dictionary.to_pylist()], pa.string())
+        return pa.chunked_array([words.take(encoded.indices)])
+    text = texts(values)
+    literal = _quoted_literal(text) if column.edm == "Edm.String" else text
+    if name not in schema.optional:
+        return literal
+    empty = pc.or_kleene(pc.is_null(text), pc.equal(pc.utf8_trim_whitespace(text), ""))
+    return pc.if_else(empty, _path_of(schema, name, None), literal)
+
+
+def _path_of(schema: EntitySchema, name: str, value: object) -> str | None:
+    try:
+        return part_in_path(schema, name, value)
+    except FrameError:
+        return None
+
+
+def _is_natural(kind: pa.DataType, column: Column) -> bool:
+    """Whether the text of a column's values is what they have in a key."""
+    if _is_text(kind):
+        return column.edm in {"Edm.String", "Edm.Guid"}
+    return _is_number(kind) and column.edm in {"Edm.String", *NUMBERS}
 
 
 def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bodies) -> pa.Array:
@@ -89,20 +115,45 @@ def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bod
 
 
 def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | None:
-    if (beyond := out_of_years(values)) is not None:
-        return pc.or_(beyond, pc.is_null(values))
-    missing = pc.is_null(values, nan_is_null=True)
-    odd = [] if name in schema.optional else [missing]
-    column = schema.column(name)
-    if _is_text(values.type) or pa.types.is_dictionary(values.type):
+    """Which rows have a part of their key that goes into an address in another way than as it stands in its column.
+
+    A moment has colons, which no path takes as they are, so no column of moments goes so.
+    """
+    if pa.types.is_dictionary(values.type):
+        return _odd_key(values.cast(values.type.value_type), schema, name)
+    column, kind = schema.column(name), values.type
+    strange = pa.types.is_floating(kind) and not _is_natural(kind, column)
+    if column.edm == "Edm.DateTimeOffset" or strange or not any(fits(kind) for fits in _IN_KEYS):
+        return pa.repeat(pa.scalar(True), len(values))  # noqa: FBT003 - the value
+    beyond = out_of_years(values)
+    odd = [each for each in (beyond, _too_long(values)) if each is not None]
+    if name not in schema.optional:
+        odd.append(pc.is_null(values))
+    if _is_text(kind):
         text = values.cast(pa.string())
         if name not in schema.optional:
             odd.append(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(text), ""), fill_value=True))
         odd.append(pc.fill_null(pc.match_substring_regex(text, ODD_IN_KEY), fill_value=False))
-        if column.edm in BARE or column.edm.startswith("Edm.Date"):
-            bad = [each for each in pc.unique(text).to_pylist() if not _has_literal(schema, name, each)]
-            odd.append(pc.is_in(text, value_set=pa.array(bad, pa.string())))
+    if column.edm == "Edm.Guid" and _is_text(kind):
+        odd.append(pc.fill_null(pc.invert(pc.match_substring_regex(text, GUID)), fill_value=False))
+    elif not _is_natural(kind, column):
+        known = values if beyond is None else values.filter(pc.invert(beyond))
+        bad = [each for each in pc.unique(known).to_pylist() if not _has_literal(schema, name, each)]
+        odd.append(pc.is_in(values, value_set=pa.array(bad, kind)))
     return reduce(pc.or_, odd) if odd else None
+
+
+def _too_long(values: pa.Array) -> pa.Array | None:
+    """Which numbers of a column are not finite or longer than any column is; None where none is."""
+    kind = values.type
+    if pa.types.is_decimal(kind) and kind.precision - kind.scale > LONGEST:
+        great = pc.greater(pc.abs(values.cast(pa.float64())), float(GREATEST))
+    elif pa.types.is_floating(kind):
+        wide = values.cast(pa.float64())
+        great = pc.or_kleene(pc.invert(pc.is_finite(wide)), pc.greater(pc.abs(wide), float(GREATEST)))
+    else:
+        return None
+    return pc.fill_null(great, fill_value=False)
 
 
 def out_of_years(values: pa.Array) -> pa.Array | None:
@@ -131,8 +182,8 @@ def _odd_value(values: pa.Array, name: str, bodies: Bodies) -> pa.Array | None:
     """Numbers that are not finite, characters no service takes, and paths that the lookup cannot be bound to."""
     if pa.types.is_dictionary(values.type):
         return _odd_value(values.cast(values.type.value_type), name, bodies)
-    if pa.types.is_floating(values.type):
-        return pc.invert(pc.fill_null(pc.is_finite(values), fill_value=True))
+    if _is_number(values.type):
+        return _too_long(values)
     if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type):
         return out_of_years(values)
     column = bodies.place(name)[1]
@@ -155,7 +206,7 @@ def _fragment(values: pa.Array, key: str, column: Column | None, dialect: Dialec
     if column is not None and column.targets:
         return pc.coalesce(_lookup(values, column, bodies), nothing)
     made = pc.binary_join_element_wise(f",{key}", _json(values, column, dialect), "")
-    return made if values.null_count == 0 else pc.coalesce(made, nothing)
+    return made if made.null_count == 0 else pc.coalesce(made, nothing)
 
 
 def _nothing_of(name: str, piece: pa.Table, bodies: Bodies, *, creating: bool) -> Any:
@@ -181,6 +232,8 @@ def _json(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array
     kind = values.type
     if pa.types.is_dictionary(kind):
         return _json(values.cast(kind.value_type), column, dialect)
+    if column is not None and column.several:
+        return _text(_several(values), column, dialect)
     if column is not None and column.is_day and (_is_text(kind) or pa.types.is_timestamp(kind)):
         found = days(values)
         if found.null_count == values.null_count:  # else the service tells what it cannot read
@@ -200,6 +253,18 @@ def _text(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Arra
     if not pc.any(odd).as_py():
         return plain
     return pc.replace_with_mask(plain, odd, pa.array([quoted(value) for value in text.filter(odd).to_pylist()]))
+
+
+def _several(values: pa.Array) -> pa.Array:
+    """Several choices as the text of their column, from lists of them or from texts in any spelling."""
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        counts = pc.fill_null(pc.list_value_length(values), 0).cast(pa.int32())
+        ends = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(counts)])
+        words = pc.fill_null(texts(pc.list_flatten(values)), "")
+        values = pc.binary_join(pa.ListArray.from_arrays(ends, words), ",")
+    encoded = texts(values).dictionary_encode()
+    made = pa.array([several_text(text.split(",")) for text in encoded.dictionary.to_pylist()], pa.string())
+    return made.take(encoded.indices)
 
 
 def _number(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Array:
@@ -241,6 +306,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
+_IN_KEYS = (_is_text, _is_number, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp, pa.types.is_null)
 _WRITERS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Column | None, Dialect], pa.Array]]] = (
     (_is_text, _text),
     (_is_number, _number),
@@ -251,26 +317,11 @@ _WRITERS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array, Colu
 )
 
 
-def _plain(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Values as they stand in a key: a day is a day there too, and one that travels as a moment has its hour."""
-    if column.is_day:
-        found = pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32())
-        hour = "" if column.edm == "Edm.Date" else column.hour
-        return pc.binary_join_element_wise(texts(found), hour, "")
-    if pa.types.is_timestamp(values.type) and values.type.tz is None:
-        return texts(values.cast(pa.timestamp(values.type.unit, "UTC")))
-    return texts(values)
-
-
-def _quoted_literal(text: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+def _quoted_literal(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Text as an OData literal inside a URL: quotes doubled, everything else that needs it percent-encoded."""
-    kind = "" if column.edm == "Edm.String" else column.edm
     odd = pc.match_substring_regex(text, NEEDS_QUOTING)
-    safe = pc.binary_join_element_wise(f"{kind}'", pc.replace_substring(text, " ", "%20"), "'", "")
+    safe = pc.binary_join_element_wise("'", pc.replace_substring(text, " ", "%20"), "'", "")
     if not pc.any(odd).as_py():
         return safe
-    made = [
-        f"{kind}'" + quote(value.replace("'", "''"), safe="'(),=-._~@!$") + "'"
-        for value in text.filter(odd).to_pylist()
-    ]
+    made = ["'" + encode(value.replace("'", "''")) + "'" for value in text.filter(odd).to_pylist()]
     return pa.chunked_array([pc.replace_with_mask(safe.combine_chunks(), odd.combine_chunks(), pa.array(made))])

@@ -12,9 +12,9 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.values import choices_text, plain
 
 __all__ = [
-    "GREATEST",
     "UNSAFE",
     "and_filter",
     "encode",
@@ -22,45 +22,58 @@ __all__ = [
     "key_literal",
     "key_path",
     "literal",
+    "member",
+    "part_in_path",
     "query_string",
     "unsafe_in_path",
 ]
 
-BARE = {"Edm.Guid", "Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double", "Edm.Boolean"}
+NUMBERS = {"Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double"}
+BARE = {"Edm.Guid", "Edm.Boolean", *NUMBERS}
 DATES = {"Edm.Date", "Edm.DateTimeOffset"}
 # Characters that ASP.NET refuses in a path, or its router takes for something else, when they are encoded once.
 UNSAFE = "/<>*%&:\\?+#"
 TWICE = {ord(c): quote(c, safe="") for c in UNSAFE}
 UNSAFE_TEXT = re.compile("[" + re.escape(UNSAFE) + "\\x00-\\x1f\\x7f]")
 CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
-GREATEST = 10**38  # more digits than a decimal of either service has
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
 NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 SAFE_IN_QUERY = "$(),'*:;=@/!~ ".replace(" ", "")
 
 
 def literal(value: object, column: Column) -> str:
-    """The value as an OData literal of the column's type.
+    """The value as an OData literal of the column's type. Raises FrameError for what no literal can hold.
 
     >>> literal("O'Neil", Column("name", "Edm.String", None))
     "'O''Neil'"
     """
+    value = choices_text(value, column.name) if column.several else plain(value, column.name)
     if value is None:
         return "null"
     if column.edm in BARE:
         return _bare(value, column)
     if column.edm in DATES:
         return _date(value, column)
-    text = text_of(value) or ""
+    text = member(value, column) or text_of(value) or ""
     if well_formed(text) != text:
         raise FrameError(f"{column.name}: '{well_formed(text)}' holds half a character.", hint="Clean the text first.")
     quoted = "'" + text.replace("'", "''") + "'"
     return quoted if column.edm == "Edm.String" else f"{column.edm}{quoted}"
 
 
+def member(value: object, column: Column) -> str | None:
+    """The name of an F&O enumeration's member that a number, or a yes or no, stands for; None for any other value."""
+    if not column.edm.startswith("Microsoft."):
+        return None
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return (column.choices or {}).get(value) if isinstance(value, int) else None
+
+
 def _bare(value: object, column: Column) -> str:
-    text = "a number too long" if isinstance(value, int) and abs(value) > GREATEST else text_of(value) or ""
+    text = text_of(value) or ""
     if not _BARE_TEXT.get(column.edm, NUMBER).fullmatch(text):
         raise FrameError(
             f"'{text[:60]}' is no value of {column.name} ({column.edm}).", hint=f"Give a value of type {column.edm}."
@@ -69,21 +82,21 @@ def _bare(value: object, column: Column) -> str:
 
 
 def _date(value: object, column: Column) -> str:
-    if column.is_day:
-        day = day_of(value)
-        if day is not None:
-            return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
-    elif isinstance(value, datetime):
-        return str(text_of(_in_utc(value, column)))
-    elif isinstance(value, date):
-        return value.isoformat() + column.hour
-    text = str(value)
+    """A day has its column's hour where it travels as a moment; a moment is told in UTC, whatever it came as."""
+    day = day_of(value) if column.is_day else value if not isinstance(value, datetime) else None
+    if isinstance(value, str) and not column.is_day:
+        day = day_of(value) if ISO_DAY.fullmatch(value.strip()) else None
+    if isinstance(day, date):
+        return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
+    return str(text_of(_in_utc(value if isinstance(value, datetime) else _moment(value, column), column)))
+
+
+def _moment(value: object, column: Column) -> datetime:
+    text = text_of(value) or ""
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text.strip())
     except ValueError:
         raise FrameError(f"'{text[:60]}' is no date for {column.name}.", hint="Write it as 2026-01-31.") from None
-    _in_utc(moment, column)
-    return text
 
 
 def _in_utc(value: datetime, column: Column) -> datetime:
@@ -99,6 +112,7 @@ def key_literal(schema: EntitySchema, name: str, value: object) -> str:
     Raises FrameError where a part is missing that every row has.
     """
     column = schema.column(name)
+    value = plain(value, name)
     if value is not None and (not isinstance(value, str) or value.strip()):
         return literal(value, column)
     if name not in schema.optional:
@@ -106,7 +120,7 @@ def key_literal(schema: EntitySchema, name: str, value: object) -> str:
     if column.choices:
         return literal(column.choices[min(column.choices)], column)
     if column.edm == "Edm.DateTimeOffset":
-        return "1900-01-01T00:00:00Z"
+        return f"1900-01-01{column.hour if column.is_day else 'T00:00:00Z'}"
     return "''" if column.edm == "Edm.String" else NOTHING_BY_EDM.get(column.edm, "0")
 
 
@@ -120,20 +134,21 @@ def equals(schema: EntitySchema, name: str, value: object) -> str:
 def key_path(schema: EntitySchema, key: Mapping[str, object]) -> str:
     """``(key)`` of a row's URL, percent-encoded: the bare guid of a Sales row, else every ``column=value``.
 
-    F&O decodes the texts of a key twice, so the characters that a path takes only so are encoded twice. Raises
-    FrameError for a missing part and for what no path can carry.
+    F&O decodes a key twice, so the characters that a path takes only so are encoded twice, those of a moment too.
+    Raises FrameError for a missing part and for what no path can carry.
     """
     if len(key) == 1 and tuple(key) == schema.key and schema.app == "sales":
         ((name, value),) = key.items()
-        return f"({encode(key_literal(schema, name, value))})"
-    return "(" + ",".join(f"{schema.column(n).wire}={_in_path(schema, n, value)}" for n, value in key.items()) + ")"
+        return f"({part_in_path(schema, name, value)})"
+    return "(" + ",".join(f"{schema.column(n).wire}={part_in_path(schema, n, value)}" for n, value in key.items()) + ")"
 
 
-def _in_path(schema: EntitySchema, name: str, value: object) -> str:
+def part_in_path(schema: EntitySchema, name: str, value: object) -> str:
+    """A part of a key as it stands in a URL, percent-encoded. Raises FrameError for what no path can carry."""
     text = key_literal(schema, name, value)
     if found := CONTROL.search(text):
         raise FrameError(f"its {name} holds the control character {found.group()!r}, which no address can carry")
-    if "'" in text and schema.app == "finops":
+    if schema.app == "finops":
         text = text.translate(TWICE)
     try:
         return encode(text)
@@ -141,9 +156,19 @@ def _in_path(schema: EntitySchema, name: str, value: object) -> str:
         raise FrameError(f"its {name} holds half a character pair, which no address can carry") from None
 
 
-def unsafe_in_path(key: Mapping[str, object]) -> bool:
-    """Whether a key holds a character that breaks a Dataverse key URL even when it is percent-encoded."""
-    return any(isinstance(value, str) and UNSAFE_TEXT.search(value) is not None for value in key.values())
+def unsafe_in_path(schema: EntitySchema, key: Mapping[str, object]) -> bool:
+    """Whether a key has a part whose literal breaks a Dataverse key URL even when it is percent-encoded.
+
+    So do the colons of a moment. A part that has no literal breaks none: no URL is made of it.
+    """
+    return any(_is_unsafe(schema, name, value) for name, value in key.items())
+
+
+def _is_unsafe(schema: EntitySchema, name: str, value: object) -> bool:
+    try:
+        return UNSAFE_TEXT.search(key_literal(schema, name, value)) is not None
+    except FrameError:
+        return False
 
 
 def encode(text: str) -> str:

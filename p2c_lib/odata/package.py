@@ -21,6 +21,7 @@ from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, Servic
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.literals import encode
+from p2c_lib.odata.once import check_table
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.waiting import Stop, never, unwanted
@@ -72,7 +73,8 @@ def load_package(
     ``execution`` is the name the import is to have, by which ``package_result`` finds it again. Packages take no etag,
     so a row that moved meanwhile is overwritten too.
 
-    Raises UnknownName for a column that is none, FrameError for Sales and for an entity no package knows, NotSent when
+    Raises UnknownName for a column that is none, FrameError for a row that comes twice (the later would overwrite the
+    earlier without a word), for Sales and for an entity no package knows, NotSent when
     it is asked to stop before the import is begun, Rejected and the like when the package as a whole is refused, and
     an error with ``can_retry`` when it may have been imported.
     """
@@ -81,6 +83,7 @@ def load_package(
     schema = client.schema(entity_set)
     names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
     schema.check_columns(names)
+    _check_once(schema, table)
     label = _label(client, entity_set)
     project = f"P2C_{entity_set}_{uuid4().hex[:8]}"
     with TemporaryDirectory(prefix="p2c-") as folder:
@@ -91,6 +94,15 @@ def load_package(
         raise NotSent("The import was not begun: it was asked to stop.", target=entity_set)
     name = execution or f"P2C-{uuid4()}"
     return package_result(client, _begun(client, url, project, company, name), stop=stop)
+
+
+def _check_once(schema: EntitySchema, table: pa.Table) -> None:
+    """An optional part of the key that the table does not have is empty in every row."""
+    names = [name for name in schema.key if name != "dataAreaId"]
+    for name in schema.optional.intersection(names) - set(table.column_names):
+        table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+    if set(names) <= set(table.column_names):
+        check_table("upsert", schema, table, names)
 
 
 def _begun(client: Client, url: str, project: str, company: str, execution: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from uuid import uuid4
@@ -16,8 +15,9 @@ from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.encode import apart
-from p2c_lib.odata.literals import key_path, unsafe_in_path
+from p2c_lib.odata.literals import key_literal, key_path, literal, unsafe_in_path
 from p2c_lib.odata.metadata import Metadata
+from p2c_lib.odata.once import Once, check_table, shown_key
 from p2c_lib.odata.runs import (
     METHODS,
     ListRun,
@@ -26,18 +26,17 @@ from p2c_lib.odata.runs import (
     Refused,
     Run,
     TableRun,
-    comes_twice,
     row_write,
     unsendable,
 )
 from p2c_lib.odata.schema import EntitySchema
+from p2c_lib.odata.values import plain
 from p2c_lib.odata.writes import Operation, Write
 
 __all__ = ["FindIds", "Preparer"]
 
 Key = Mapping[str, object]
 FindIds = Callable[[str, Sequence[Key]], Sequence[Sequence[str]]]
-Mark = tuple[str, str, str]
 Ids = Sequence[str] | FrameError | ServiceError
 
 
@@ -81,11 +80,12 @@ class Preparer:
             made = TableRun(op, schema, rows, tuple(key), etag, self._dialect, bodies, at)
             return [made] if rows.num_rows else []
 
-        if not places:
-            return Prepared(run(table, None))
         named = () if op == "create" else tuple(key)
         rest = [(at, row_write(op, entity_set, table.slice(at, 1), named, etag)) for at in places]
         prepared = self._prepared(rest)
+        check_table(op, schema, _without(table, prepared.refused), named or _own_key(table, schema))
+        if not places:
+            return Prepared(run(table, None))
         return Prepared([*run(table.take(plain), plain), *prepared.runs], prepared.refused)
 
     def _check(self, write: Write) -> None:
@@ -106,7 +106,7 @@ class Preparer:
     def _prepared(self, writes: Sequence[tuple[int, Write]]) -> Prepared:
         """Writes with their places, made ready one by one; ids that are needed are looked up together first."""
         ids = self._ids(writes)
-        seen: set[Mark] = set()
+        once = Once()
         ready: list[Ready] = []
         refused: list[Refused] = []
         for place, write in writes:
@@ -116,7 +116,7 @@ class Preparer:
             except (FrameError, ServiceError) as error:
                 refused.append(unsendable(place, write, schema, error))
                 continue
-            _check_once(seen, write, schema, made.part.path)
+            once.note(write.op, schema, *_names(write, schema, made.row_id))
             ready.append(made)
         runs = groupby(ready, key=lambda each: (each.op, each.schema.entity_set))
         return Prepared([ListRun(list(run)) for _, run in runs], refused)
@@ -128,8 +128,13 @@ class Preparer:
         odd: dict[str, list[tuple[int, Key]]] = {}
         for place, write in writes:
             schema = self._metadata.schema(write.entity_set)
-            if write.op != "create" and write.key and tuple(write.key) != schema.key and unsafe_in_path(write.key):
-                odd.setdefault(write.entity_set, []).append((place, write.key))
+            if (
+                write.op != "create"
+                and write.key
+                and tuple(write.key) != schema.key
+                and unsafe_in_path(schema, write.key)
+            ):
+                odd.setdefault(write.entity_set, []).append((place, write.key or {}))
         found: dict[int, Ids] = {}
         for entity_set, keyed in odd.items():
             places, keys = zip(*keyed, strict=True)
@@ -160,20 +165,22 @@ class Preparer:
         if ids is not None:
             row_id, sent = _by_id(write, ids)
         elif tuple(write.key) == schema.key and schema.app == "sales":
-            row_id = str(write.key[schema.key[0]])
+            row_id = key_literal(schema, schema.key[0], write.key[schema.key[0]])
         path = key_path(schema, write.key if row_id is None else {schema.key[0]: row_id})
         match = "" if write.op == "upsert" else f"If-Match: {write.etag}\r\n" if write.etag else self._weak_match
         text = bodies.json(sent) if write.op != "delete" else ""
         part = Part(METHODS[write.op], self._dialect.set_url(write.entity_set) + path + self._tail, match, text)
-        alone = schema.app == "finops" and unsafe_in_path(write.key)
+        alone = schema.app == "finops" and unsafe_in_path(schema, write.key)
         return Ready(place, write.op, schema, part, row_id, True, lambda: write, alone)  # noqa: FBT003 - repeatable
 
     def _new_row(self, place: int, write: Write, bodies: Bodies, schema: EntitySchema) -> Ready:
         """In Sales a new row names its own id, so that a repeated send cannot make a second one."""
         whole = {**(write.key or {}), **write.body}
-        row_id = str(whole.get(schema.key[0]) or uuid4()) if self._dialect.creates_name_their_id else None
-        if row_id is not None:
-            whole[schema.key[0]] = row_id
+        own, row_id = schema.key[0], None
+        if self._dialect.creates_name_their_id:
+            given = plain(whole.get(own), own)
+            row_id = str(uuid4()) if given is None or given == "" else literal(given, schema.column(own))
+            whole[own] = row_id
         keyed = all(_is_named(whole, name, schema) for name in schema.key)
         text = bodies.json(Write("create", write.entity_set, None, whole))
         part = Part("POST", self._dialect.set_url(write.entity_set) + self._tail, "", text)
@@ -192,6 +199,32 @@ def _is_named(row: Mapping[str, object], name: str, schema: EntitySchema) -> boo
     return value is not None and (name in schema.optional or not isinstance(value, str) or bool(value.strip()))
 
 
+def _names(write: Write, schema: EntitySchema, row_id: str | None) -> list[Key]:
+    """The names of the row that a write is about: its key, and its id where that is known by now.
+
+    A new row has the name that its own values give it, unless it leaves a part to the service.
+    """
+    by_id: list[Key] = [] if row_id is None else [{schema.key[0]: row_id}]
+    if write.op != "create":
+        return [*([write.key] if write.key else []), *by_id]
+    whole = {**(write.key or {}), **write.body}
+    own = {name: whole.get(name) for name in schema.key}
+    return [own] if all(_is_named(whole, name, schema) for name in schema.key) else by_id
+
+
+def _own_key(table: pa.Table, schema: EntitySchema) -> tuple[str, ...]:
+    """The set's own key, where a table of new rows has all of its columns."""
+    return schema.key if set(schema.key) <= set(table.column_names) else ()
+
+
+def _without(table: pa.Table, refused: Sequence[Refused]) -> pa.Table:
+    """The rows of a table that are sent."""
+    if not refused:
+        return table
+    gone = pa.array([place for place, _ in refused], pa.int64())
+    return table.filter(pc.invert(pc.is_in(pa.array(range(table.num_rows), pa.int64()), value_set=gone)))
+
+
 def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
     """The id of a row whose key no URL can carry, and the write as it goes there; a new id for an upsert of a new row.
 
@@ -207,22 +240,5 @@ def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
         return ids[0], write
     if write.op == "upsert":
         return str(uuid4()), replace(write, body={**(write.key or {}), **write.body})
-    shown = ", ".join(f"{name}={value}" for name, value in (write.key or {}).items())
-    what = f"{write.entity_set}({shown})"
+    what = shown_key(write.entity_set, write.key or {})
     raise NotFound(f"{what}: no row has this key.", status=404, target=what)
-
-
-def _check_once(seen: set[Mark], write: Write, schema: EntitySchema, path: str) -> None:
-    """Raise where a row is written twice in one call: where its address or its key comes again."""
-    whole = {**(write.key or {}), **write.body} if write.op == "create" else write.key or {}
-    named = schema.key if write.op == "create" else tuple(whole)
-    paths = {path} if write.op != "create" else set()
-    filled = all(_is_named(whole, name, schema) for name in named)
-    if filled or write.op != "create":
-        with suppress(FrameError):  # in a body a key may hold what no address can carry
-            paths.add(key_path(schema, {name: whole.get(name) for name in named}))
-    for each in paths:
-        mark = (write.op, write.entity_set, each.casefold())
-        if mark in seen:
-            raise comes_twice(f"{write.op} {write.entity_set}{each.rpartition('/')[2]}")
-        seen.add(mark)

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import texts
-from p2c_lib.errors import FrameError, P2CError, ServiceError, Unsendable
+from p2c_lib.errors import P2CError, ServiceError, Unsendable
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.encode import keys_of, members_of, objects_of
+from p2c_lib.odata.once import shown_key
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.writes import Operation, OutOfYears, Write, WriteResult
 
@@ -29,13 +30,13 @@ __all__ = [
     "Refused",
     "Run",
     "TableRun",
-    "comes_twice",
     "named",
     "row_write",
     "unsendable",
 ]
 
 METHODS = {"create": "POST", "update": "PATCH", "upsert": "PATCH", "delete": "DELETE"}
+DOUBLE = 64
 NAMESPACE = "Microsoft.Dynamics.CRM"
 
 Refused = tuple[int, WriteResult]
@@ -143,7 +144,7 @@ class TableRun:
     ) -> None:
         self.op, self.schema = op, schema
         self._table, self._key, self._etag, self._dialect, self._places = table, key, etag, dialect, places
-        self._addresses = None if op == "create" else self._addressed()
+        self._addresses = None if op == "create" else keys_of(table, schema, key)
         self._ids, body = self._identified()
         self._members = members_of(body, dialect, bodies, creating=op == "create")
         self.guarded = etag is not None
@@ -208,14 +209,6 @@ class TableRun:
         given = body.drop_columns([own]) if own in body.column_names else body
         return ids, given.append_column(own, ids)
 
-    def _addressed(self) -> pa.ChunkedArray:
-        texts = keys_of(self._table, self.schema, self._key)
-        counts = pc.value_counts(pc.utf8_lower(texts))
-        doubled = counts.filter(pc.greater(pc.struct_field(counts, "counts"), 1))
-        if len(doubled):
-            raise comes_twice(f"{self.op} {self.schema.entity_set}{doubled[0]['values'].as_py()}")
-        return texts
-
     def _matches(self, start: int, stop: int) -> list[str]:
         weak = "" if self._dialect.cross_company or self.op in {"create", "upsert"} else "If-Match: *\r\n"
         if self._etag is None or self.op in {"create", "upsert"}:
@@ -259,6 +252,9 @@ def row_write(op: Operation, entity_set: str, row: pa.Table, key: Sequence[str],
 
 
 def _value(cell: pa.ChunkedArray) -> Any:
+    """A cell as a value of Python; a float keeps its width, which its text goes by."""
+    if pa.types.is_floating(cell.type) and cell.type.bit_width < DOUBLE and cell.null_count == 0:
+        return cell.to_numpy()[0]
     try:
         return cell.to_pylist()[0]
     except (OverflowError, ValueError):  # Python has no day outside the years 1 to 9999
@@ -269,15 +265,7 @@ def named(write: Write, schema: EntitySchema) -> str:
     """The row a write is about, for messages: ``CustomersV2(dataAreaId=usmf, CustomerAccount=C-1)``."""
     whole = {**write.body, **(write.key or {})}
     key = write.key or {name: whole[name] for name in schema.key if name in whole and schema.app == "finops"}
-    shown = ", ".join(f"{name}={_shown(value)}" for name, value in key.items())
-    return f"{write.entity_set}({shown})" if shown else write.entity_set
-
-
-def _shown(value: object) -> str:
-    try:
-        return str(value)
-    except ValueError:  # Python writes no number of more than 4,300 digits
-        return "a number too long"
+    return shown_key(write.entity_set, key)
 
 
 def unsendable(place: int, write: Write, schema: EntitySchema, why: P2CError) -> Refused:
@@ -287,10 +275,3 @@ def unsendable(place: int, write: Write, schema: EntitySchema, why: P2CError) ->
         return place, WriteResult(why.status, None, why, why.request_id)
     error = Unsendable(f"{row}: {why.message.rstrip('.')}.", target=row, hint=why.hint)
     return place, WriteResult(0, None, error, "")
-
-
-def comes_twice(what: str) -> FrameError:
-    """The error for a row that is written twice in one call."""
-    return FrameError(
-        f"{what} comes twice in one call.", hint="Every row may be written once; settle which of the two is meant."
-    )

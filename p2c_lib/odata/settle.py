@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from p2c_lib.display import text_of
 from p2c_lib.errors import NotFound, UnknownName
-from p2c_lib.keys import fold
+from p2c_lib.keys import RowKey
+from p2c_lib.odata.among import held_key
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
 from p2c_lib.odata.stored import keeps
@@ -23,7 +23,6 @@ BIND = "@odata.bind"
 _GUID_IN_PATH = re.compile(r"\((?:\w+=)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)$")
 
 Doubt = tuple[Write, str | None]
-Key = tuple[tuple[str, str], ...]
 Row = Mapping[str, object]
 ReadAmong = Callable[[Query, Sequence[Row]], Iterator[Page]]
 
@@ -76,7 +75,7 @@ class _Judge:
         found = {
             names: {self._mark({n: row[n] for n in names}): row for row in rows} for names in set(map(tuple, keys))
         }
-        there = [found[tuple(key)].get(self._mark(key)) for key in keys]
+        there = [found[tuple(key)].get(mark) if (mark := self._mark(key)) else None for key in keys]
         return [row is not None and self._holds(row, each) for each, row in zip(wanted, there, strict=True)]
 
     def _query(self, keys: Sequence[Row], wanted: Sequence[_Wanted]) -> Query:
@@ -91,8 +90,8 @@ class _Judge:
         schema = self._target(way.target)
         return schema, schema.key
 
-    def _mark(self, key: Row) -> Key:
-        return tuple((name, fold(text_of(value) or "", self._schema.app)) for name, value in key.items())
+    def _mark(self, key: Row) -> str | None:
+        return RowKey.within(self._schema, tuple(key)).of(held_key(self._schema, key)) if key else None
 
     def _key(self, write: Write, row_id: str | None) -> dict[str, object]:
         if row_id is not None:

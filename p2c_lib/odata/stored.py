@@ -18,6 +18,7 @@ from p2c_lib.days import day_of
 from p2c_lib.display import text_of
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
+from p2c_lib.odata.values import choices_text
 
 __all__ = ["keeps"]
 
@@ -106,6 +107,8 @@ class _Kept:
 
     def _text(self, value: object) -> object:
         """A text as it stands; several choices are a set, a company reads the same in either case."""
+        if self.column.several:
+            return frozenset(filter(None, (choices_text(value, self.column.name) or "").split(","))) or None
         text = text_of(value) or ""
         if self.column.choices is not None and text and set(text) <= set("0123456789,- "):
             return frozenset(text.replace(" ", "").split(","))

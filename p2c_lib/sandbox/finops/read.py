@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -213,34 +213,30 @@ def counted(entity: Entity, store: Store, options: Options) -> Answer:
 # -- one row -------------------------------------------------------------------------------------------------------
 
 
-def key_of(entity: Entity, text: str, *, url: str, twice: bool) -> dict[str, Value]:
+def key_of(entity: Entity, text: str, *, url: str, twice: bool, switches: Switches) -> dict[str, Value]:
     """The stored key values of the text between the parentheses; every key field is needed, in any order.
 
-    ``twice``: the text was decoded once, by the web server, and what is quoted in it is decoded again, as F&O does.
-    ``url`` is the address it came in, for refusals.
+    ``twice``: the text was decoded once, by the web server, and is decoded again as a whole, as F&O does. ``url`` is
+    the address it came in, for refusals.
     """
     try:
-        parts = parse_key(text)
+        parts = parse_key(_decoded(text, url, switches) if twice else text)
     except Malformed as error:
         raise bad_query(f"The key '({text[:80]})' cannot be read: {error}") from error
     if set(parts) != set(entity.key):
         known = ", ".join(entity.key)
         raise bad_query(f"The key of '{entity.set_name}' consists of {known}; '({text[:80]})' came.")
-    literals = {name: _decoded(literal, url) if twice else literal for name, literal in parts.items()}
-    return {name: _key_value(entity, entity.columns[name], literals[name]) for name in entity.key}
+    return {name: _key_value(entity, entity.columns[name], parts[name]) for name in entity.key}
 
 
-def _decoded(literal: Literal | EnumLiteral, url: str) -> Literal | EnumLiteral:
-    """A quoted text decoded a second time; `Unrouted` for a character that the first decoding must not leave."""
-    if not isinstance(literal, Literal) or literal.kind != "string":
-        return literal
-    text = str(literal.value)
+def _decoded(text: str, url: str, switches: Switches) -> str:
+    """A key decoded a second time; `Unrouted` for a character that the first decoding must not leave."""
     if _SEPARATING & set(text):
         raise no_route(url)
-    left = _ENCODED.sub("", text)
-    if found := next((c for c in left if c in _DANGEROUS or c < " "), None):
+    refused = _DANGEROUS - {":"} if switches.raw_colons == "accept" else _DANGEROUS
+    if found := next((c for c in _ENCODED.sub("", text) if c in refused or c < " "), None):
         raise dangerous_path(found)
-    return replace(literal, value=unquote(text))
+    return unquote(text)
 
 
 def _key_value(entity: Entity, column: Column, literal: Literal | EnumLiteral) -> Value:
@@ -248,7 +244,7 @@ def _key_value(entity: Entity, column: Column, literal: Literal | EnumLiteral) -
     if isinstance(literal, EnumLiteral):
         fits = column.kind == "enum" and literal.type == edm(column)
     else:
-        fits = {"string": {"string"}, "enum": {"string"}, "datetime": {"datetime", "date"}, "guid": {"guid"}}.get(
+        fits = {"string": {"string"}, "enum": {"string"}, "datetime": {"datetime"}, "guid": {"guid"}}.get(
             column.kind, {"int"}
         ).__contains__(literal.kind)
     if not fits or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):

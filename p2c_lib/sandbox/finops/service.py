@@ -88,7 +88,8 @@ class FinOps:
         rest = (match.group("rest") or "").strip("/")
         if match.group("key") is None:
             return self._set(call, entity, options, rest)
-        key = key_of(entity, match.group("key"), url=f"{call.base}{call.path}", twice=twice)
+        url = f"{call.base}{call.path}"
+        key = key_of(entity, match.group("key"), url=url, twice=twice, switches=self.switches)
         if call.method == "GET":
             if rest:
                 return property_of(call, entity, self.store, options, key, rest)
