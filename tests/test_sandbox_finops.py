@@ -490,7 +490,7 @@ def test_the_metadata_service_tells_keys_types_and_enum_members(finops: Client):
     assert {row["PublicCollectionName"] for row in finops.get("/metadata/DataEntities")["value"]} == set(SETS)
     assert finops.refused("GET", "/metadata/PublicEntities('Nothing')")[0] == 404
     assert finops.refused("GET", "/metadata/Nothing")[0] == 404
-    assert finops.refused("GET", "/metadata/PublicEntities?$filter=Name%20ne%20'a'")[0] == 400
+    assert finops.refused("GET", "/metadata/PublicEntities?$filter=Nmae%20ne%20'a'")[0] == 400
 
 
 def test_labels_are_read_one_by_one(finops: Client):

@@ -29,7 +29,7 @@ __all__ = ["Box", "FaultyApp"]
 ADMIN_PATH = "/sandbox/faults"
 _PART_STATUS = (429, 503, 500)
 _REQUEST_LINE = re.compile(rb"(?m)^((?:GET|POST|PATCH|PUT|DELETE)[ \t]+)(\S+)([ \t]+HTTP/1\.1[ \t]*\r?)$")
-_TOKEN = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token")
+_TOKEN = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>"
 _SIGN_IN = {
     "sign_in_page": Answer(

@@ -27,13 +27,15 @@ from p2c_lib.sandbox.finops.blobs import PREFIX as FILES
 from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused
 from p2c_lib.sandbox.schema import System
 from p2c_lib.sandbox.store import Store
-from p2c_lib.sandbox.tokens import Tokens, challenge
+from p2c_lib.sandbox.tokens import Tokens, challenge, discovery
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 LARGEST_BODY = 128 * 1024 * 1024
 LONGEST_URL = 32 * 1024
 _HOST = re.compile(r"[\w.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
-_TOKEN_PATH = re.compile(r"/(?:[^/]+/)+(?:v2\.0/)?token")
+# The web servers in front of all of it compare paths without case.
+_TOKEN_PATH = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
+_DISCOVERY_PATH = re.compile(r"/[^/]+/(?:v2\.0/)?\.well-known/openid-configuration", re.IGNORECASE)
 _THREADS = 16
 _log = logging.getLogger("p2c_lib.sandbox")
 
@@ -89,8 +91,10 @@ class Endpoint:
         return bool(self.signed) and call.path.startswith(self.signed)
 
     def _answered(self, call: Call) -> Answer:
-        if _TOKEN_PATH.fullmatch(call.path) and "oauth2" in call.path:
+        if _TOKEN_PATH.fullmatch(call.path):
             return self.tokens.answer(call)
+        if call.method == "GET" and _DISCOVERY_PATH.fullmatch(call.path):
+            return discovery(call)
         # The address of a file is signed; it needs no token.
         if not self._signed(call) and not self._authorised(call):
             message = "The bearer token is missing, expired or not issued by this sandbox."

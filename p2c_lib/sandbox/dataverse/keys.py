@@ -22,7 +22,7 @@ from p2c_lib.sandbox.store import Store, Value
 from p2c_lib.sandbox.wire import Refusal, split_url
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_PLAIN = re.compile(rf"/?(?:api/data/v\d+\.\d+/)?(\w+)\(({_GUID})\)")
+_PLAIN = re.compile(rf"/?(?i:api/data/v\d+\.\d+/)?(\w+)\(({_GUID})\)")
 # A web server in front of the service refuses these in a path, even encoded.
 _BREAKING = set("/<>*%&:\\?+")
 

@@ -9,7 +9,8 @@ from p2c_lib.sandbox.dataverse.options import split_outside
 from p2c_lib.sandbox.dataverse.refusals import unknown_segment
 
 _SEGMENT = re.compile(r"([$\w.]+)(?:\((.*)\))?", re.DOTALL)
-PREFIX = re.compile(r"/?api/data/v\d+\.\d+(?:/|$)")
+# The web server finds the service without case; names of sets, functions and actions behind it have theirs.
+PREFIX = re.compile(r"/?api/data/v\d+\.\d+(?:/|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from functools import cache
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from p2c_lib.sandbox.finops.refusals import bad_query, no_resource
+from p2c_lib.sandbox.finops.memory_rows import check_options, listed, single
+from p2c_lib.sandbox.finops.refusals import no_resource, not_here
 from p2c_lib.sandbox.finops.values import NAMESPACE, edm
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.wire import Answer, Call
 
 _JSON = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
 _DATA_TYPES = {"string": "String", "int": "Int32", "bigint": "Int64", "decimal": "Real", "guid": "Guid", "enum": "Enum"}
-_EQUALS = re.compile(r"\s*(\w+)\s+eq\s+(?:'((?:[^']|'')*)'|(true|false))\s*")
-_LABEL = re.compile(r"Labels\(Id='@Sandbox:([\w.]+)',\s*Language='([\w-]+)'\)")
+_LABEL = re.compile(r"Labels\(Id='((?:[^']|'')*)',\s*Language='([\w-]+)'\)", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+")
 _KEYED = re.compile(r"(\w+)(?:\((?:\w+=)?'((?:[^']|'')*)'\))?")
 
@@ -98,29 +98,40 @@ def navigations(one: Entity) -> dict[str, tuple[Entity, bool]]:
 
 
 def metadata_service(call: Call, path: str) -> Answer:
-    """``/metadata/<resource>``: the collection, a simple equality filter on it, or one row by its name."""
+    """``/metadata/<resource>``: the collection with query options, or one row by its name; no path has a case."""
+    base, options = f"{call.base}/metadata/$metadata", call.options()
+    if not path:
+        names = [*(name for name, _, _ in _RESOURCES.values()), "Labels"]
+        check_options(options, ())
+        sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
+        return _json({"@odata.context": base, "value": sets})
+    if path == "$metadata":
+        raise not_here("/metadata/$metadata")
     label = _LABEL.fullmatch(path)
     if label is not None:
-        return _label(call, label.group(1), label.group(2))
+        check_options(options, ())
+        return _label(call, label.group(1).replace("''", "'"), label.group(2))
     match = _KEYED.fullmatch(path)
-    resource = _RESOURCES.get(match.group(1)) if match else None
-    if match is None or resource is None:
-        raise no_resource(f"Resource not found for the segment '{path[:80]}'. Known: {', '.join(_RESOURCES)}.")
-    key, rows = resource
-    if match.group(2) is not None:
-        name = match.group(2).replace("''", "'")
-        row = next((row for row in rows() if row[key] == name), None)
-        if row is None:
-            raise no_resource(f"No row of '{match.group(1)}' is named '{name[:80]}'.")
-        return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}/$entity", **row})
-    chosen = _filtered(rows(), call.options())
-    return _json({"@odata.context": f"{call.base}/metadata/$metadata#{match.group(1)}", "value": chosen})
+    if match is None or match.group(1).lower() not in _RESOURCES:
+        if path.lower().startswith("labels"):
+            raise no_resource("Labels are read one by one: Labels(Id='...',Language='...').")
+        known = ", ".join(name for name, _, _ in _RESOURCES.values())
+        raise no_resource(f"Resource not found for the segment '{path[:80]}'. Known: {known}.")
+    name, key, rows = _RESOURCES[match.group(1).lower()]
+    if match.group(2) is None:
+        return _json({"@odata.context": f"{base}#{name}", **listed(rows(), options)})
+    wanted = match.group(2).replace("''", "'")
+    row = next((row for row in rows() if row[key] == wanted), None)
+    if row is None:
+        raise no_resource(f"No row of '{name}' is named '{wanted[:80]}'.")
+    return _json({"@odata.context": f"{base}#{name}/$entity", **single(row, options)})
 
 
 def _label(call: Call, name: str, language: str) -> Answer:
     """The text of a label: an entity's own, else the words of the name; in English whatever the language."""
+    name = name.removeprefix("@Sandbox:")
     if name not in _label_names():
-        raise no_resource(f"There is no label '@Sandbox:{name[:80]}'.")
+        raise no_resource(f"There is no label '{name[:80]}': the sandbox has those its metadata names.")
     own = {one.name: one.label for one in entities("finops").values()}
     words = own.get(name) or " ".join(_WORDS.findall(name.rpartition(".")[2])).capitalize()
     key = f"{call.base}/metadata/$metadata#Labels/$entity"
@@ -132,26 +143,6 @@ def _label_names() -> frozenset[str]:
     columns = {f"{one.name}.{column}" for one in entities("finops").values() for column in one.columns}
     members = {f"{enum}.{member}" for enum, known in enums().items() for member in known}
     return frozenset(columns | members | {one.name for one in entities("finops").values()} | set(enums()))
-
-
-def _filtered(rows: list[dict[str, Any]], options: dict[str, str]) -> list[dict[str, Any]]:
-    text = options.get("$filter")
-    if text is not None:
-        match = _EQUALS.fullmatch(text)
-        if match is None:
-            raise bad_query(f"The metadata service filters by one equality only; '{text[:80]}' came.")
-        name, value, flag = match.groups()
-        if rows and name not in rows[0]:
-            raise bad_query(f"Could not find a property named '{name}'.")
-        wanted: str | bool = value.replace("''", "'") if flag is None else flag == "true"
-        rows = [row for row in rows if row[name] == wanted]
-    if "$select" in options:
-        names = [name.strip() for name in options["$select"].split(",")]
-        rows = [{name: row[name] for name in names if name in row} for row in rows]
-    skip, top = options.get("$skip", "0"), options.get("$top", "999999")
-    if not (skip.isdigit() and top.isdigit()):
-        raise bad_query("$top and $skip take whole numbers from 0.")
-    return rows[int(skip) : int(skip) + int(top)]
 
 
 @cache
@@ -230,8 +221,8 @@ def _public_enumerations() -> list[dict[str, Any]]:
     ]
 
 
-_RESOURCES: dict[str, tuple[str, Callable[[], list[dict[str, Any]]]]] = {
-    "DataEntities": ("Name", _data_entities),
-    "PublicEntities": ("Name", _public_entities),
-    "PublicEnumerations": ("Name", _public_enumerations),
+_RESOURCES: dict[str, tuple[str, str, Callable[[], list[dict[str, Any]]]]] = {
+    "dataentities": ("DataEntities", "Name", _data_entities),
+    "publicentities": ("PublicEntities", "Name", _public_entities),
+    "publicenumerations": ("PublicEnumerations", "Name", _public_enumerations),
 }

@@ -16,7 +16,7 @@ from typing import Any
 from p2c_lib.sandbox.exact import number
 from p2c_lib.sandbox.finops.blobs import Blobs
 from p2c_lib.sandbox.finops.package_files import PackagePart, csv_unicode, entity_labelled, read_package, write_package
-from p2c_lib.sandbox.finops.refusals import action_refused, bad_body
+from p2c_lib.sandbox.finops.refusals import action_refused, bad_body, no_resource
 from p2c_lib.sandbox.finops.rules import Row, Rules
 from p2c_lib.sandbox.finops.values import NAMESPACE, empty, keyed, stored
 from p2c_lib.sandbox.finops.write import body_of, insert, written_over
@@ -76,6 +76,7 @@ class Packages:
             "ExportToPackageAsync": self._export,
             "ExportToPackagePreview": self._export,
             "GetExecutionSummaryStatus": self._status,
+            "GetExecutionSummaryPageUrl": self._page_url,
             "GetEntityExecutionSummaryStatusList": self._status_list,
             "GetExportedPackageUrl": self._exported,
             "GetExecutionErrors": self._errors,
@@ -89,7 +90,8 @@ class Packages:
         action = self.actions.get(name.removeprefix(f"{NAMESPACE}."))
         if action is None or call.method != "POST":
             known = ", ".join(self.actions)
-            raise Refusal(404, "", f"No action '{name[:80]}' with method {call.method}. POST actions: {known}.")
+            what = f"{call.method} of {SET}/{name[:80]}" if name else f"The list {SET}"
+            raise no_resource(f"{what} is not in this sandbox. POST actions: {known}.")
         parameters = body_of(call) if call.body else {}
         # The store first: inside a batch this thread holds it already.
         with self.store.write(), self._lock:
@@ -225,6 +227,10 @@ class Packages:
             ["Queued", "Executing"][-self.rules.switches.package_polls :] if self.rules.switches.package_polls else []
         )
         return pending[execution.polls - 1] if execution.polls <= len(pending) else execution.status
+
+    def _page_url(self, call: Call, given: Mapping[str, Any]) -> str:
+        self._execution(given)
+        return f"{call.base}/?mi=DM_DataManagementWorkspaceMenuItem&cmp={self.rules.switches.default_company}"
 
     def _status_list(self, _call: Call, given: Mapping[str, Any]) -> str:
         outcomes = self._execution(given).outcomes

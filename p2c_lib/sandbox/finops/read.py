@@ -14,6 +14,7 @@ from p2c_lib.sandbox.collation import finops_key
 from p2c_lib.sandbox.exact import Digits
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.finops.expand import Expansion, expansions
+from p2c_lib.sandbox.finops.memory_rows import check_options
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
 from p2c_lib.sandbox.finops.refusals import bad_query, dangerous_path, no_resource, no_route
 from p2c_lib.sandbox.finops.switches import Switches
@@ -26,7 +27,7 @@ from p2c_lib.sandbox.wire import Answer, Call
 _SEPARATING = frozenset("/\\+")
 _DANGEROUS = frozenset("<>*%&:?\x7f")
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
-_OPTIONS = {"$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken"}
+_OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,14 @@ class Options:
     @classmethod
     def of(cls, call: Call, switches: Switches) -> Options:
         given = call.options()
-        for name in given:
-            if name.startswith("$") and name not in _OPTIONS:
-                raise bad_query(f"The query option '{name}' is not supported.")
+        check_options(given, _OPTIONS)
         return cls(given, switches)
+
+    def only(self, *names: str) -> None:
+        """Refuse by name every system query option but these: what is asked for has no use for it."""
+        for name in self.given:
+            if name.startswith("$") and name not in names:
+                raise bad_query(f"The query option '{name}' cannot be used with this request.")
 
     def across(self) -> bool:
         """Whether rows of all companies are meant."""
@@ -205,6 +210,7 @@ def _next(call: Call, options: Options, shown: int, gone: int) -> str:
 
 def counted(entity: Entity, store: Store, options: Options) -> Answer:
     """``/$count``: the number of rows as plain text."""
+    options.only("$filter")
     condition, values = scope(entity, options)
     total = _total(store.connection, entity, condition, values)
     return Answer(200, [("Content-Type", "text/plain"), ("OData-Version", "4.0")], str(total).encode())
@@ -223,6 +229,9 @@ def key_of(entity: Entity, text: str, *, url: str, twice: bool, switches: Switch
         parts = parse_key(_decoded(text, url, switches) if twice else text)
     except Malformed as error:
         raise bad_query(f"The key '({text[:80]})' cannot be read: {error}") from error
+    if tuple(parts) == ("",) and len(entity.key) == 1:
+        # A key of one part needs no name.
+        parts = {entity.key[0]: parts[""]}
     if set(parts) != set(entity.key):
         known = ", ".join(entity.key)
         raise bad_query(f"The key of '{entity.set_name}' consists of {known}; '({text[:80]})' came.")
@@ -261,8 +270,7 @@ def visible(entity: Entity, key: dict[str, Value], options: Options) -> bool:
 
 def single(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value]) -> Answer:
     """One row by its key."""
-    for name in set(options.given) & {"$filter", "$orderby", "$top", "$skip", "$count"}:
-        raise bad_query(f"The query option '{name}' cannot be used with a single row.")
+    options.only("$select", "$expand", "$format")
     columns = selected(entity, options)
     found = store.find(entity, key) if visible(entity, key, options) else None
     if found is None:
@@ -305,11 +313,16 @@ def _literal(value: Value) -> str:
 
 
 def property_of(call: Call, entity: Entity, store: Store, options: Options, key: dict[str, Value], name: str) -> Answer:
-    """One property of a row: ``{"@odata.context", "value"}``."""
-    if name not in entity.columns:
-        raise no_resource(f"Resource not found for the segment '{name[:80]}'.")
+    """One property of a row: ``{"@odata.context", "value"}``, or with ``/$value`` the value as plain text."""
+    options.only("$format")
+    name, _, tail = name.partition("/")
+    if name not in entity.columns or tail not in {"", "$value"}:
+        raise no_resource(f"Resource not found for the segment '{(tail or name)[:80]}'.")
     raw = single(call, entity, store, Options({**options.given, "$select": name}, options.switches), key)
     value = json.loads(raw.body, parse_float=Digits)[name]
+    if tail:
+        text = value if isinstance(value, str) else json.dumps(value)
+        return Answer(200, [("Content-Type", "text/plain"), ("OData-Version", "4.0")], text.encode())
     where_ = f"{call.base}/data/$metadata#{entity.set_name}{shown_key(key)}/{name}"
     text = value if isinstance(value, Digits) else json.dumps(value)
     return Answer(200, headers(call), f'{{"@odata.context": {json.dumps(where_)}, "value": {text}}}'.encode())

@@ -65,6 +65,13 @@ def no_route(url: str) -> Unrouted:
     return Unrouted(404, "application/json; charset=utf-8", message, json.dumps(body))
 
 
+def not_here(what: str) -> Unrouted:
+    """What the real service has and this one has not: the router's 404, with a text that says so."""
+    message = f"{what} is not in this sandbox."
+    body = {"Message": message, "MessageDetail": "docs/sandbox.md lists what it has."}
+    return Unrouted(404, "application/json; charset=utf-8", message, json.dumps(body))
+
+
 def too_long() -> Unrouted:
     """What the web server answers for an address that is too long."""
     message = (

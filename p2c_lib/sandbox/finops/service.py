@@ -11,6 +11,8 @@ from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
 from p2c_lib.sandbox.etags import tagged
 from p2c_lib.sandbox.failing import refuse_if_failing
 from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
+from p2c_lib.sandbox.finops.json_services import json_services
+from p2c_lib.sandbox.finops.memory_rows import check_options
 from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
 from p2c_lib.sandbox.finops.packages import SET, Packages
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
@@ -63,14 +65,22 @@ class FinOps:
         if call.path.startswith(PREFIX):
             return self.blobs.answer(call)
         area, _, path = call.path.strip("/").partition("/")
-        if area == "metadata" and call.method == "GET":
+        # The web server compares routes without case; names of sets, properties and actions keep theirs.
+        area = area.lower()
+        if area == "metadata":
+            if call.method != "GET":
+                raise _not_allowed(call)
             return tagged(call, metadata_service(call, path))
+        if area == "api":
+            return json_services(call, path, self.switches.default_company)
         if area != "data":
             raise no_route(f"{call.base}{call.path}")
         if path == "$batch":
             return self._batch(call)
-        if path.startswith(f"{SET}/"):
-            return self.packages.answer(call, path.removeprefix(f"{SET}/"))
+        if path == SET or path.startswith((f"{SET}/", f"{SET}(")):
+            return self.packages.answer(call, path.removeprefix(SET).strip("/"))
+        if call.method == "GET" and path in {"", "$metadata"}:
+            check_options(call.options(), ("$format",) if path == "" else ())
         if call.method == "GET" and path == "":
             return service_document(call)
         if call.method == "GET" and path == "$metadata":

@@ -34,6 +34,7 @@ def body_of(call: Call) -> dict[str, Any]:
 def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
     """The body as stored values; a property the entity does not have is refused."""
     row: Row = {}
+    _of_type(entity, body.get("@odata.type", ""))
     for name, sent in body.items():
         if "@odata." in name:
             continue
@@ -47,8 +48,20 @@ def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
     return row
 
 
+def _of_type(entity: Entity, kind: object) -> None:
+    """Refuse a body that says it is of another entity."""
+    own = f"{NAMESPACE}.{entity.name}"
+    named = kind.lstrip("#") if isinstance(kind, str) else kind
+    if named not in {"", own}:
+        raise bad_body(
+            f"A resource with type '{str(named)[:120]}' was found, but it is not assignable to the expected type "
+            f"'{own}'. The type specified in the resource must be equal to either the expected type or a derived type."
+        )
+
+
 def create(call: Call, entity: Entity, store: Store, options: Options, rules: Rules) -> Answer:
     """POST: 201 and the whole row, with what F&O added to it."""
+    options.only("$select", "$format")
     sent = stored_body(entity, body_of(call), rules)
     for name in sent:
         if not entity.columns[name].create:
@@ -102,6 +115,7 @@ def _taken(entity: Entity, row: Row) -> Refusal:
 
 def update(call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]) -> Answer:
     """PATCH: 204; a row that is not there is refused, for there is no upsert."""
+    options.only()
     sent = stored_body(entity, body_of(call), rules)
     with store.write():
         found = _present(call, entity, store, options, rules, key)
@@ -154,6 +168,7 @@ def _present(
 
 def delete(call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]) -> Answer:
     """DELETE: 204; refused while other rows name this one."""
+    options.only()
     with store.write():
         found = _present(call, entity, store, options, rules, key)
         rules.unused(entity, found)
