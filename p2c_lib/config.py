@@ -13,6 +13,7 @@ tenant = "contoso.onmicrosoft.com"
 client_id = "00000000-0000-0000-0000-000000000000"
 secret = "env:P2C_SALES_SECRET"  # or certificate = "file:app.pem", or interactive = true for a person
 users = [{client_id = "11111111-...", secret = "env:P2C_SALES_SECRET_2"}]  # more users share the service's limits
+patience = {budget = 900}  # seconds one request may take with all its waits: see p2c_lib/patience.py
 
 [sets.prod]
 sales = "prod-sales"
@@ -36,6 +37,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.patience import Patience
 from p2c_lib.service_url import spelled
 
 __all__ = [
@@ -57,7 +59,7 @@ FILE = "p2c.toml"
 FILE_KEYS = ("connections", "sets", "ledger", "notify")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
-CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users"} | CREDENTIAL_KEYS
+CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users", "patience"} | CREDENTIAL_KEYS
 CERTIFICATES = (".pem", ".pfx", ".p12")
 SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
 
@@ -144,6 +146,7 @@ class Connection:
     ``token_url`` is None for real tenants: tokens then come from Microsoft Entra for ``tenant``. ``secret`` refers to
     a client secret or, by a .pem, .pfx or .p12 file, to a certificate, whose ``passphrase`` may be another one.
     ``interactive``: a person signs in with a code. ``users`` are further application users of the same service.
+    ``patience`` is how long it is waited for.
     """
 
     name: str
@@ -156,6 +159,7 @@ class Connection:
     passphrase: Secret | None = None
     interactive: bool = False
     users: tuple[Connection, ...] = ()
+    patience: Patience = field(default=Patience(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -300,6 +304,7 @@ class Workspace:
             token_url=safe_url(str(entry["token_url"]), place) if "token_url" in entry else None,
             passphrase=_passphrase(entry, place),
             interactive=_interactive(entry, place),
+            patience=_patience(entry.get("patience", {}), place),
         )
         return replace(here, users=_users(here, entry.get("users", []), place))
 
@@ -397,6 +402,16 @@ def _interactive(entry: Mapping[str, Any], place: str) -> bool:
     if given and others:
         raise ConfigError(f"{place} is interactive and has {', '.join(others)} too.", hint="Keep one of the ways.")
     return given
+
+
+def _patience(told: Any, place: str) -> Patience:
+    """How long a connection is waited for. Raises ConfigError for what is no table of known numbers."""
+    if not isinstance(told, dict):
+        raise ConfigError(f"{place}.patience is {told!r}.", hint="Write patience = {budget = 900}.")
+    try:
+        return Patience.of(told)
+    except ValueError as error:
+        raise ConfigError(f"{place}.patience: {error}.", hint="Write patience = {budget = 900}.") from None
 
 
 def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]:

@@ -10,12 +10,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import ParamSpec, TypeVar
 
-__all__ = ["LOOK", "WALL", "Clock", "Stop", "Threads", "end_every_wait", "halting", "never", "threads", "unwanted"]
+__all__ = [
+    "LOOK",
+    "WALL",
+    "Clock",
+    "Stop",
+    "Threads",
+    "apart",
+    "end_every_wait",
+    "halting",
+    "never",
+    "threads",
+    "unwanted",
+]
 
 LOOK = 0.2  # seconds between two looks whether a wait is still wanted
 
@@ -90,6 +102,30 @@ class Threads(ThreadPoolExecutor):
         """Begin nothing further, and cut short what the threads wait for."""
         self._left.set()
         self.shutdown(wait=False, cancel_futures=True)
+
+
+def apart(work: Callable[[], T], seconds: float, clock: Clock = WALL) -> T:
+    """What ``work`` comes to, done in a thread of its own, which is left behind when nobody waits for it any more.
+
+    For what waits in somebody else's code, where no watch reaches. Raises what ``work`` raises, and TimeoutError after
+    the seconds, or when the wait is unwanted.
+    """
+    done: Future[T] = Future()
+    context = copy_context()
+
+    def carry_out() -> None:
+        try:
+            done.set_result(context.run(work))
+        except BaseException as error:  # carried to whoever waits
+            done.set_exception(error)
+
+    threading.Thread(target=carry_out, name="apart", daemon=True).start()
+    began = clock.now()
+    while not done.done():
+        if unwanted() or clock.now() - began > seconds:
+            raise TimeoutError(f"not done after {clock.now() - began:,.0f} s")
+        wait([done], timeout=LOOK)
+    return done.result()
 
 
 @contextmanager

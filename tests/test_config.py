@@ -4,6 +4,7 @@ import pytest
 
 from p2c_lib.config import Secret, Workspace, workspace
 from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.patience import Patience
 
 TOML = """
 [connections.s]
@@ -135,3 +136,21 @@ def test_a_certificate_or_a_person_takes_the_secrets_place(home: Path) -> None:
         "Secret('env:P2C_PASS')",
     )
     assert (found.finops.interactive, found.finops.secret, found.sales.interactive) == (True, None, False)
+
+
+def test_a_connection_says_how_long_it_is_waited_for(home: Path) -> None:
+    with (home / "p2c.toml").open("a") as file:
+        file.write("[connections.s.patience]\nbudget = 900\nleast_speed = 50.5\ntries = 6\n")
+    found = workspace(home).connection_set("prod")
+    assert (found.sales.patience.budget, found.sales.patience.least_speed, found.sales.patience.tries) == (900, 50.5, 6)
+    assert found.finops.patience == Patience()
+
+
+@pytest.mark.parametrize(
+    "said", ["bugdet = 9", "budget = 0", "budget = -1", "tries = 2.5", "tries = true", "budget = inf"]
+)
+def test_a_patience_that_is_none_is_refused_by_name(home: Path, said: str) -> None:
+    with (home / "p2c.toml").open("a") as file:
+        file.write(f"[connections.s.patience]\n{said}\n")
+    with pytest.raises(ConfigError, match=rf"connections.s.patience: {said.partition(' ')[0]} is"):
+        workspace(home).connection_set("prod")

@@ -15,6 +15,8 @@ from p2c_lib.connecting.remedies import SYSTEMS
 from p2c_lib.connecting.result import Status
 from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service
+from p2c_lib.odata.wire import Watch, watched, watched_client
+from p2c_lib.patience import Patience
 from p2c_lib.service_url import host_of
 
 __all__ = ["Looked", "look"]
@@ -56,7 +58,8 @@ def _asked(connection: Connection) -> httpx.Response:
     """The answer to a request without a token, over the same ways as all others."""
     url = connection.url + DIALECTS[connection.app].root
     loopback = urlsplit(connection.url).hostname in LOOPBACK
-    with httpx.Client(timeout=SECONDS, trust_env=not loopback) as client:
+    watch = Watch(Patience(slow_seconds=SECONDS), SECONDS, whole=2 * SECONDS)
+    with watched_client(timeout=SECONDS, trust_env=not loopback) as client, watched(watch):
         return client.get(url, headers={"Accept": "application/json", "User-Agent": "p2c-workbench"})
 
 

@@ -15,10 +15,15 @@ import httpx
 from p2c_lib.config import Connection
 from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachable
 from p2c_lib.odata.failures import NOT_THE_SERVICE, not_the_service
+from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
+from p2c_lib.patience import Patience
+from p2c_lib.waiting import LOOK, apart, unwanted
 
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
 
 EARLY_SECONDS = 300.0
+TOKEN_SECONDS = 60.0  # for the whole answer with a token; one that does not begin within half of it does not come
+PERSON_SECONDS = 1_200.0  # a code that a person is to enter is good for fifteen minutes
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
 
 
@@ -55,6 +60,8 @@ class TokenSource:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._token: Token | None = None
+        self._failed: Exception | None = None
+        self._fetches = 0
 
     def current(self) -> str:
         """A token that is good for a while. Raises NotAuthorised or Unreachable."""
@@ -65,12 +72,36 @@ class TokenSource:
 
     def renew(self, refused: str | None) -> str:
         """A token other than ``refused``: a new one unless another thread has fetched it meanwhile."""
-        with self._lock:
+        before = self._fetches
+        with self._taken():
+            if self._fetches != before and self._failed is not None:
+                raise self._failed  # those who waited for it meanwhile do not wait for the same once more
             if self._token is None or self._token.value == refused:
-                value, lifetime = self._fetch()
-                early = min(EARLY_SECONDS, lifetime / 10)
-                self._token = Token(value, time.monotonic() + lifetime - early)
+                self._token = self._fetched()
             return self._token.value
+
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """The lock, waited for as long as the wait is wanted. Raises Unreachable."""
+        while not self._lock.acquire(timeout=LOOK):
+            if unwanted():
+                raise Unreachable("No token: it was asked to stop.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _fetched(self) -> Token:
+        self._failed = None
+        try:
+            value, lifetime = self._fetch()
+        except Exception as error:
+            self._failed = error
+            raise
+        finally:
+            self._fetches += 1
+        early = min(EARLY_SECONDS, lifetime / 10)
+        return Token(value, time.monotonic() + lifetime - early)
 
 
 def token_source(
@@ -96,7 +127,7 @@ def _nobody(connection: Connection) -> tuple[str, float]:
 
 def _from_credential(credential: Credential, connection: Connection) -> tuple[str, float]:
     try:
-        token = credential.get_token(_scope(connection))
+        token = apart(lambda: credential.get_token(_scope(connection)), PERSON_SECONDS)
     except Exception as error:  # what a credential may raise is its own library's affair
         said = (str(error).splitlines() or ["no reason given"])[0][:300]
         raise NotAuthorised(f"{type(credential).__name__} gave no token: {said}", hint=HINT) from error
@@ -116,11 +147,15 @@ def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None
         "scope": _scope(connection),
     }
     try:
-        with httpx.Client(transport=transport, timeout=30, trust_env=False) as client:
+        watch = Watch(Patience(slow_seconds=TOKEN_SECONDS / 2), TOKEN_SECONDS / 2, whole=TOKEN_SECONDS)
+        with watched_client(transport=transport, timeout=30, trust_env=False) as client, watched(watch):
             answer = client.post(url, data=form, headers={"Accept": "application/json"})
+    except Unwanted:
+        raise Unreachable(f"{url} was not waited for: it was asked to stop.", target=url) from None
     except (httpx.HTTPError, OSError) as error:
+        said = f"{type(error).__name__}: {error}" if isinstance(error, httpx.TimeoutException) else type(error).__name__
         raise Unreachable(
-            f"No answer from {url} ({type(error).__name__}).",
+            f"No answer from {url} ({said}).",
             target=url,
             hint="Is the service up? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
         ) from error
@@ -166,14 +201,19 @@ def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
 
     def fetch() -> tuple[str, float]:
         with _entra_errors(connection):
-            if not application:
-                application.append(_msal_application(connection))
-            app = application[0]
-            if connection.interactive:
-                return _token_of(_as_person(app, connection), connection.tenant)
-            return _token_of(app.acquire_token_for_client(scopes=[_scope(connection)]) or {}, connection.tenant)
+            seconds = PERSON_SECONDS if connection.interactive else TOKEN_SECONDS
+            return _token_of(apart(lambda: _asked_entra(application, connection), seconds), connection.tenant)
 
     return fetch
+
+
+def _asked_entra(application: list[Any], connection: Connection) -> dict[str, Any]:
+    """What Entra says; msal's application is made on first use, which asks Entra too."""
+    if not application:
+        application.append(_msal_application(connection))
+    if connection.interactive:
+        return _as_person(application[0], connection)
+    return dict(application[0].acquire_token_for_client(scopes=[_scope(connection)]) or {})
 
 
 @contextmanager
@@ -189,6 +229,8 @@ def _entra_errors(connection: Connection) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise Unreachable(f"No answer from {where}.", target=where, hint="Check the network.") from error
+    except TimeoutError as error:
+        raise Unreachable(f"No answer from {where} ({error}).", target=where, hint="Check the network.") from error
     except OSError as error:
         raise ConfigError(f"The certificate of {connection.name} cannot be read ({error}).") from error
     except json.JSONDecodeError as error:
@@ -204,9 +246,12 @@ def _msal_application(connection: Connection) -> Any:
 
     authority = f"https://login.microsoftonline.com/{connection.tenant}"
     if connection.interactive:
-        return msal.PublicClientApplication(connection.client_id, authority=authority)
+        return msal.PublicClientApplication(connection.client_id, authority=authority, timeout=TOKEN_SECONDS / 2)
     return msal.ConfidentialClientApplication(
-        connection.client_id, client_credential=_credential(connection), authority=authority
+        connection.client_id,
+        client_credential=_credential(connection),
+        authority=authority,
+        timeout=TOKEN_SECONDS / 2,
     )
 
 
@@ -240,5 +285,6 @@ def _as_person(app: Any, connection: Connection) -> dict[str, Any]:
     flow = app.initiate_device_flow(scopes=scopes)
     if "message" in flow:
         sys.stderr.write(flow["message"] + "\n")
-        return dict(app.acquire_token_by_device_flow(flow))
+        over = time.time() + float(flow.get("expires_in") or PERSON_SECONDS)
+        return dict(app.acquire_token_by_device_flow(flow, exit_condition=lambda _: unwanted() or time.time() > over))
     return dict(flow)

@@ -23,14 +23,14 @@ from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.telling import tell_wait
+from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
 from p2c_lib.service_url import host_of
 from p2c_lib.waiting import WALL, Clock, Stop, halting, never
 
 __all__ = ["Answer", "Patience", "Sender"]
 
-TIMEOUT = httpx.Timeout(120.0, connect=10.0)
-BODY_TIMEOUT = httpx.Timeout(600.0, connect=10.0)  # a batch of hundreds of writes may take minutes
+TIMEOUT = httpx.Timeout(120.0, connect=10.0)  # of what is not watched: a free connection, and sockets of other makes
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=64)
 DEFAULT_HEADERS = {
     "Accept": "application/json",
@@ -81,7 +81,7 @@ class Sender:
         clock: Clock = WALL,
     ) -> None:
         self.connection = connection
-        self.patience = patience or Patience()
+        self.patience = patience or connection.patience
         self._clock = clock
         self._closed = threading.Event()
         self._users = [
@@ -94,7 +94,7 @@ class Sender:
         self._ahead = timedelta(0)
         self.requests = self.received = 0  # bytes as they come over the wire, without headers
         loopback = urlsplit(connection.url).hostname in LOOPBACK
-        self._http = httpx.Client(
+        self._http = watched_client(
             base_url=connection.url,
             transport=transport,
             headers=DEFAULT_HEADERS,
@@ -229,7 +229,11 @@ class Sender:
             except ServiceError as error:
                 if attempt + 1 == UPLOADS or not (error.can_retry or error.status >= 500):
                     raise
-                self._clock.rest(self.patience.wait(attempt))
+                wait = self.patience.wait(attempt)
+                tell_wait(
+                    self.connection.app, "did not take the package", wait, attempt=attempt + 2, of=UPLOADS, target=host
+                )
+                self.rest(wait)
             else:
                 return
 
@@ -237,12 +241,26 @@ class Sender:
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Length": str(path.stat().st_size)}
         self.requests += 1
         try:
-            with path.open("rb") as content:
-                answer = self._http.put(url, content=content, headers=headers, timeout=BODY_TIMEOUT)
+            with path.open("rb") as content, halting(self._closed.is_set), watched(self._watch(host, upload=True)):
+                answer = self._http.put(url, content=content, headers=headers)
+        except Unwanted:
+            raise Unreachable(f"The upload to {host} was broken off: it was asked to stop.", target=host) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(f"No answer from {host} ({type(error).__name__}).", target=host) from error
+            raise Unreachable(f"No answer from {host} ({_said(error)}).", target=host) from error
         if answer.status_code >= 300:
             raise failure(answer.status_code, answer.headers, answer.content, f"upload to {host}")
+
+    def _watch(self, target: str, *, written: bool = False, upload: bool = False) -> Watch:
+        """The watch over one try. An upload may take as long as it moves."""
+        mine, long = self.patience, written or upload
+
+        def tell(waited: float, given: float) -> None:
+            why = f"has not answered for {waited:,.0f} s; it is waited for"
+            tell_wait(self.connection.app, why, given - waited, target=target)
+
+        answer = mine.write_seconds if long else mine.answer_seconds
+        whole = float("inf") if upload else mine.whole_seconds
+        return Watch(mine, answer, self._clock, whole=whole, tell=tell)
 
     def _user(self) -> _User:
         """The application users take turns: service limits are counted for each of them."""
@@ -265,16 +283,17 @@ class Sender:
     ) -> Answer | Exception:
         """One try: an answer, or the exception that kept it from coming."""
         sent = {**headers, "Authorization": f"Bearer {token}"}
-        wait = TIMEOUT if body is None else BODY_TIMEOUT
-        with user.pace.slot(stop, left):
+        with user.pace.slot(stop, left), watched(self._watch(url, written=body is not None)):
             self.requests += 1
             try:
-                with self._http.stream(method, url, headers=sent, content=body, timeout=wait) as response:
+                with self._http.stream(method, url, headers=sent, content=body) as response:
                     raw = b"".join(response.iter_raw())
                 self.received += len(raw)
                 content = _inflate(raw, response.headers.get("content-encoding", ""))
             except (httpx.TransportError, IncompleteRead) as error:
                 return error
+            except Unwanted:
+                raise Unreachable("The answer was not waited for: it was asked to stop.", target=url) from None
             except (httpx.InvalidURL, httpx.HTTPError, OSError) as error:
                 if isinstance(error, httpx.InvalidURL) and len(url) > LONGEST_URL:
                     raise _too_long(url) from error
@@ -305,7 +324,7 @@ class Sender:
     def _tell(self, outcome: Answer | Exception, wait: float, attempt: int, target: str) -> None:
         """Tell whoever follows why nothing happens for a while."""
         if not isinstance(outcome, Answer):
-            why = f"gave no answer ({type(outcome).__name__}); it is asked again"
+            why = f"gave no answer ({_said(outcome)}); it is asked again"
         elif retry_after(outcome.headers) is not None or outcome.status == 429:
             why = "asks to wait"
         else:
@@ -364,12 +383,16 @@ def _may_have_begun(outcome: Answer | Exception) -> bool:
     return not isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout))
 
 
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}" if str(error) else type(error).__name__
+
+
 def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float) -> ServiceError:
     if isinstance(outcome, IncompleteRead):
         return outcome
     if isinstance(outcome, Exception):
         return Unreachable(
-            f"No answer from {url} ({type(outcome).__name__}: {str(outcome)[:200]}).",
+            f"No answer from {url} ({_said(outcome)}).",
             target=target,
             hint="Is the service up, and the url right? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
         )
