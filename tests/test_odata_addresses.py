@@ -15,12 +15,22 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from p2c_lib.config import Connection, Secret
-from p2c_lib.errors import Duplicate, FrameError, NoRoute, NotFound, NotSent, UnknownName, Unsendable, UrlTooLong
+from p2c_lib.errors import (
+    Duplicate,
+    FrameError,
+    NoRoute,
+    NotFound,
+    NotSent,
+    Rejected,
+    UnknownName,
+    Unreachable,
+    Unsendable,
+    UrlTooLong,
+)
 from p2c_lib.odata import Client, Query, Write, WriteResult
-from p2c_lib.odata.failures import failure
+from p2c_lib.odata.failures import failure, is_transient
 from p2c_lib.sandbox.store import Store
-from tests.bad_network import told_server
+from tests.things import JSON, Said, things
 from tests.wired import QUICK, finops_client, sales_client
 
 VARIANT = {"dataAreaId": "usmf", "ProductMasterNumber": "M", "ProductSizeId": "L"}
@@ -30,7 +40,6 @@ ADDRESS = (
     "ProductColorId='{}',ProductStyleId='',ProductVersionId='')?cross-company=true"
 )
 PRINTABLE = [chr(code) for code in range(33, 127)]
-JSON = {"Content-Type": "application/json"}
 
 
 def opened(app: str, store: Store, portal: BlockingPortal, **switches: Any) -> AbstractContextManager[Client]:
@@ -408,12 +417,39 @@ ROUTER = json.dumps(
         (404, b"<h2>HTTP Error 404.15</h2> deny a request where the query string is too long.", UrlTooLong),
         (414, b"", UrlTooLong),
         (400, b"<h2>Bad Request - Request Too Long</h2>", UrlTooLong),
+        (400, b"<h2>Bad Request - Invalid URL</h2><p>HTTP Error 400. The request URL is invalid.</p>", UrlTooLong),
+        (502, b"<title>URI Too Large</title>", UrlTooLong),
+        (503, b"The request-URI too long", UrlTooLong),
+        (503, b"<title>Service Unavailable</title> A URL may have been moved too long ago.", Unreachable),
+        (503, b'{"error":{"code":"0x1","message":"URL too long"}}', Unreachable),
+        (400, b'{"error":{"code":"0x1","message":"websiteurl: invalid url"}}', Rejected),
     ],
 )
 def test_a_row_is_gone_only_where_the_service_says_so(status: int, body: bytes, kind: type) -> None:
     error = failure(status, {}, body, "x")
     assert type(error) is kind
-    assert kind is NotFound or error.hint
+    assert kind in {NotFound, Rejected} or error.hint
+    assert kind is not UrlTooLong or not is_transient(status, body)
+
+
+def test_a_short_address_that_is_called_invalid_is_not_too_long() -> None:
+    page = b"<h2>Bad Request - Invalid URL</h2>"
+    assert [type(failure(400, {}, page, "x", length=length)) for length in (200, 300)] == [Rejected, UrlTooLong]
+
+
+def test_a_gateway_that_takes_no_long_address_is_not_asked_again() -> None:
+    """A read whose address is too long ends at once."""
+    asked: list[int] = []
+
+    def say(_method: str, path: str) -> Said | None:
+        if len(path) < 900:
+            return None
+        asked.append(len(path))
+        return 503, {}, b"<html><title>503</title>URI Too Large</html>"
+
+    with things(say, QUICK) as client, pytest.raises(UrlTooLong):
+        list(client.read(Query("things", ("name",), filter=f"name eq '{'x' * 1_000}'")))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("body", "done"), [(ROUTER, False), (b"", False), (None, True)])
@@ -421,25 +457,15 @@ def test_a_delete_whose_answer_was_lost_is_done_only_if_the_row_is_gone(body: by
     """The first try is answered by 502, so it may have been carried out; the second by 404 of one kind or another."""
     deletes: list[str] = []
     gone = b'{"error":{"code":"0x80040217","message":"thing With Id = x Does Not Exist"}}'
-    definition = {
-        "LogicalName": "thing",
-        "EntitySetName": "things",
-        "PrimaryIdAttribute": "thingid",
-        "Attributes": [{"LogicalName": "thingid", "AttributeType": "Uniqueidentifier"}],
-    }
 
-    def say(method: str, path: str) -> tuple[int, dict[str, str], bytes]:
-        if method == "DELETE":
-            deletes.append(path)
-            return (502, {}, b"") if len(deletes) == 1 else (404, JSON, gone if body is None else body)
-        if "/Attributes/" in path or "EntityDefinitions" not in path:
-            return 200, JSON, b'{"value":[]}'
-        return 200, JSON, json.dumps(definition if "(" in path else {"value": [definition]}).encode()
+    def say(method: str, path: str) -> Said | None:
+        if method != "DELETE":
+            return None
+        deletes.append(path)
+        return (502, {}, b"") if len(deletes) == 1 else (404, JSON, gone if body is None else body)
 
-    with told_server(say) as url:
-        here = Connection("x", "sales", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
-        with Client(here, patience=QUICK) as client:
-            (result,) = client.write([Write("delete", "things", {"thingid": "a"}, {})])
+    with things(say, QUICK) as client:
+        (result,) = client.write([Write("delete", "things", {"thingid": "a"}, {})])
     assert (len(deletes), result.ok) == (2, done)
     assert done or isinstance(result.error, NoRoute)
 

@@ -21,22 +21,10 @@ from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.ranges import creation_ranges
 from p2c_lib.odata.read import peek_next
 from tests.bad_network import told_server
+from tests.things import JSON, Said, things
 
 SHORT = Patience(budget=0.4, first_wait=0.01, longest_wait=0.05, wait_without_answer=0.2)
-JSON = {"Content-Type": "application/json"}
-DEFINITION = {
-    "LogicalName": "thing",
-    "EntitySetName": "things",
-    "PrimaryIdAttribute": "thingid",
-    "Attributes": [
-        {"LogicalName": "thingid", "AttributeType": "Uniqueidentifier"},
-        {"LogicalName": "name", "AttributeType": "String"},
-        {"LogicalName": "amount", "AttributeType": "Money"},
-    ],
-}
 ROW = {"@odata.etag": 'W/"1"', "thingid": "a", "name": "n", "amount": 1.5}
-
-Said = tuple[int, dict[str, str], bytes]
 
 
 def page(rows: list[dict[str, Any]], **envelope: object) -> bytes:
@@ -45,18 +33,8 @@ def page(rows: list[dict[str, Any]], **envelope: object) -> bytes:
 
 def read_from(say: Callable[[str], Said]) -> list[dict[str, Any]]:
     """The rows a client reads where ``say`` answers for the set and the metadata is sound."""
-
-    def answer(_method: str, path: str) -> Said:
-        if "EntityDefinitions" not in path:
-            return say(path)
-        if "/Attributes/" in path:
-            return 200, JSON, b'{"value":[]}'
-        return 200, JSON, json.dumps(DEFINITION if "(" in path else {"value": [DEFINITION]}).encode()
-
-    with told_server(answer) as url:
-        here = Connection("x", "sales", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
-        with Client(here, patience=SHORT) as client:
-            return [row for each in client.read(Query("things", ("name", "amount"))) for row in each.table.to_pylist()]
+    with things(lambda _method, path: say(path), SHORT) as client:
+        return [row for each in client.read(Query("things", ("name", "amount"))) for row in each.table.to_pylist()]
 
 
 COUNTED = page([ROW], **{"@odata.count": 1})
@@ -146,17 +124,8 @@ def test_metadata_that_is_not_sound_is_an_error() -> None:
     ],
 )
 def test_writes_whose_answer_is_not_sound_have_an_error_each(answer: Said) -> None:
-    def say(_method: str, path: str) -> Said:
-        if "$batch" in path:
-            return answer
-        if "/Attributes/" in path or "EntityDefinitions" not in path:
-            return 200, JSON, b'{"value":[]}'
-        return 200, JSON, json.dumps(DEFINITION if "(" in path else {"value": [DEFINITION]}).encode()
-
-    with told_server(say) as url:
-        here = Connection("x", "sales", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
-        with Client(here, patience=SHORT) as client:
-            results = client.write([Write("create", "things", None, {"name": str(n)}) for n in range(3)])
+    with things(lambda _method, path: answer if "$batch" in path else None, SHORT) as client:
+        results = client.write([Write("create", "things", None, {"name": str(n)}) for n in range(3)])
     assert [isinstance(result.error, ServiceError) for result in results] == [True] * 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -17,7 +18,9 @@ from p2c_lib.mapping.transforms.codes import value_map
 from p2c_lib.mapping.validation import _members
 from p2c_lib.odata import Client, Column, Query, Write
 from p2c_lib.odata.bodies import render
+from p2c_lib.odata.literals import literal
 from p2c_lib.odata.schema import several_text
+from p2c_lib.odata.stored import keeps
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from tests.conftest import Sales
@@ -70,6 +73,63 @@ def test_a_table_of_rows_is_written_too(store: Store, portal: BlockingPortal) ->
         rows = pa.table({"name": ["A", "B"], INTERESTS: [f"{ROAD},{MOUNTAIN}", None]})
         assert [done.error for done in client.write_table("create", "accounts", rows)] == [None, None]
         assert sorted(read(client), key=str) == [f"{ROAD},{MOUNTAIN}", None]
+
+
+SPELLINGS: list[Any] = [
+    f"{CLOTHING},{ROAD}", f" {ROAD} , {CLOTHING}", [CLOTHING, ROAD], [str(ROAD), CLOTHING, ROAD], (ROAD, CLOTHING),
+    {ROAD, CLOTHING}, np.array([CLOTHING, ROAD]),
+]  # fmt: skip
+LISTS = [
+    pa.array([[CLOTHING, ROAD], [], None, [MOUNTAIN, None]], pa.list_(pa.int64())),
+    pa.array([[str(CLOTHING), str(ROAD)], [], None, [str(MOUNTAIN)]], pa.large_list(pa.string())),
+    pa.array([f"{CLOTHING}, {ROAD},{ROAD}", "", None, str(MOUNTAIN)]),
+    pa.array([f"{CLOTHING},{ROAD}", " ", None, str(MOUNTAIN)]).dictionary_encode(),
+]
+
+
+def test_every_spelling_of_several_choices_is_one_value(store: Store, portal: BlockingPortal) -> None:
+    """In what is written by values, in what rows are asked for by, and in what a write is held to be."""
+    both = f"{ROAD},{CLOTHING}"
+    with sales_client(store, portal) as client:
+        column = client.schema("accounts").column(INTERESTS)
+        row_id = created(client).row_id
+        for spelt in SPELLINGS:
+            for value, held in ((spelt, both), ([], None), (spelt, both), (None, None), (spelt, both), ("", None)):
+                (done,) = client.write([Write("update", "accounts", {"accountid": row_id}, {INTERESTS: value})])
+                assert (done.error, read(client)) == (None, [held])
+                assert keeps(value, held, column, "sales")
+                write = Write("update", "accounts", {"accountid": row_id}, {INTERESTS: value})
+                assert client._settle(client.schema("accounts"), [(write, row_id)]) == [True]
+            assert not keeps(spelt, f"{ROAD}", column, "sales")
+            assert literal(spelt, column) == f"'{both}'"
+        client.write([Write("update", "accounts", {"accountid": row_id}, {INTERESTS: both})])
+        for spelt in SPELLINGS:
+            pages = client.read_among(Query("accounts", ("name",)), [{INTERESTS: spelt}])
+            assert [page.table.num_rows for page in pages] == [1]
+        for nobody in ([], None, [MOUNTAIN]):
+            assert (
+                sum(p.table.num_rows for p in client.read_among(Query("accounts", ("name",)), [{INTERESTS: nobody}]))
+                == 0
+            )
+
+
+@pytest.mark.parametrize("values", LISTS, ids=lambda values: str(values.type))
+def test_lists_of_choices_are_written_as_columns(values: pa.Array, store: Store, portal: BlockingPortal) -> None:
+    held = [f"{ROAD},{CLOTHING}", None, None, f"{MOUNTAIN}"]
+    with sales_client(store, portal) as client:
+        rows = pa.table({"name": list("abcd"), INTERESTS: values})
+        assert [done.error for done in client.write_table("create", "accounts", rows)] == [None] * 4
+        pages = client.read(Query("accounts", ("name", INTERESTS)))
+        there = {row["name"]: row for page in pages for row in page.table.to_pylist()}
+        assert [there[name][INTERESTS] for name in "abcd"] == held
+        ids = [there[name]["@id"] for name in "dcba"]
+        done = client.write_table(
+            "update", "accounts", pa.table({"accountid": ids, INTERESTS: values}), key=["accountid"]
+        )
+        assert [each.error for each in done] == [None] * 4
+        pages = client.read(Query("accounts", ("name", INTERESTS)))
+        there = {row["name"]: row for page in pages for row in page.table.to_pylist()}
+        assert [there[name][INTERESTS] for name in "dcba"] == held
 
 
 def test_what_is_not_supported_is_told_by_name(store: Store, portal: BlockingPortal) -> None:

@@ -6,7 +6,7 @@ product is a draft is asked every time, so nothing is published twice and nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import NotSent, ServiceError
-from p2c_lib.frames import EntityQuery
+from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
 from p2c_lib.odata import Write
 from p2c_lib.plan.consequences import priced
@@ -31,7 +31,7 @@ PUBLISHED = "publish"
 ACTIVE, DRAFT = 0, 2
 LIVE = {"statecode": ACTIVE, "statuscode": 1}
 ITEMS, PRODUCT = "productpricelevels", "productid.productnumber"
-IDS_AT_ONCE, BY_ID = 40, 600
+BY_ID = 600
 NAMED = 5
 
 
@@ -109,8 +109,8 @@ class Following:
         read = self._destination.read(paid, ("price",))
         there = {key: row for key, row in read.items() if row["price"] is not None}
         items: dict[str, list[Any]] = {}
-        for where in _filters([str(row["@id"]) for row in there.values()]):
-            frame = self._session.extract(EntityQuery("sales", ITEMS, (PRODUCT, "amount"), (PRODUCT,), where))
+        frame = self._items([str(row["@id"]) for row in there.values()])
+        if frame is not None:
             keys = frame.row_key().texts(frame.table).to_pylist()
             for key, amount in zip(keys, frame.table.column("amount").to_pylist(), strict=True):
                 items.setdefault(key, []).append(amount)
@@ -120,6 +120,15 @@ class Following:
             why.append("is the Prospect to cash solution installed and switched on?")
         return len(there), len(there) - len(without), why
 
+    def _items(self, ids: list[str]) -> EntityFrame | None:
+        """The price-list items of some products: by the products' ids, or all where these are many."""
+        if not ids:
+            return None
+        query = EntityQuery("sales", ITEMS, (PRODUCT, "amount"), (PRODUCT,))
+        if len(ids) > BY_ID:
+            return self._session.extract(query)
+        return self._session.extract_parts(query, [{"productid": one} for one in ids], note="the items of the plan")
+
 
 def _judged(at: int, error: ServiceError | None, status: int, request_id: str) -> dict[str, Any]:
     if error is None:
@@ -127,11 +136,3 @@ def _judged(at: int, error: ServiceError | None, status: int, request_id: str) -
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
     return answer(at, SENT if error.can_retry or error.status >= 500 else FAILED, status, error.message, request_id)
-
-
-def _filters(ids: list[str]) -> Iterator[str | None]:
-    if len(ids) > BY_ID:
-        yield None
-        return
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        yield " or ".join(f"_productid_value eq {one}" for one in ids[start : start + IDS_AT_ONCE])

@@ -78,7 +78,7 @@ def _asked(
         if answer.status == 304 and kept is not None:
             return kept
         if answer.status >= 300:
-            raise failure(answer.status, answer.headers, answer.body, target)
+            raise failure(answer.status, answer.headers, answer.body, target, length=len(url))
         try:
             return Tagged(answer.headers.get("etag", ""), _object(answer.body, target))
         except IncompleteRead as error:

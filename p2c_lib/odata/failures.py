@@ -50,7 +50,13 @@ DUPLICATE = {
 }
 MISSING = {"0x80040217", "0x80060891"}
 GONE = re.compile(r"\bwith id = \S+ does not exist\b")  # how old servers say it, without a code
-TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too long|longer than)|request too long")
+TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too (long|large)|longer than)|request too long")
+# What stands before a service may say so with a status of its own; a page that only mentions it does not.
+GATEWAY_TOO_LONG = re.compile(r"\b(uri|url)( is|:)? too (long|large)\b", re.IGNORECASE)
+GATEWAYS = frozenset({502, 503})
+# Windows' HTTP server says so of a step of a path that is longer than this, its default, as of one that is malformed.
+INVALID_URL = re.compile(r"\binvalid url\b|\brequest url is invalid\b")
+LONGEST_STEP = 260
 NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
 DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
@@ -66,8 +72,16 @@ _LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECAS
 
 
 def is_transient(status: int, body: bytes) -> bool:
-    """Whether the same request may succeed later: 408, 429, 502-504, but never a data error in disguise."""
-    return status in TRANSIENT and not is_data_error(body)
+    """Whether the same request may succeed later: 408, 429, 502-504, but never a data error in disguise.
+
+    Nor where what stands before the service says that the address is too long for it.
+    """
+    return status in TRANSIENT and not is_data_error(body) and not _is_too_long_for_gateway(status, body)
+
+
+def _is_too_long_for_gateway(status: int, body: bytes) -> bool:
+    told = status not in GATEWAYS or _is_told(body)
+    return not told and GATEWAY_TOO_LONG.search(_plain(body[:4000])[:EXCERPT]) is not None
 
 
 def is_data_error(body: bytes) -> bool:
@@ -96,19 +110,24 @@ def clean_infolog(text: str) -> str:
     return " ".join(kept) or text.strip()
 
 
-def failure(status: int, headers: Mapping[str, str], body: bytes, target: str) -> ServiceError:
+def failure(
+    status: int, headers: Mapping[str, str], body: bytes, target: str, *, length: int | None = None
+) -> ServiceError:
     """The error that an answer stands for; survives bodies that are not JSON.
 
-    ``target`` is what was asked for, such as a set or a row. 412 is told apart by its code: another row with that
-    key, or a row that moved. A row is not there only where the service says so in the words it has for that: whatever
-    else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
+    ``target`` is what was asked for, such as a set or a row, and ``length`` that of its address, where that is known:
+    only a long address is too long for a server that calls it invalid. 412 is told apart by its code: another row with
+    that key, or a row that moved. A row is not there only where the service says so in the words it has for that:
+    whatever else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
     """
     if (stranger := not_the_service(status, headers, body, target)) is not None:
         return stranger
     code, message, inner = _parts(body)
     text = clean_infolog(inner) if inner else message
     parts: dict[str, Any] = {"status": status, "code": code, "target": target, "request_id": request_id(headers)}
-    kind = _kind(status, code.lower(), text.lower(), told=_is_told(body))
+    told = _is_told(body)
+    long = (not told and _is_too_long(status, text.lower(), length)) or _is_too_long_for_gateway(status, body)
+    kind = UrlTooLong if long or status in {414, 431} else _kind(status, code.lower(), text.lower(), told=told)
     said = text or f"HTTP {status} without a message"
     return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
 
@@ -168,9 +187,14 @@ def _stranger(status: int, headers: Mapping[str, str], target: str, said: str) -
     return NotTheService(f"{target}: {said}", status=status, target=target, request_id=asked, hint=hint)
 
 
+def _is_too_long(status: int, text: str, length: int | None) -> bool:
+    if status not in {400, 404}:
+        return False
+    invalid = status == 400 and (length is None or length > LONGEST_STEP) and INVALID_URL.search(text)
+    return bool(invalid or TOO_LONG.search(text))
+
+
 def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError]:
-    if status in {414, 431} or (status in {400, 404} and not told and TOO_LONG.search(text)):
-        return UrlTooLong
     if status == 429:
         return Throttled
     if status in {401, 403}:

@@ -208,7 +208,7 @@ class Sender:
         """Like ``send``, but an answer that is an error is raised as one."""
         answer = self.send(method, url, headers=headers, body=body, target=target)
         if answer.status >= 300:
-            raise failure(answer.status, answer.headers, answer.body, target)
+            raise failure(answer.status, answer.headers, answer.body, target, length=len(url))
         return answer
 
     def upload(self, url: str, path: Path) -> None:

@@ -252,8 +252,10 @@ class Writer:
         """The error an answer stands for; None for one that says that the write was done."""
         if reply.status < 300 and no_write(reply.status, reply.headers(), reply.body, "") is None:
             return None
-        told = no_write if reply.status < 300 else failure
-        return told(reply.status, reply.headers(), reply.body, named(each.write(), each.schema))
+        row, headers = named(each.write(), each.schema), reply.headers()
+        if reply.status < 300:
+            return no_write(reply.status, headers, reply.body, row)
+        return failure(reply.status, headers, reply.body, row, length=len(each.part.path))
 
     def _result(self, each: Ready, reply: Reply, asked: str) -> WriteResult:
         error = self._error(each, reply)
