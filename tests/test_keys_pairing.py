@@ -21,13 +21,15 @@ from p2c_lib.ledger import WaitingRow, open_ledger
 from p2c_lib.load import apply, undo
 from p2c_lib.mapping import Template
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.template import FieldRule
 from p2c_lib.mapping.transforms.codes import lookup
+from p2c_lib.odata import Query
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.plan import Plan, plan
 from p2c_lib.reconcile import Reconciliation, reconcile
 from p2c_lib.reconcile.orphans import orphans
 from p2c_lib.session import Session, connect
-from tests.customers import expected_of, plan_of, there
+from tests.customers import TEMPLATE, expected_of, plan_of, there
 
 COLUMNS = {name: Column(name, "Edm.String", pa.string()) for name in ("productnumber", "name")}
 PRODUCTS = EntitySchema(
@@ -348,3 +350,56 @@ def test_rows_with_an_empty_part_are_planned_applied_and_taken_back(session: Ses
     (last,) = undo(fresh, session)
     assert apply(last, session).deleted == 2
     assert [row["ProductSizeId"] for row in there(session, "ZV-", OF_VARIANTS).table.to_pylist()] == ["L"]
+
+
+SPELT = {  # as a row is stored, and as a plan names it
+    "sales": [("ZU-Ab", "zu-aB "), ("ZU-É1", "zu-e1"), ("ZU-ß", "ZU-SS"), ("ZU-3", "ZU-3  "), ("ZU-Ａ", "zu-a")],
+    "finops": [("ZU-Ab", "zu-aB "), ("ZU-É1", "zu-é1"), ("ZU-ß", "ZU-SS"), ("ZU-3", "ZU-3  "), ("ZU-Ａ", "zu-a")],
+}
+TEXTS = {"sales": ("name", "description"), "finops": ("OrganizationName", "SalesMemo")}
+# What the services themselves stamp on every row that is written.
+STAMPS = {"modifiedon", "createdon", "versionnumber", "@etag", "@i", "@row", "importsequencenumber", "PartyNumber"}
+
+
+WITH_MEMO = ACCOUNTS.model_copy(
+    update={"fields": (*ACCOUNTS.fields, FieldRule.model_validate({"from": "SalesMemo", "to": "description"}))}
+)
+
+
+def whole(session: Session, app: str) -> dict[str, Any]:
+    """Every column of the rows of a test, but for what no write sets, by key."""
+    entity_set, key = ("accounts", "accountnumber") if app == "sales" else ("CustomersV2", "CustomerAccount")
+    client = session.client("sales" if app == "sales" else "finops")
+    names = tuple(name for name in client.schema(entity_set).columns if name not in STAMPS)
+    rows = [row for page in client.read(Query(entity_set, names)) for row in page.table.to_pylist()]
+    mine = [row for row in rows if (row[key] or "").upper().startswith("ZU-")]
+    return {row[key]: {name: value for name, value in row.items() if name not in STAMPS} for row in mine}
+
+
+@pytest.mark.parametrize("app", ["sales", "finops"])
+def test_rows_that_a_plan_spells_otherwise_are_taken_back_exactly(session: Session, tmp_path: Path, app: str) -> None:
+    """Taken back, made again and taken back: each time every row is as it was, its key's spelling too."""
+    name, memo = TEXTS[app]
+    made, key = (WITH_MEMO, "accountnumber") if app == "sales" else (TEMPLATE, "CustomerAccount")
+
+    def planned_rows(rows: list[tuple[str, str, str | None]]) -> Plan:
+        listed = [{key: number, name: called, memo: said} for number, called, said in rows]
+        for row in listed:
+            row |= {"AddressCity": "X", "CreditLimit": 1} if app == "finops" else {}
+        return plan_of(session, listed, tmp_path, "ZU-", made)
+
+    assert apply(planned_rows([(stored, f"old {stored}", "memo") for stored, _ in SPELT[app]]), session).failed == 0
+    before = whole(session, app)
+    assert set(before) == {stored for stored, _ in SPELT[app]}
+    plan_ = planned_rows([(spelt, f"new {spelt}", None) for _, spelt in SPELT[app]] + [("ZU-new  ", "n", "m")])
+    assert (plan_.creates, plan_.updates) == (1, len(SPELT[app]))
+    assert apply(plan_, session).failed == 0
+    after = whole(session, app)
+    assert len(after) == len(before) + 1
+    step = plan_
+    for wanted in (before, after, before):
+        (step,) = undo(step, session)
+        assert step.facts["cannot"] == []
+        outcome = apply(step, session)
+        assert (outcome.failed, outcome.drifted) == (0, 0)
+        assert whole(session, app) == wanted
