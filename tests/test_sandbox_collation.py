@@ -10,14 +10,17 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.errors import SandboxError
+from p2c_lib.odata.query import Query
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.state import open_store, reset
 from p2c_lib.sandbox.store import Store, matching, table
 from tests.conftest import Sales
+from tests.wired import finops_client
 
 CRM = "Microsoft.Dynamics.CRM"
 CAFES = ["CAFÉ-1", "cafe-1", "Cafe-1  ", "cafe\u0301-1", "ＣＡＦＥ－１"]
@@ -242,6 +245,50 @@ def test_accents_stand_beside_their_letter(sales: Sales) -> None:
     assert found(sales.client, "accounts?$select=name&$orderby=name", "name") == [
         "Apfel", "Ärger", "oase", "Öl", "Oslo", "Zeta",
     ]  # fmt: skip
+
+
+# As Windows sorts words: none of these is another but for accents.
+WORDS = [
+    " x", "!x", "#x", "(x", "*x", "/x", ":x", "@x", "[x", "_x", "{x", "+x", "<x", "=x", "\u2014x", "\u201cx", "1", "10",
+    "1x", "9", "A B", "A.B", "A_B", "AB", "A'B", "A-B", "ab c", "aero", "Ærø", "aft", "coop", "co-op", "corn", "Lodz",
+    "Łodz", "lot", "Oslo", "ost", "Øst", "oz", "sao pal", "São Pau", "Seattle", "'tis", "to", "Z", "z1", "Zagreb",
+    "Ωα", "Я", "中",
+]  # fmt: skip
+
+
+def test_sales_sorts_words_as_a_reader_looks_for_them(sales: Sales) -> None:
+    for word in sorted(WORDS):
+        sales.create("accounts", name="x", accountnumber=word)
+    assert found(sales.client, "accounts?$select=accountnumber&$orderby=accountnumber", "accountnumber") == WORDS
+    assert paged(sales, len(WORDS)) == WORDS
+    after = quote("accountnumber gt 'São Pau' and accountnumber le 'zagreb'")
+    url = f"accounts?$select=accountnumber&$orderby=accountnumber&$filter={after}"
+    assert found(sales.client, url, "accountnumber") == WORDS[WORDS.index("Seattle") : WORDS.index("Zagreb") + 1]
+    least = sales.client.get("accounts?$apply=aggregate(accountnumber with max as most)").json()["value"]
+    assert least == [{"most": "中"}]
+
+
+def test_finops_sorts_words_as_a_reader_looks_for_them(finops: httpx.Client) -> None:
+    accented = [*WORDS, "Zürich", "zurich", "zurichs"]
+    for word in sorted(accented):
+        assert finops.post("LanguageCodes", json={"LanguageCodeId": word}).status_code == 201
+    wanted = [*WORDS[:-3], "zurich", "Zürich", "zurichs", *WORDS[-3:]]
+    for address in ("LanguageCodes?$select=LanguageCodeId", "LanguageCodes?$orderby=LanguageCodeId"):
+        assert found(finops, address, "LanguageCodeId") == wanted
+    after = quote("LanguageCodeId gt 'São Pau' and LanguageCodeId lt 'ZÜRICH'")
+    url = f"LanguageCodes?$select=LanguageCodeId&$filter={after}"
+    assert found(finops, url, "LanguageCodeId") == wanted[wanted.index("Seattle") : wanted.index("Zürich")]
+
+
+def test_a_client_that_pages_by_key_reads_every_word_once(store: Store, portal: BlockingPortal) -> None:
+    sets = entities("finops")
+    with store.write():
+        for number, word in enumerate(WORDS):
+            store.insert(sets["LanguageCodes"], {"LanguageCodeId": f"{word}-", "Description": str(number)})
+    with finops_client(store, portal) as client:
+        query = Query("LanguageCodes", select=("LanguageCodeId", "Description"), page_size=7)
+        rows = [row for page in client.read(query) for row in page.table.to_pylist()]
+    assert sorted(int(row["Description"]) for row in rows) == list(range(len(WORDS)))
 
 
 # -- the file ------------------------------------------------------------------------------------------------------

@@ -96,6 +96,25 @@ def loaded(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+def test_blanks_around_a_text_are_kept_as_each_system_keeps_them(tmp_path: Path):
+    sales = FILES["sales/accounts.csv"].replace("Adventure", "  Adventure \u00a0 ").replace("A-2,", " A-2  ,")
+    sales = sales.replace('"Northwind, Inc."', '"  "')
+    contacts = FILES["sales/contacts.csv"].replace(",a-2,", ", a-2,")
+    contacts = contacts.replace(",A-1,", ",A-1 ,").replace("C-3,Ana,Lopez,2,,", "C-3,Ana,Lopez,2,  ,")
+    quotes = FILES["quotes.csv"].replace("Draft,A-2", "Draft, A-2")
+    customers = FILES["finops/CustomersV2.csv"].replace("Northwind", '" Northwind\t\n  "')
+    changes = {"sales/accounts.csv": sales, "sales/contacts.csv": contacts, "quotes.csv": quotes}
+    files = write(tmp_path / "csv", {**changes, "finops/CustomersV2.csv": customers})
+    load(tmp_path / "state", files, reset=True)
+    accounts = ask(tmp_path / "state", "SELECT name, accountnumber FROM sales_accounts ORDER BY accountnumber")
+    assert accounts == [("  Adventure \u00a0 ", " A-2  "), ("  ", "A-1")]
+    named = "SELECT msdynce_contactnumber, a.accountnumber FROM sales_contacts c LEFT JOIN sales_accounts a "
+    named += "ON a.accountid = c.parentcustomerid ORDER BY 1"
+    wanted = [("C-1", "A-1"), ("C-2", None), ("C-3", None), ("C-4", " A-2  ")]
+    assert ask(tmp_path / "state", named) == wanted
+    assert ask(tmp_path / "state", 'SELECT "OrganizationName" FROM "finops_customersv2"') == [(" Northwind\t\n",)]
+
+
 def test_the_solution_flags_are_set_as_the_solution_would(loaded: Path):
     contacts = "SELECT msdynce_contactnumber, msdynce_isactivecustomer, msdynce_iscompanyanaccount FROM sales_contacts"
     assert ask(loaded, f"{contacts} ORDER BY 1") == [("C-1", 0, 1), ("C-2", 1, 0), ("C-3", 0, 0), ("C-4", 0, 1)]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.process import Running
-from tests.conftest import Sales
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import sales_app
+from tests.conftest import SALES_URL, TOKEN, AppTransport, Sales
 
+AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
 GUID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -185,3 +194,32 @@ def test_a_lookup_that_is_required_guards_its_row(sales: Sales) -> None:
     assert sales.client.delete(f"quotes({quote})").status_code == 204
     assert sales.client.get(f"quotedetails({line})").status_code == 404
     assert sales.client.delete(f"accounts({account})").status_code == 204
+
+
+def test_a_moment_given_for_the_creation_becomes_createdon_and_the_true_one_is_kept(sales: Sales) -> None:
+    before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    given = "2019-05-06T07:08:09Z"
+    made = [
+        sales.create("accounts", name="One", overriddencreatedon=given),
+        sales.create("accounts", name="Day", overriddencreatedon="2019-05-06"),
+    ]
+    plain = sales.create("accounts", name="Plain")
+    key = f"accounts({GUID})"
+    assert sales.client.patch(key, json={"name": "Upserted", "overriddencreatedon": given}).status_code == 204
+    address = "?$select=createdon,overriddencreatedon,modifiedon"
+    rows = [sales.client.get(f"accounts({one}){address}").json() for one in (*made, GUID)]
+    assert [row["createdon"] for row in rows] == [given, "2019-05-06T00:00:00Z", given]
+    assert all(before <= row["overriddencreatedon"] == row["modifiedon"] for row in rows)
+    assert sales.client.patch(key, json={"name": "x", "overriddencreatedon": "2001-01-01"}).status_code == 204
+    assert sales.client.get(f"{key}{address}").json()["createdon"] == given
+    row = sales.client.get(f"accounts({plain}){address}").json()
+    assert (row["overriddencreatedon"], row["createdon"] >= before) == (None, True)
+
+
+def test_without_the_privilege_no_moment_of_creation_is_taken(store: Store, portal: BlockingPortal) -> None:
+    app = sales_app(Organisation(store, SalesSwitches(protection=False, override_created=False)), Tokens(TOKEN))
+    with httpx.Client(transport=AppTransport(app, portal), base_url=SALES_URL, headers=AUTHORISED) as client:
+        assert client.post("accounts", json={"name": "x"}).status_code == 204
+        refused = client.post("accounts", json={"name": "x", "overriddencreatedon": "2019-05-06"})
+    assert error_of(refused) == (403, "0x80040220")
+    assert "prvOverrideCreatedOnCreatedBy" in refused.text

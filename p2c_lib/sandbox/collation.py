@@ -2,8 +2,12 @@
 
 Dataverse compares as SQL Server's ``*_CI_AI`` do: without case, accents, width and kind of kana. F&O compares
 as ``*_CI_AS``: the same, but accents count. Both ignore trailing blanks and see ``ß`` as ``ss``; leading blanks count.
-Keys sort by code point of the folded letters, so that an accented letter stands beside its base letter; in F&O the
-accents decide between texts whose base letters are the same. Two texts are equal exactly when their keys are the same.
+Two texts are equal exactly when their keys are the same.
+
+Both sort as Windows sorts words, as SQL Server does for all Unicode text. First by what a reader sees: blanks and
+punctuation, then digits, then letters, an accented letter and one with a stroke beside its base letter. Where that is
+the same, by accents and strokes. Where that is the same too, by hyphens and apostrophes, which are passed over until
+then: ``coop``, ``co-op``, ``corn``. A key has these three parts, the second and third where the text has any.
 
 In SQL the key of a column is a function of it (`compared`), which the indexes hold too.
 """
@@ -14,7 +18,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from functools import cache, lru_cache
-from unicodedata import combining, normalize, unidata_version
+from unicodedata import category, combining, digit, normalize, unidata_version
 
 from p2c_lib.sandbox import exact
 from p2c_lib.sandbox.schema import Column, System, enums
@@ -25,13 +29,22 @@ _KANA = {code: code + 0x60 for code in (*range(0x3041, 0x3097), 0x309D, 0x309E)}
 # Classes of combining marks that are no accents: strokes through a sign, which make another sign of it, marks that join
 # letters (viramas), and vowels that are written as marks (Telugu, Thai, Lao, Tibetan).
 _LETTERS = frozenset({0, 1, 9, 84, 91, 103, 118, 129, 130, 132})
-# A key of F&O is the base letters and, where accents are in the text, this mark and the text with them.
-_MARK = "\x01"
-_CONTROLS = {0: "\x02\x10", 1: "\x02\x11", 2: "\x02\x12"}
+# What begins the third and the second part of a key; both sort before anything that a text can hold.
+_JOINTS, _ACCENTS = "\x01", "\x02"
+_CONTROLS = {code: f"\x03{chr(0x10 + code)}" for code in range(4)}
+# Punctuation in Windows' order, from U+0020 on; other signs follow it behind U+0040, digits stand at A to J.
+_PUNCTUATION = ' !"#$%&()*,./:;?@[\\]^_`{|}~+<=>'
+_PASSED_OVER = "-'\u00ad\u2010\u2011"
+_ASCII_JOINT = re.compile("[-']")
+# Letters that are no letter with an accent, by the letters they stand beside.
+_BESIDE = {
+    "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŋ": "n", "þ": "th", "ŧ": "t",
+    "ƀ": "b", "ɨ": "i", "ʉ": "u", "ƶ": "z", "ǥ": "g",
+}  # fmt: skip
 
 
 # Grows with every change of what is one text; Unicode's own tables change with Python's version.
-_REVISION = 1
+_REVISION = 2
 
 
 def edition() -> int:
@@ -85,9 +98,7 @@ def sales_key(text: object) -> object:
     >>> sales_key("CAFÉ-1  ") == sales_key("cafe-1")
     True
     """
-    if not isinstance(text, str):
-        return text
-    return letters(text, "sales").rstrip(" ")
+    return _key(letters(text, "sales").rstrip(" "), "sales") if isinstance(text, str) else text
 
 
 def finops_key(text: object) -> object:
@@ -100,12 +111,76 @@ def finops_key(text: object) -> object:
         return ""
     if not isinstance(text, str):
         return text
-    flat = letters(text, "finops").rstrip(" ")
-    if flat.isascii() and flat.isprintable():
-        return flat
-    flat = flat.translate(_CONTROLS)
-    base = letters(flat, "sales").rstrip(" ")
-    return flat if base == flat else f"{base}{_MARK}{flat}"
+    return _key(letters(text, "finops").rstrip(" "), "finops")
+
+
+def company(text: str) -> str:
+    """A company as it is kept: in the letters by which it compares, so that an index of companies is one of keys.
+
+    >>> company("USMF ")
+    'usmf'
+    """
+    return letters(text, "finops").rstrip(" ")
+
+
+def _key(folded: str, system: System) -> str:
+    """The sort key of a text whose letters are folded."""
+    if not folded.isprintable():
+        folded = folded.translate(_CONTROLS)
+    seen = folded.translate(_WEIGHTS)
+    if folded.isascii():
+        return seen if len(seen) == len(folded) else f"{seen}{_joints(folded)}"
+    bare = letters(folded, "sales") if system == "finops" else folded
+    kept = "".join(c for c in folded if not _passed_over(c))
+    return f"{bare.translate(_WEIGHTS)}{_ACCENTS}{kept}{'' if kept == folded else _joints(folded)}"
+
+
+def _joints(folded: str) -> str:
+    """What was passed over, each with its place among the rest."""
+    found, place = [_JOINTS], 0
+    if folded.isascii():
+        for number, joint in enumerate(_ASCII_JOINT.finditer(folded)):
+            found.append(f"{_place(joint.start() - number)}{joint.group()}")
+        return "".join(found)
+    for c in folded:
+        if _passed_over(c):
+            found.append(f"{_place(place)}{c}")
+        else:
+            place += 1
+    return "".join(found)
+
+
+def _place(number: int) -> str:
+    """A place in a text as a character; halves of a surrogate pair are none."""
+    return chr(number + (0x20 if number < 0xD7E0 else 0x820))
+
+
+def _passed_over(c: str) -> bool:
+    return c in _PASSED_OVER or (c > "\x7f" and category(c) == "Cf")
+
+
+class _Weights(dict[int, str]):
+    """What a character is sorted by before accents and joints: made when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = _weight(chr(code))
+        return found
+
+
+def _weight(c: str) -> str:
+    if _passed_over(c):
+        return ""
+    if c in _PUNCTUATION:
+        return chr(0x20 + _PUNCTUATION.index(c))
+    value = digit(c, None)
+    if value is not None:
+        return chr(ord("A") + value)
+    if c <= "\x7f":
+        return c
+    return f"@{c}" if category(c)[0] in "PSZ" else _BESIDE.get(c, c)
+
+
+_WEIGHTS = _Weights({code: _weight(chr(code)) for code in range(0x80)})
 
 
 def key_of(system: System, text: object) -> object:
@@ -207,3 +282,4 @@ def register(connection: sqlite3.Connection) -> None:
         key = sales_key if system == "sales" else finops_key
         connection.create_function(f"{system}_key", 1, key, deterministic=True)  # type: ignore[arg-type]
         connection.create_function(f"{system}_like", 2, like(system), deterministic=True)
+    connection.create_function("company", 1, lambda text: company(str(text or "")), deterministic=True)

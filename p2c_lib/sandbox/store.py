@@ -88,7 +88,7 @@ def comparable(entity: Entity, name: str, sql: str | None = None) -> str:
     """SQL for what a column (or ``sql``, a value for it) is compared, sorted and indexed by."""
     if name == "dataAreaId":
         # Companies are kept as they compare, so that pages of one company are read in the order of its index.
-        return quoted(name) if sql is None else f"finops_key({sql})"
+        return quoted(name) if sql is None else f"company({sql})"
     sql = quoted(name) if sql is None else sql
     column = entity.columns.get(name)
     return sql if column is None else compared(entity.system, column, sql)

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
 _WON, _LOST, _CANCELED, _REVISED = 4, 5, 6, 7
 _NO_CONTENT = [("OData-Version", "4.0")]
-_COMPUTED = {"createdon", "modifiedon", "statecode", "statuscode", "revisionnumber", "quoteid", "closedon"}
+_COMPUTED = {
+    "createdon",
+    "overriddencreatedon",
+    "modifiedon",
+    "statecode",
+    "statuscode",
+    "revisionnumber",
+    "quoteid",
+    "closedon",
+}
 
 
 def find_action(name: str) -> Callable[[Request, list[Segment]], Answer] | None:

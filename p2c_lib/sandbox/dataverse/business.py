@@ -9,6 +9,7 @@ from p2c_lib.sandbox.dataverse import pricing, sales_checks, states
 from p2c_lib.sandbox.dataverse.model import by_name
 from p2c_lib.sandbox.dataverse.money import round_money
 from p2c_lib.sandbox.dataverse.organisation import Organisation, now
+from p2c_lib.sandbox.dataverse.refusals import may_not_override
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.solution import number_text
 from p2c_lib.sandbox.store import Store, Value
@@ -38,10 +39,8 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     sales_checks.check_create(organisation, entity, values)
     for name, value in defaults(entity.name).items():
         values.setdefault(name, value)
-    stamp, caller = now(), organisation.caller()
-    for name in ("createdon", "modifiedon"):
-        if name in columns:
-            values[name] = stamp
+    caller = organisation.caller()
+    _stamped(organisation, entity, values)
     for name in ("createdby", "modifiedby"):
         if name in columns:
             values[name] = caller.user
@@ -55,6 +54,15 @@ def before_create(organisation: Organisation, entity: Entity, values: dict[str, 
     round_money(organisation, entity, values, values)
     pricing.calculate(organisation, entity, values, values)
     states.check_status(entity, given, int(values.get("statecode") or 0))
+
+
+def _stamped(organisation: Organisation, entity: Entity, values: dict[str, Value]) -> None:
+    """When the row was made; a moment given for it is taken, and ``overriddencreatedon`` then holds the true one."""
+    stamp, given = now(), values.get("overriddencreatedon")
+    if given is not None and not organisation.switches.override_created:
+        raise may_not_override(organisation.caller().user)
+    own = {"createdon": given or stamp, "modifiedon": stamp, "overriddencreatedon": stamp if given else None}
+    values.update({name: value for name, value in own.items() if name in entity.columns})
 
 
 def _owning(organisation: Organisation, entity: Entity, values: dict[str, Value]) -> None:

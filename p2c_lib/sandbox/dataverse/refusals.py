@@ -99,6 +99,12 @@ def no_privilege(user: str, method: str, entity: Entity) -> Refusal:
     return Refusal(403, "0x80040220", f"Principal user (Id={user}, type=8) {message}")
 
 
+def may_not_override(user: str) -> Refusal:
+    """A user who may not say when a row was made."""
+    message = f"Principal user (Id={user}, type=8) is missing prvOverrideCreatedOnCreatedBy privilege"
+    return Refusal(403, "0x80040220", message)
+
+
 def missing_row(entity: Entity, key: str) -> Refusal:
     """No row with that id."""
     return Refusal(404, "0x80040217", f"Entity '{entity.name}' With Id = {key} Does Not Exist")

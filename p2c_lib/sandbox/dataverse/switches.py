@@ -17,6 +17,7 @@ class SalesSwitches:
     ``solution``: the Prospect to cash solution is installed and its rules run.
     ``without_bulk``: tables without bulk messages (the present list is not published).
     ``without_rights``: tables that no caller may touch, as when an application user lacks a role.
+    ``override_created``: the caller may say when a row was made (``overriddencreatedon``), as data is moved.
     ``without_tracking``: tables for which change tracking is not switched on.
     ``pending_keys``: tables whose alternate keys are not active yet: no row can be addressed by them.
     ``servers``: web servers behind the address, each with its own limits; a client that sends the affinity cookie
@@ -40,6 +41,7 @@ class SalesSwitches:
     solution: bool = True
     without_bulk: tuple[str, ...] = ("organization",)
     without_rights: tuple[str, ...] = ()
+    override_created: bool = True
     without_tracking: tuple[str, ...] = ()
     pending_keys: tuple[str, ...] = ()
     servers: int = 16

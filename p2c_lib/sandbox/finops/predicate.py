@@ -162,6 +162,7 @@ class _Predicate:
             case Path():
                 column = self._column(node)
                 sql = _filled(column) if column.kind in _NUMBERS else _value(self.entity, column)[0]
+                sql = f"finops_key({sql})" if column.name == "dataAreaId" else sql
                 return sql, column.enum or column.kind, []
             case Literal(kind=kind, value=value) if isinstance(value, str | int | Decimal) and kind != "bool":
                 kind = _kind(kind, value)
@@ -192,7 +193,8 @@ class _Predicate:
         if isinstance(value, str) and column.kind == "string" and "*" in value and op in {"eq", "ne"}:
             return self._wildcard(column, op, value)
         if column.kind == "string":
-            return f"{_value(self.entity, column)[0]} {_COMPARE[op]} finops_key(?)", [str(value)]
+            marked = comparable(self.entity, column.name, "?")
+            return f"{_value(self.entity, column)[0]} {_COMPARE[op]} {marked}", [str(value)]
         assert isinstance(value, str | int | Decimal)
         if column.kind in _NUMBERS and "decimal" in (column.kind, _kind(literal.kind, value)):
             return f"number_key({_filled(column)}) {_COMPARE[op]} number_key(?)", [_bound(value)]

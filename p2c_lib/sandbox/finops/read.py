@@ -87,7 +87,7 @@ def scope(entity: Entity, options: Options) -> Sql:
     parts: list[str] = []
     values: list[Value] = []
     if entity.companied and not options.across():
-        parts.append(f"{comparable(entity, 'dataAreaId')} = finops_key(?)")
+        parts.append(f"{comparable(entity, 'dataAreaId')} = company(?)")
         values.append(options.switches.default_company)
     if "$filter" in options.given:
         sql, more = where(entity, options.given["$filter"], options.switches)

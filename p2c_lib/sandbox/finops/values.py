@@ -16,7 +16,7 @@ from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from p2c_lib.sandbox.collation import finops_key
+from p2c_lib.sandbox.collation import company
 from p2c_lib.sandbox.exact import REAL_LIMIT, REAL_PLACES, rounded, short
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.finops.refusals import bad_body, write_refused
@@ -177,7 +177,7 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
         _check_characters(sent, column)
     text = sent.rstrip(" ")
     if column.name == "dataAreaId":
-        text = str(finops_key(text))
+        text = company(text)
     size = len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
     if column.length is not None and size > column.length:
         if column.name in entity.key or switches.string_overflow == "reject":

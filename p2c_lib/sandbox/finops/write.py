@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from p2c_lib.sandbox.collation import finops_key
+from p2c_lib.sandbox.collation import company, finops_key
 from p2c_lib.sandbox.finops.read import Options, row_answer, selected, shown_key, visible
 from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
 from p2c_lib.sandbox.finops.rules import Row, Rules
@@ -100,11 +100,11 @@ def insert(entity: Entity, sent: Row, store: Store, rules: Rules) -> Row:
 
 
 def _company(entity: Entity, sent: Value, rules: Rules) -> str:
-    company = str(sent or rules.switches.default_company)
-    there = rules.find("LegalEntities", LegalEntityId=company)
+    named = str(sent or rules.switches.default_company)
+    there = rules.find("LegalEntities", LegalEntityId=named)
     if there is None:
-        raise write_refused(entity, f"Error: The company '{company.lower()}' does not exist.")
-    return str(finops_key(there["LegalEntityId"]))
+        raise write_refused(entity, f"Error: The company '{named.lower()}' does not exist.")
+    return company(str(there["LegalEntityId"]))
 
 
 def _taken(entity: Entity, row: Row) -> Refusal:

@@ -105,7 +105,7 @@ def _known(store: Store, reference: Reference, tables: Sequence[CsvTable] = ()) 
 
 def _make_missing(store: Store, reference: Reference, keys: list[str]) -> None:
     """Currencies (with their price list), units and unit groups that the file names are made when they are missing."""
-    wanted = {key for key in keys if key}
+    wanted = {key.rstrip(" ") for key in keys if key}
     if reference.target.name == "transactioncurrency" and reference.key == "isocurrencycode":
         # A code that no country ever used stays unknown, and so a dangling reference.
         add_references(store, currencies=sorted(code for code in wanted if code in RATES))

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from p2c_lib.errors import SandboxError, UnknownName
-from p2c_lib.sandbox.collation import finops_key
+from p2c_lib.sandbox.collation import company
 from p2c_lib.sandbox.exact import KINDS, MONEY_PLACES, REAL_LIMIT, number, rounded, within
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity, entity, enums
@@ -67,7 +67,7 @@ def read_table(path: Path, entity: Entity, folder: Path) -> CsvTable:
         if title in plain:
             table.values[title] = _converted(table, title, plain[title], columns[place])
         else:
-            table.references.append((title, references[title], [text.strip() for text in columns[place]]))
+            table.references.append((title, references[title], [_named(text) for text in columns[place]]))
     return table
 
 
@@ -161,7 +161,7 @@ def _complete(header: Sequence[str], one: Entity, name: str) -> None:
 
 
 def _converted(table: CsvTable, title: str, column: Column, texts: Iterable[str]) -> list[Value]:
-    convert = _converter(column)
+    convert = _converter(column, table.entity)
     values: list[Value] = []
     for row, text in enumerate(texts):
         try:
@@ -176,11 +176,17 @@ def _converted(table: CsvTable, title: str, column: Column, texts: Iterable[str]
     return values
 
 
-def _converter(column: Column) -> Callable[[str], Value]:
+def _named(text: str) -> str:
+    """The key that a lookup names: blanks before it count, as in every text; a text of blanks names nothing."""
+    return text if text.strip() else ""
+
+
+def _converter(column: Column, entity: Entity) -> Callable[[str], Value]:
     if column.name == "dataAreaId":
-        return lambda text: str(finops_key(text.strip()))
+        return lambda text: company(text.strip())
     if column.kind in {"string", "memo"}:
-        return str.rstrip if column.kind == "string" else str
+        # F&O keeps no blanks at the end, Dataverse keeps what comes; neither takes line ends or tabs for blanks.
+        return str if entity.system == "sales" else lambda text: text.rstrip(" ") or None
     if column.kind in {"int", "bigint"}:
         return _whole
     if column.kind in {"decimal", "double", "money"}:
