@@ -31,13 +31,15 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.errors import ConfigError, P2CError, UnknownName
 from p2c_lib.patience import Patience
+from p2c_lib.secrecy import keep_secret, keep_secrets_of_proxies, keep_secrets_of_url
 from p2c_lib.service_url import spelled
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "Secret",
     "Workspace",
     "checked_table",
+    "know_secrets",
     "safe_url",
     "shipped",
     "workspace",
@@ -60,6 +63,7 @@ FILE_KEYS = ("connections", "sets", "ledger", "notify")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
 CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users", "patience"} | CREDENTIAL_KEYS
+PEM = "-----BEGIN "
 CERTIFICATES = (".pem", ".pfx", ".p12")
 SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
 
@@ -93,12 +97,18 @@ class Secret:
         return secret
 
     def reveal(self) -> str:
-        """The secret itself. Raises ConfigError when the reference leads nowhere."""
+        """The secret itself, which nothing that is told shows from now on.
+
+        Raises ConfigError when the reference leads nowhere.
+        """
         if self._value is not None:
-            return self._value
+            return keep_secret(self._value)
         scheme, _, rest = self.reference.partition(":")
         read = {"env": _from_environment, "file": _from_file, "keyring": _from_keyring}[scheme]
-        return read(rest)
+        value = read(rest)
+        if "://" in value:
+            return keep_secrets_of_url(value)
+        return value if value.startswith(PEM) else keep_secret(value)
 
     def __repr__(self) -> str:
         return f"Secret({self.reference!r})"
@@ -350,6 +360,25 @@ def workspace(start: Path | None = None) -> Workspace:
         if key not in FILE_KEYS:
             raise UnknownName("key", key, FILE_KEYS, where=str(file))
     return Workspace(root, content)
+
+
+def know_secrets() -> None:
+    """Have nothing told that shows a secret the current workspace refers to, or the password of a proxy.
+
+    References to a keyring are left: it may ask the person. One that leads nowhere is told where it is needed.
+    """
+    keep_secrets_of_proxies()
+    try:
+        found: list[Any] = [workspace().content]
+    except P2CError:
+        return
+    for each in found:
+        values = each.values() if isinstance(each, Mapping) else each
+        found += [value for value in values if isinstance(value, dict | list)]
+        for value in values:
+            if isinstance(value, str) and value.startswith(("env:", "file:")) and not value.endswith(CERTIFICATES):
+                with suppress(P2CError):
+                    Secret(value).reveal()
 
 
 def checked_table(entry: Any, allowed: set[str], needed: set[str], place: str) -> dict[str, Any]:

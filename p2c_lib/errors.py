@@ -29,15 +29,19 @@
         └── NotSent            asked to stop before it was sent
 
 Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
-Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later.
+Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later. What an error
+says is without secrets, whatever a service echoed, and so is the exception it stands for.
 ``StopRun`` is beside the tree: a notebook raises it where nothing is left to do, which is no error.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
+
+from p2c_lib.secrecy import masked, masked_value, without_secrets_in
 
 __all__ = [
     "ConfigError",
@@ -77,9 +81,13 @@ class P2CError(Exception):
     can_retry = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
+        without_secrets_in(sys.exception())
+        super().__init__(masked(message))
         self.message = message
         self.hint = hint
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, masked_value(value))
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from p2c_lib.secrecy import masked
+
 __all__ = ["PLACE", "Follower", "append", "listening", "progress", "tell"]
 
 PLACE = "P2C_EVENTS"
@@ -46,7 +48,7 @@ def tell(**facts: Any) -> None:
 def append(file: Path, **facts: Any) -> None:
     """Add one line, whole: several processes write to the same file."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = json.dumps({"at": at, **facts}, ensure_ascii=False, default=str) + "\n"
+    line = masked(json.dumps({"at": at, **facts}, ensure_ascii=False, default=str)) + "\n"
     target = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(target, line.encode())

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2c_lib.secrecy import masked
+
 __all__ = ["PREFLIGHT", "RUN", "VERSION", "RunFolder", "keep"]
 
 TASK, RUN, REPORT, PREFLIGHT = "task.json", "run.json", "report.html", "preflight.json"
@@ -79,7 +81,7 @@ def keep(folder: Path, facts: Mapping[str, Any], name: str = TASK) -> None:
     """Write facts into a folder of the run; who reads meanwhile finds the old file or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{name}.part"
-    partial.write_text(json.dumps(facts, ensure_ascii=False, indent=1, default=str) + "\n", encoding="utf-8")
+    partial.write_text(masked(json.dumps(facts, ensure_ascii=False, indent=1, default=str)) + "\n", encoding="utf-8")
     partial.replace(folder / name)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import FrameError
+from p2c_lib.secrecy import rows_without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,9 +117,14 @@ def _defused(table: pa.Table) -> pa.Table:
 
 
 def _safe(text: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Text without what a file may not hold, and with an apostrophe where a spreadsheet would see a formula."""
+    """Text without secrets or what a file may not hold, and with an apostrophe where a sheet would see a formula."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    values = [(value,) for value in text.to_pylist()]
+    told = rows_without_secrets(values)
+    if told is not values:
+        text = pa.array([value for (value,) in told], pa.string())
     allowed = pc.replace_substring_regex(text, FORBIDDEN, "")
     risky = pc.and_(pc.match_substring_regex(allowed, FORMULA), pc.greater(pc.utf8_length(allowed), 1))
     return pc.if_else(risky, pc.binary_join_element_wise("'", allowed, ""), allowed)

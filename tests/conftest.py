@@ -18,11 +18,19 @@ from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
+from p2c_lib.secrecy import forget_secrets
 from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
 
 TOKEN = "test-token"
 SALES_URL = "http://sales.test/api/data/v9.2/"
 FINOPS_URL = "http://finops.test/data/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret() -> Iterator[None]:
+    """A test's secrets, some of them plain words, are none in the next one."""
+    yield
+    forget_secrets()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "p2c_lib"
 RANK = {
+    "secrecy": -0.1,
     "errors": 0,
     "display": 0.4,
     "lengths": 0.5,

@@ -15,7 +15,8 @@ from p2c_lib.config import Secret
 from p2c_lib.errors import RunError
 from p2c_lib.runs.engine import Ending, Job, execute
 from p2c_lib.runs.kernels import WarmKernels
-from p2c_lib.runs.scrub import MASK, scrub, spellings
+from p2c_lib.runs.scrub import scrub, spellings
+from p2c_lib.secrecy import MASK
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, sandbox_when_named, say, tell
 from p2c_lib.config import SANDBOX, workspace
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ def walk_through(*, connection_set: SetOption = SANDBOX, as_json: JsonOption = F
     """Look at address, TLS, token, identity, entities and rights of both systems. Exit 1 when a step fails."""
     from p2c_lib.connecting import check_connection
 
-    def tell(finding: Finding) -> None:
+    def told(finding: Finding) -> None:
         if finding.status != "not reached":
             say(f"{finding.system}, {finding.step}: {finding.status}")
 
     here = workspace()
     with sandbox_when_named(here, connection_set):
-        found = check_connection(connection_set, workspace=here, tell=tell)
+        found = check_connection(connection_set, workspace=here, tell=told)
     if as_json:
         json_line(found.to_dict())
     else:
-        typer.echo(found.report().to_text())
+        tell(found.report().to_text())
     raise typer.Exit(1 if found.verdict == "failed" else 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
 from p2c_lib.config import SANDBOX, workspace
 from p2c_lib.errors import UnknownName
 
@@ -41,7 +41,7 @@ def preflight(
     if as_json:
         json_line(found.to_dict())
     else:
-        typer.echo(found.report().to_text())
+        tell(found.report().to_text())
     raise typer.Exit(1 if found.verdict == "blocked" else 0)
 
 
@@ -63,7 +63,7 @@ def docs(
         folder = session.workspace.state / "gate-docs"
         for task in tasks or known_tasks(session.workspace):
             for page in write_docs(TaskWalk(task, session).check(), folder):
-                typer.echo(page)
+                tell(page)
 
 
 @gate.command()
@@ -86,9 +86,9 @@ def trend(
     if as_json:
         json_line(found.to_dict())
     elif html is not None:
-        typer.echo(found.report().save(html))
+        tell(found.report().save(html))
     else:
-        typer.echo(found.report().to_text())
+        tell(found.report().to_text())
 
 
 quarantine = typer.Typer(
@@ -132,7 +132,7 @@ def list_rows(
     if as_json:
         json_line({"state": state, "rows": rows})
     else:
-        typer.echo(Table(SHOWN, tuple(tuple(row[c] for c in SHOWN) for row in rows)).to_text())
+        tell(Table(SHOWN, tuple(tuple(row[c] for c in SHOWN) for row in rows)).to_text())
         say(f"{len(rows):,} rows")
 
 
@@ -161,7 +161,7 @@ def waive(
     who = by or getpass.getuser()
     with _ledger(connection_set) as (ledger, scope):
         ledger.waive(**scope, task=task, key=_named(ledger, scope, task, key), by=who, why=why)
-    typer.echo(f"{task} {key}: waived by {who}")
+    tell(f"{task} {key}: waived by {who}")
 
 
 @quarantine.command()
@@ -169,7 +169,7 @@ def release(task: TaskArgument, key: KeyArgument, *, connection_set: SetOption =
     """End a row's waiver and its waiting; the next run judges it afresh."""
     with _ledger(connection_set) as (ledger, scope):
         ledger.release(**scope, task=task, key=_named(ledger, scope, task, key))
-    typer.echo(f"{task} {key}: released")
+    tell(f"{task} {key}: released")
 
 
 @quarantine.command()
@@ -189,7 +189,7 @@ def export(
     schema = pa.schema([(name, pa.string()) for name in columns])
     rows = _rows(connection_set, task, state)
     table = pa.Table.from_pylist([{c: row[c] for c in columns} for row in rows], schema=schema)
-    typer.echo(f"{write_sheet(table, path)}: {len(rows):,} rows")
+    tell(f"{write_sheet(table, path)}: {len(rows):,} rows")
 
 
 def _named(ledger: Ledger, scope: dict[str, str], task: str, key: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, json_line, say
+from p2c_lib.cli.show import JsonOption, json_line, say, tell
 from p2c_lib.config import workspace
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def list_runs(
     # A page is for looking back, a terminal for the last few.
     found = runs_of(workspace(), connection_set=connection_set, task=task, most=None if html else last)
     if html is not None:
-        typer.echo(found.save(html))
+        tell(found.save(html))
     elif as_json:
         json_line(found.to_dict())
     elif not found.runs:
         say("No run is in the ledger yet; p2c run makes one.")
     else:
-        typer.echo(found.table().to_text())
-        typer.echo(f"\n{found.trend_table().to_text()}")
+        tell(found.table().to_text())
+        tell(f"\n{found.trend_table().to_text()}")
         say(f"{len(found.runs):,} of {found.total:,} runs")
 
 
@@ -65,9 +65,9 @@ def show(run: RunArgument, *, html: HtmlOption = None, as_json: JsonOption = Fal
                 {**found.to_dict(), "problems": dict(found.problems), "outcomes": ledger.outcomes_of(found.run_id)}
             )
         elif html is not None:
-            typer.echo(run_report(found, ledger, beside=html.parent.resolve()).save(html))
+            tell(run_report(found, ledger, beside=html.parent.resolve()).save(html))
         else:
-            typer.echo(run_report(found, ledger).to_text())
+            tell(run_report(found, ledger).to_text())
 
 
 @history.command()
@@ -117,6 +117,6 @@ def _show(value: Any, *, html: Path | None, as_json: bool) -> None:
     if as_json:
         json_line(value.to_dict())
     elif html is not None:
-        typer.echo(value.report().save(html))
+        tell(value.report().save(html))
     else:
-        typer.echo(value.report().to_text())
+        tell(value.report().to_text())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, json_line, say
+from p2c_lib.cli.show import JsonOption, json_line, say, tell
 
 __all__ = ["init"]
 
@@ -25,7 +25,7 @@ def init(
         json_line(made.to_dict())
         return
     for path in made.made:
-        typer.echo(f"made {path.as_posix()}")
+        tell(f"made {path.as_posix()}")
     for path in made.kept:
-        typer.echo(f"kept {path.as_posix()}, which was there already")
+        tell(f"kept {path.as_posix()}, which was there already")
     say(f"{made.root} is a workspace. Next: cd there, then p2c connect test, p2c lab or p2c run.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, json_line, say
+from p2c_lib.cli.show import JsonOption, json_line, say, tell
 from p2c_lib.config import workspace
 
 __all__ = ["notify"]
@@ -42,5 +42,5 @@ def try_out(
         json_line({"channels": results})
     else:
         for name, what in results.items():
-            typer.echo(f"{name}: {what}")
+            tell(f"{name}: {what}")
     raise typer.Exit(0 if set(results.values()) <= {"sent"} else 2)

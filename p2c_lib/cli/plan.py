@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
 from p2c_lib.config import SANDBOX, workspace
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _show(one: Plan, *, as_json: bool) -> None:
     if as_json:
         json_line(one.to_dict())
     else:
-        typer.echo(one.report().to_text())
+        tell(one.report().to_text())
 
 
 @plan.command()
@@ -113,7 +113,7 @@ def approve(
     with _opened() as book:
         book.record_plan(found.id, task=found.task, folder=folder, run_id=None, undoes=found.undoes, **place)
         book.approve(found.id, by=who, note=note)
-    typer.echo(f"{found!r} is approved by {who}")
+    tell(f"{found!r} is approved by {who}")
 
 
 def apply(folder: PlanArgument, *, connection_set: SetOption = SANDBOX, as_json: JsonOption = False) -> None:
@@ -173,7 +173,7 @@ def why(
     if as_json:
         json_line(found.to_dict())
     else:
-        typer.echo(str(found))
+        tell(str(found))
 
 
 @ledger.command()
@@ -189,9 +189,9 @@ def verify(
         json_line(found.to_dict())
     else:
         for line in found.findings:
-            typer.echo(line)
+            tell(line)
         say(f"{found.lines:,} lines in {found.blocks:,} blocks: {'sound' if found.sound else 'not sound'}")
-        typer.echo(f"head: {found.head}")
+        tell(f"head: {found.head}")
     raise typer.Exit(0 if found.sound else 1)
 
 
@@ -199,4 +199,4 @@ def _tell(outcome: LoadOutcome, *, as_json: bool) -> None:
     if as_json:
         json_line(outcome.to_dict())
     else:
-        typer.echo(outcome.report().to_text())
+        tell(outcome.report().to_text())

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from p2c_lib.secrecy import harmless, masked
+
 __all__ = ["RunDisplay"]
 
 
@@ -51,7 +53,7 @@ class RunDisplay:
 
     def line(self, text: str) -> None:
         """Something that happened, as a line that stays."""
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(harmless(masked(text)), markup=False, highlight=False)
 
     def event(self, event: Mapping[str, Any]) -> None:
         """An event of the run."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
 from p2c_lib.config import SANDBOX
 from p2c_lib.errors import ConfigError
 
@@ -39,9 +39,9 @@ def reconcile(
     if as_json:
         json_line(view.to_dict() | {"report": str(page)})
     else:
-        typer.echo(view.table().to_text())
-        typer.echo(view.causes().to_text())
-        typer.echo(f"report: {page}")
+        tell(view.table().to_text())
+        tell(view.causes().to_text())
+        tell(f"report: {page}")
     raise typer.Exit(0 if view.clean else 1)
 
 
@@ -67,7 +67,7 @@ def list_pairs(kind: KindArgument, *, connection_set: SetOption = SANDBOX, as_js
         return
     columns = ("key", "name", "key of the other", "its name", "likeness")
     rows = tuple((p["key_a"], p["name_a"], p["key_b"], p["name_b"], round(p["score"], 1)) for p in pairs)
-    typer.echo(Table(columns, rows).to_text())
+    tell(Table(columns, rows).to_text())
     say(str(found))
 
 
@@ -101,4 +101,4 @@ def decide(
         )
     finally:
         ledger.close()
-    typer.echo(f"{key} and {other}: {decision}")
+    tell(f"{key} and {other}: {decision}")

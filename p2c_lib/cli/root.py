@@ -20,10 +20,11 @@ from p2c_lib.cli.run import params, run
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.schedule import schedule
 from p2c_lib.cli.settle import settle
-from p2c_lib.cli.show import sandbox_when_named, say
+from p2c_lib.cli.show import sandbox_when_named, say, tell
 from p2c_lib.cli.template import template
-from p2c_lib.config import SANDBOX, workspace
+from p2c_lib.config import SANDBOX, know_secrets, workspace
 from p2c_lib.errors import P2CError
+from p2c_lib.secrecy import mask_streams
 
 __all__ = ["app", "main"]
 
@@ -42,7 +43,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script."""
+    mask_streams()
     try:
+        know_secrets()
         app()
     except P2CError as error:
         say(f"error: {error.message}")
@@ -59,7 +62,7 @@ def _root(
     *, version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False
 ) -> None:
     if version:
-        typer.echo(f"p2c {__version__}")
+        tell(f"p2c {__version__}")
         raise typer.Exit
 
 

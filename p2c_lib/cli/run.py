@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say
+from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say, tell
 from p2c_lib.config import workspace
 from p2c_lib.errors import ConfigError
 from p2c_lib.runs.described import Parameter, described, parse_parameters
@@ -91,7 +91,7 @@ def params(
         json_line({"notebook": notebook, "parameters": [one.to_dict() for one in found]})
         return
     rows = tuple((one.name, one.type, _default(one), one.allowed, one.meaning) for one in found)
-    typer.echo(Table(("name", "type", "default", "allowed", "meaning"), rows).to_text())
+    tell(Table(("name", "type", "default", "allowed", "meaning"), rows).to_text())
 
 
 def _default(one: Parameter) -> str:
@@ -145,7 +145,7 @@ def _show(result: RunResult, *, as_json: bool) -> None:
         json_line(result.to_dict())
     else:
         if result.tasks:
-            typer.echo(result.table().to_text())
-        typer.echo(f"report: {result.report}")
+            tell(result.table().to_text())
+        tell(f"report: {result.report}")
     for task, what in result.problems.items():
         say(f"{task}: {what}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2c_lib.cli.show import facts
+from p2c_lib.cli.show import facts, tell
 from p2c_lib.config import workspace
 from p2c_lib.errors import SandboxError
 
@@ -87,7 +87,7 @@ def reset_state(*, state: StateOption = None) -> None:
     from p2c_lib.sandbox.state import reset
 
     reset(_state(state))
-    typer.echo(f"{_state(state)} is empty; the next start seeds it.")
+    tell(f"{_state(state)} is empty; the next start seeds it.")
 
 
 @sandbox.command()
@@ -100,7 +100,7 @@ def status(*, state: StateOption = None) -> None:
     where = (
         f"up: Sales {found.sales_url}, F&O {found.finops_url}" if found else "not running; p2c sandbox serve starts it"
     )
-    typer.echo(f"The sandbox is {where}.")
+    tell(f"The sandbox is {where}.")
     facts(held(state or (found.state if found else _state(None))).to_dict())
 
 

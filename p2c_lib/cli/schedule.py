@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, tell
 from p2c_lib.config import SANDBOX, workspace
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add(
         checked_by(RunParameters, {"company": one, **given})
     here.connection_set(str(given["connection_set"]))
     made = Schedules(here).add(Schedule(name, cron, zone, tuple(tasks or ()), given, tuple(company or ()), grace))
-    typer.echo(_line(made))
+    tell(_line(made))
     say("It starts by p2c schedule run, left running, or by what p2c schedule export prints for another scheduler.")
 
 
@@ -65,7 +65,7 @@ def list_(*, as_json: JsonOption = False) -> None:
         json_line({"schedules": [one.to_dict() for one in found]})
         return
     for one in found:
-        typer.echo(_line(one))
+        tell(_line(one))
     if not found:
         say("There is no schedule. Make one: p2c schedule add nightly '30 2 * * *' --apply --incremental")
 
@@ -101,7 +101,7 @@ def export(form: Annotated[str, typer.Argument(help="cron, systemd, windows, git
     from p2c_lib.schedule.export import export as exported
 
     here = workspace()
-    typer.echo(exported(Schedules(here).get(name), form, here), nl=False)
+    tell(exported(Schedules(here).get(name), form, here), end="")
 
 
 def _line(one: Schedule) -> str:

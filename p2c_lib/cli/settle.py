@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
 from p2c_lib.config import SANDBOX
 from p2c_lib.errors import UnknownName
 
@@ -59,7 +59,7 @@ def _show(proposals: Sequence[Preview], *, as_json: bool) -> None:
         (number, p.fix.cause, p.fix.words, p.before, p.after, p.resolved, p.made)
         for number, p in enumerate(proposals, 1)
     )
-    typer.echo(Table(HEAD, rows).to_text() if rows else "No rule would settle any of the differences.")
+    tell(Table(HEAD, rows).to_text() if rows else "No rule would settle any of the differences.")
 
 
 def _chosen(proposals: Sequence[Preview], numbers: Sequence[int]) -> list[Preview]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p2c_lib.config import SANDBOX, Workspace, workspace
+from p2c_lib.secrecy import escaped_json, harmless, masked, one_line
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
 
-__all__ = ["JsonOption", "SetOption", "facts", "json_line", "sandbox_when_named", "say", "session_of"]
+__all__ = ["JsonOption", "SetOption", "facts", "json_line", "sandbox_when_named", "say", "session_of", "tell"]
 
 SetOption = Annotated[str, typer.Option("--set", help="Connection set of p2c.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -22,14 +23,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 
 def say(line: str) -> None:
     """Talk: a line on stderr."""
-    typer.echo(line, err=True)
+    typer.echo(harmless(masked(one_line(line))), err=True)
+
+
+def tell(text: object, *, end: str = "\n") -> None:
+    """Data: a text on stdout."""
+    typer.echo(harmless(masked(f"{text}{end}")), nl=False)
 
 
 def json_line(value: Any) -> None:
-    """Data: one JSON object on stdout."""
+    """Data: one JSON object on stdout; what would steer a terminal is escaped as JSON has it."""
     from p2c_lib.display import text_of
 
-    typer.echo(json.dumps(value, ensure_ascii=False, default=text_of))
+    text = masked(json.dumps(value, ensure_ascii=False, default=text_of))
+    typer.echo(escaped_json(text))
 
 
 def facts(values: Mapping[str, Any], inside: str = "") -> None:
@@ -38,9 +45,9 @@ def facts(values: Mapping[str, Any], inside: str = "") -> None:
         if isinstance(value, dict):
             facts(value, f"{inside}{name} ")
         elif isinstance(value, list):
-            typer.echo(f"{inside}{name}: {', '.join(map(str, value))}")
+            tell(f"{inside}{name}: {', '.join(map(str, value))}")
         else:
-            typer.echo(f"{inside}{name}: {value:,}" if type(value) is int else f"{inside}{name}: {value}")
+            tell(f"{inside}{name}: {value:,}" if type(value) is int else f"{inside}{name}: {value}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of
+from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
 from p2c_lib.config import SANDBOX
 from p2c_lib.errors import ConfigError, TemplateError
 
@@ -33,7 +33,7 @@ def show(name: NameArgument, *, option: OptionOption = None, as_json: JsonOption
     if as_json:
         json_line(found.to_dict())
     else:
-        typer.echo(to_markdown(found))
+        tell(to_markdown(found))
 
 
 @template.command()
@@ -49,7 +49,7 @@ def validate(
     if as_json:
         json_line(result.to_dict())
     else:
-        typer.echo(str(result))
+        tell(str(result))
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -62,7 +62,7 @@ def diff(before: NameArgument, after: NameArgument, *, as_json: JsonOption = Fal
     if as_json:
         json_line(found.to_dict())
     else:
-        typer.echo(str(found))
+        tell(str(found))
     raise typer.Exit(1 if found.changes else 0)
 
 
@@ -78,7 +78,7 @@ def export(
     """Write a template as an Excel mapping document, Markdown, YAML or a dual-write map."""
     from p2c_lib.mapping.document import export as write
 
-    typer.echo(str(write(_template(name, option), file)))
+    tell(str(write(_template(name, option), file)))
 
 
 @template.command(name="import")
@@ -106,7 +106,7 @@ def import_file(
             made = import_map(text, task=name, leg=leg, session=session)
     else:
         made = import_map(text, task=name, leg=leg)
-    typer.echo(str(write(made.template, output)))
+    tell(str(write(made.template, output)))
     for note in made.notes:
         say(f"note: {note}")
 
@@ -131,7 +131,7 @@ def suggest(
         json_line(found.to_dict())
         return
     rows = tuple((one.source, one.to, round(one.score, 2), one.evidence) for one in found.best)
-    typer.echo(Table(("source", "destination", "score", "evidence"), rows).to_text())
+    tell(Table(("source", "destination", "score", "evidence"), rows).to_text())
 
 
 def _template(name: str, options: list[str] | None) -> Template:

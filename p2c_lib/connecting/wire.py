@@ -17,6 +17,7 @@ from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service
 from p2c_lib.odata.wire import Watch, watched, watched_client
 from p2c_lib.patience import Patience
+from p2c_lib.secrecy import masked
 from p2c_lib.service_url import host_of
 
 __all__ = ["Looked", "look"]
@@ -92,7 +93,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _said(causes: list[BaseException]) -> str:
     """The innermost reason in one line; system errors have it as their text."""
-    told = [str(getattr(cause, "strerror", None) or cause) for cause in causes]
+    told = [masked(str(getattr(cause, "strerror", None) or cause)) for cause in causes]
     return next((line.splitlines()[0][:120] for line in reversed(told) if line), type(causes[0]).__name__)
 
 
@@ -121,7 +122,7 @@ def _another(connection: Connection, answer: httpx.Response) -> Looked:
 
 
 def _sent_to(answer: httpx.Response) -> str:
-    return urlsplit(answer.headers.get("location", "")).netloc.rpartition("@")[2].lower() or "another page"
+    return urlsplit(masked(answer.headers.get("location", ""))).netloc.rpartition("@")[2].lower() or "another page"
 
 
 def _to_sign_in(answer: httpx.Response) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from p2c_lib.errors import ConfigError
 from p2c_lib.ledger.migrate import brought_up
+from p2c_lib.secrecy import keep_secrets_of_url, rows_without_secrets
 
 __all__ = ["Database", "engine_of"]
 
@@ -76,7 +77,7 @@ def engine_of(place: Path | str) -> Engine:
         place.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{place / FILE}"
     else:
-        url = place
+        url = keep_secrets_of_url(place)
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError):
@@ -86,10 +87,25 @@ def engine_of(place: Path | str) -> Engine:
     except ImportError as error:
         hint = "For PostgreSQL run: pip install 'p2c-lib[postgres]'."
         raise ConfigError(f"The ledger's database needs the package {error.name}.", hint=hint) from None
+    event.listen(engine, "before_cursor_execute", _without_secrets, retval=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _durable_and_shared)
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def _without_secrets(
+    _connection: Connection,
+    _cursor: Any,
+    statement: str,
+    parameters: Any,
+    _context: Any,
+    many: bool,  # noqa: FBT001 - as SQLAlchemy calls it
+) -> tuple[str, Any]:
+    """What is kept, and what is looked for among it, is without secrets."""
+    if many:
+        return statement, rows_without_secrets(parameters)
+    return statement, rows_without_secrets([parameters])[0] if parameters else parameters
 
 
 def _durable_and_shared(connection: Any, _record: Any) -> None:

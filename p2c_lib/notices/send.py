@@ -7,15 +7,18 @@ import smtplib
 import ssl
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from html import escape
 from typing import Any
+from urllib.parse import urlsplit
 
 from p2c_lib.config import Workspace, safe_url
 from p2c_lib.errors import NoticeError, P2CError
 from p2c_lib.notices.channels import Channel, channels
 from p2c_lib.notices.notice import Notice
+from p2c_lib.secrecy import keep_secret, masked, masked_value
 
 __all__ = ["announce", "send"]
 
@@ -46,11 +49,12 @@ def announce(notice: Notice, place: Workspace, tell: Callable[[str], None]) -> i
 
 def send(notice: Notice, channel: Channel) -> None:
     """Send a notice through one channel. Raises NoticeError saying why it did not go out."""
+    notice = replace(notice, **masked_value(vars(notice)))
     way: Callable[[Notice, Any], None] = {"email": _mail, "webhook": _post, "command": _run}[channel.kind]
     try:
         way(notice, channel.settings)
     except (OSError, smtplib.SMTPException, ValueError, subprocess.SubprocessError, P2CError) as error:
-        said = " ".join(str(error).split())[:300]
+        said = " ".join(masked(str(error)).split())[:300]
         raise NoticeError(
             f"The notice to {channel.name} was not sent: {said}", hint=f"Try p2c notify test {channel.name}."
         ) from error
@@ -80,6 +84,7 @@ def _post(notice: Notice, settings: Any) -> None:
     import httpx
 
     url = safe_url(settings["url"].reveal(), "the webhook")
+    keep_secret(urlsplit(url)._replace(scheme="", netloc="").geturl())
     body = {"teams": _teams, "slack": _slack, "json": Notice.to_dict}[settings["form"]](notice)
     trust = ssl.create_default_context(cafile=settings["authority"])
     try:
@@ -95,7 +100,7 @@ def _run(notice: Notice, settings: Any) -> None:
     given = json.dumps(notice.to_dict())
     done = subprocess.run(settings["command"], input=given, text=True, capture_output=True, timeout=4 * SECONDS)  # noqa: S603 - the user's own command, no shell
     if done.returncode:
-        raise OSError(f"the command ended with {done.returncode}: {done.stderr.strip()[:200]}")
+        raise OSError(f"the command ended with {done.returncode}: {masked(done.stderr.strip())[:200]}")
 
 
 def _teams(notice: Notice) -> dict[str, Any]:

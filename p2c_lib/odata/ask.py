@@ -11,6 +11,7 @@ from p2c_lib.odata.failures import failure, not_json
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Tagged
+from p2c_lib.secrecy import masked
 
 __all__ = ["NEXT", "ask_json", "ask_list", "ask_tagged", "whole_list"]
 
@@ -97,5 +98,7 @@ def _object(body: bytes, target: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise IncompleteRead(f"{target}: the answer is {type(found).__name__}, not an object.", target=target)
     if "error" in found and "value" not in found:
-        raise IncompleteRead(f"{target}: an error came as a good answer: {str(found['error'])[:300]}", target=target)
+        raise IncompleteRead(
+            f"{target}: an error came as a good answer: {masked(str(found['error']))[:300]}", target=target
+        )
     return found

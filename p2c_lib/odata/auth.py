@@ -17,6 +17,7 @@ from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachabl
 from p2c_lib.odata.failures import NOT_THE_SERVICE, not_the_service
 from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
+from p2c_lib.secrecy import harmless, keep_secret, masked
 from p2c_lib.waiting import LOOK, apart, unwanted
 
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
@@ -24,6 +25,7 @@ __all__ = ["Credential", "Token", "TokenSource", "token_source"]
 EARLY_SECONDS = 300.0
 TOKEN_SECONDS = 60.0  # for the whole answer with a token; one that does not begin within half of it does not come
 PERSON_SECONDS = 1_200.0  # a code that a person is to enter is good for fifteen minutes
+TOKENS = ("access_token", "refresh_token", "id_token")
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
 
 
@@ -95,6 +97,7 @@ class TokenSource:
         self._failed = None
         try:
             value, lifetime = self._fetch()
+            keep_secret(value)
         except Exception as error:
             self._failed = error
             raise
@@ -129,7 +132,7 @@ def _from_credential(credential: Credential, connection: Connection) -> tuple[st
     try:
         token = apart(lambda: credential.get_token(_scope(connection)), PERSON_SECONDS)
     except Exception as error:  # what a credential may raise is its own library's affair
-        said = (str(error).splitlines() or ["no reason given"])[0][:300]
+        said = (masked(str(error)).splitlines() or ["no reason given"])[0][:300]
         raise NotAuthorised(f"{type(credential).__name__} gave no token: {said}", hint=HINT) from error
     return str(token.token), max(0.0, token.expires_on - time.time())
 
@@ -174,10 +177,12 @@ def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None
 
 
 def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, float]:
+    for name in TOKENS:
+        keep_secret(str(body.get(name) or ""))
     token = body.get("access_token")
     if isinstance(token, str) and token:
         return token, _lifetime(body.get("expires_in"))
-    said = str(body.get("error_description") or body.get("error") or "no reason given").splitlines()[0]
+    said = masked(str(body.get("error_description") or body.get("error") or "no reason given")).splitlines()[0]
     raise NotAuthorised(
         f"No token from {where}: {said[:300]}",
         status=status,
@@ -237,7 +242,7 @@ def _entra_errors(connection: Connection) -> Iterator[None]:
         said = f"{where} answered {connection.name} with something that is no JSON."
         raise NotTheService(said, target=where, hint=NOT_THE_SERVICE) from error
     except (ValueError, TypeError, KeyError, msal.exceptions.MsalError) as error:
-        said = (str(error).splitlines() or [""])[0][:200]
+        said = (masked(str(error)).splitlines() or [""])[0][:200]
         raise NotAuthorised(f"{connection.name} cannot sign in at {where}: {said}", target=where, hint=HINT) from None
 
 
@@ -284,7 +289,7 @@ def _as_person(app: Any, connection: Connection) -> dict[str, Any]:
         return dict(found)
     flow = app.initiate_device_flow(scopes=scopes)
     if "message" in flow:
-        sys.stderr.write(flow["message"] + "\n")
+        sys.stderr.write(harmless(flow["message"]) + "\n")
         over = time.time() + float(flow.get("expires_in") or PERSON_SECONDS)
         return dict(app.acquire_token_by_device_flow(flow, exit_condition=lambda _: unwanted() or time.time() > over))
     return dict(flow)

@@ -21,6 +21,7 @@ from p2c_lib.errors import (
     UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json
+from p2c_lib.secrecy import masked, masked_bytes
 
 __all__ = [
     "NOT_THE_SERVICE",
@@ -120,6 +121,7 @@ def failure(
     that key, or a row that moved. A row is not there only where the service says so in the words it has for that:
     whatever else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
     """
+    body = masked_bytes(body)  # before anything is cut: half a secret is found less surely
     if (stranger := not_the_service(status, headers, body, target)) is not None:
         return stranger
     code, message, inner = _parts(body)
@@ -143,7 +145,7 @@ def not_the_service(status: int, headers: Mapping[str, str], body: bytes, target
     if status >= 300 or not body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return None
     title = _TITLE.search(body[:20_000])
-    said = f" ('{_plain(title[1])[:80]}')" if title and _plain(title[1]) else ""
+    said = f" ('{masked(_plain(title[1]))[:80]}')" if title and _plain(title[1]) else ""
     return _stranger(status, headers, target, f"a web page{said} came with status {status}, and no JSON.")
 
 
@@ -155,7 +157,7 @@ def not_json(status: int, headers: Mapping[str, str], target: str) -> NotTheServ
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if status != 204 and (not kind or "json" in kind):
         return None
-    came = f"something of type {kind[:80]}" if kind else "nothing"
+    came = f"something of type {masked(kind)[:80]}" if kind else "nothing"
     return _stranger(status, headers, target, f"{came} came with status {status}, and no JSON.")
 
 
@@ -176,7 +178,7 @@ def no_write(status: int, headers: Mapping[str, str], body: bytes, target: str) 
 
 
 def _elsewhere(headers: Mapping[str, str]) -> str:
-    host = urlsplit(headers.get("location", "")).netloc.rpartition("@")[2].lower()[:120]
+    host = urlsplit(masked(headers.get("location", ""))).netloc.rpartition("@")[2].lower()[:120]
     if host.startswith(SIGN_IN) or "login" in host:
         return f"to sign in at {host}"
     return f"to {host}" if host else "to another page"

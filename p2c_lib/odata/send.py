@@ -25,6 +25,7 @@ from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
+from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, without_secrets_in
 from p2c_lib.service_url import host_of
 from p2c_lib.waiting import WALL, Clock, Stop, halting, never
 
@@ -80,6 +81,7 @@ class Sender:
         credential: Credential | None = None,
         clock: Clock = WALL,
     ) -> None:
+        keep_secrets_of_proxies()
         self.connection = connection
         self.patience = patience or connection.patience
         self._clock = clock
@@ -217,7 +219,7 @@ class Sender:
         Raises Unreachable or Rejected.
         """
         try:
-            host = host_of(url)
+            host = host_of(keep_secrets_of_url(url))
         except ValueError as error:
             raise Rejected(f"The address to upload to cannot be taken: {error}.", target="upload") from None
         parts = urlsplit(url)
@@ -291,6 +293,7 @@ class Sender:
                 self.received += len(raw)
                 content = _inflate(raw, response.headers.get("content-encoding", ""))
             except (httpx.TransportError, IncompleteRead) as error:
+                without_secrets_in(error)
                 return error
             except Unwanted:
                 raise Unreachable("The answer was not waited for: it was asked to stop.", target=url) from None
@@ -384,7 +387,7 @@ def _may_have_begun(outcome: Answer | Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}" if str(error) else type(error).__name__
+    return f"{type(error).__name__}: {masked(str(error))[:200]}" if str(error) else type(error).__name__
 
 
 def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float) -> ServiceError:

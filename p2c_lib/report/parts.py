@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from p2c_lib.report.cells import Link, cell, html, is_number, shown
 from p2c_lib.report.style import fragment
+from p2c_lib.secrecy import harmless, masked, one_line
 
 __all__ = ["Facts", "Figures", "Links", "Part", "Prose", "Section", "Table", "in_notebook"]
 
@@ -60,7 +61,7 @@ class Facts:
 
     def to_text(self) -> str:
         width = max((len(name) for name, _ in self.items), default=0)
-        lines = [f"  {name.ljust(width)}  {shown(value)}" for name, value in self.items]
+        lines = [f"  {name.ljust(width)}  {_line(value)}" for name, value in self.items]
         return "\n".join([self.title, *lines] if self.title else lines)
 
     def to_html(self) -> str:
@@ -128,7 +129,7 @@ class Table:
         if not self.rows:
             return f"{self.title}: none" if self.title else "none"
         lines = [*self.rows, self.sums] if self.sums else self.rows
-        cells = [self.columns, *(tuple(map(shown, row)) for row in lines)]
+        cells = [self.columns, *(tuple(map(_line, row)) for row in lines)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         text = [
             "  ".join(
@@ -205,6 +206,11 @@ class Section:
 
     def to_dict(self) -> dict[str, Any]:
         return {"title": self.title, "parts": [part.to_dict() for part in self.parts]}
+
+
+def _line(value: Any) -> str:
+    """A value in the line of a table: whole before it is laid out, and never a line of its own."""
+    return harmless(masked(one_line(shown(value))))
 
 
 def _heading(title: str) -> str:

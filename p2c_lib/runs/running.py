@@ -24,8 +24,9 @@ from p2c_lib.runs.declared import model_of_cell
 from p2c_lib.runs.graph import Unit, side_by_side, units
 from p2c_lib.runs.kernels import WarmKernels, can_fork
 from p2c_lib.runs.looking import looking
-from p2c_lib.runs.scrub import masked, scrub
+from p2c_lib.runs.scrub import scrub
 from p2c_lib.runs.stopping import stoppable
+from p2c_lib.secrecy import LEAKED, masked
 
 if TYPE_CHECKING:
     from p2c_lib.runs.engine import Ending, Job
@@ -95,6 +96,7 @@ class _Run:
         self.folder = folder_of(workspace, wanted.run_id)
         self.started = perf_counter()
         self._jobs: list[Job] = []
+        self._printed: set[tuple[str, str]] = set()  # runs and their notebooks that printed a secret
         self._warm: WarmKernels | None = None
 
     def carry_out(self, *, again: bool = False) -> RunResult:
@@ -167,33 +169,33 @@ class _Run:
         given = dict(self.wanted.parameters)
         if unit.tasks:
             given |= {"tasks": list(able), "run_id": run_id, "company": unit.company}
-        job, file = self._job(cells), self.workspace.notebook(unit.notebook)
+        leaked = folder / f"{output.stem}.leaked"
+        job, file = self._job(cells, leaked), self.workspace.notebook(unit.notebook)
         taken = model_of_cell(file).model_fields
         ending = execute(file, output, {name: given[name] for name in given if name in taken}, job)
-        ledger.record_cells(run_id, [{**cell, "why": self._masked(cell["why"])} for cell in cells.ended])
-        ending = replace(ending, why=self._masked(ending.why) or "")
+        if leaked.exists():
+            leaked.unlink()
+            self._printed.add((run_id, output.name))
+        ledger.record_cells(run_id, cells.ended)
+        ending = replace(ending, why=masked(ending.why))
         said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}
         self.tell(f"{self._where(unit)}: {said[ending.state]} ({perf_counter() - began:.1f} s)")
         if not unit.tasks:
             return {unit.notebook: ending.why} if ending.state == "failed" else {}
         return _problems(ledger, run_id, able, ending)
 
-    def _job(self, cells: _Cells) -> Job:
+    def _job(self, cells: _Cells, leaked: Path) -> Job:
         from p2c_lib.runs.engine import Job
 
         env = {"P2C_WORKSPACE": str(self.workspace.root), "GX_ANALYTICS_ENABLED": "false", UNATTENDED: "1"}
         job = Job(
-            env=env | {events.PLACE: str(self.folder / EVENTS)},
+            env=env | {events.PLACE: str(self.folder / EVENTS), LEAKED: str(leaked)},
             cwd=self.workspace.root,
             kernels=self._warm,
             told=cells.told,
         )
         self._jobs.append(job)
         return job
-
-    def _masked(self, text: str | None) -> str | None:
-        """A text that goes to the ledger and to people, without secrets."""
-        return masked(text, secrets_of(self.workspace, self.wanted.connection_set)) if text else text
 
     def _interrupt(self) -> None:
         for job in self._jobs:
@@ -226,7 +228,8 @@ class _Run:
         return result
 
     def _scrub(self, folder: Path) -> dict[str, str]:
-        return scrub(folder, secrets_of(self.workspace, self.wanted.connection_set))
+        printed = [name for run_id, name in self._printed if folder_of(self.workspace, run_id) == folder]
+        return scrub(folder, secrets_of(self.workspace, self.wanted.connection_set), printed)
 
     def _tell_others(self, ledger: Ledger, result: RunResult) -> None:
         """Send word of failure, closed gates or drift to whom p2c.toml names."""

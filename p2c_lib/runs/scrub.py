@@ -6,62 +6,47 @@ A value that is found is replaced, and the run says so and fails: who put it the
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from p2c_lib.config import Secret
 from p2c_lib.errors import ConfigError
+from p2c_lib.secrecy import MASK, SHORTEST, without_secrets
 
-__all__ = ["MASK", "masked", "scrub", "spellings"]
+__all__ = ["scrub", "spellings"]
 
-MASK = "***"
-# Shorter values stand in half of all files by chance.
-SHORTEST = 6
 PROBLEM = "secrets"
 
 
-def scrub(folder: Path, secrets: Iterable[Secret]) -> dict[str, str]:
+def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) -> dict[str, str]:
     """Replace every value of a secret in the files of a folder; empty, or one problem that names the files.
 
-    Parquet and Arrow files are searched by their text columns, all others by their bytes.
+    Parquet files are searched by their text columns, all others by their bytes, for the tokens of this process too.
+    ``printed`` are files that held one which was replaced before they were written.
     """
-    wanted = _wanted(secrets)
-    if not wanted:
+    values = [value for secret in secrets if (value := _value(secret))]
+    ways = sorted({way for value in values for way in spellings(value)}, key=len, reverse=True)
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and _clean(file, ways)]
+    listed = sorted({*(file.relative_to(folder).as_posix() for file in found), *printed})
+    if not listed:
         return {}
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and _clean(file, wanted)]
-    if not found:
-        return {}
-    names = ", ".join(file.relative_to(folder).as_posix() for file in found[:10])
-    more = f" and {len(found) - 10} more" if len(found) > 10 else ""
+    names = ", ".join(listed[:10])
+    more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
     why = f"a secret stood in {names}{more}; it was replaced by {MASK}. Change the secret, and what printed it"
     return {PROBLEM: why}
 
 
-def masked(text: str, secrets: Iterable[Secret]) -> str:
-    """A text without the value of any secret."""
-    for way in _wanted(secrets):
-        text = text.replace(way, MASK)
-    return text
-
-
-def _wanted(secrets: Iterable[Secret]) -> list[str]:
-    """Every spelling of every value, the longest first."""
-    values = {value for secret in secrets if (value := _value(secret)) and len(value) >= SHORTEST}
-    return sorted({way for value in values for way in spellings(value)}, key=len, reverse=True)
-
-
 def spellings(value: str) -> set[str]:
-    """The ways a value is written into files: as it is, in JSON, in an address, as base64, and in a Basic header.
+    """The ways a value is looked for in a column of text: as it is, in an address, and as base64.
 
-    >>> sorted(spellings("a b/c"))
-    ['YSBiL2M=', 'a b/c', 'a%20b%2Fc', 'a%20b/c', 'a+b%2Fc']
+    >>> sorted(spellings("a b/c d"))
+    ['YSBiL2MgZA==', 'a b/c d', 'a%20b%2Fc%20d', 'a%20b/c%20d', 'a+b%2Fc+d']
     """
+    if len(value) < SHORTEST:
+        return set()
     encoded = base64.b64encode(value.encode()).decode()
-    inside_json = json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]
-    twice = tuple(json.dumps(way)[1:-1] for way in inside_json)
-    return {value, *inside_json, *twice, quote(value), quote(value, safe=""), quote_plus(value), encoded}
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), encoded}
 
 
 def _value(secret: Secret) -> str | None:
@@ -71,17 +56,15 @@ def _value(secret: Secret) -> str | None:
         return None
 
 
-def _clean(file: Path, wanted: list[str]) -> bool:
-    """Whether a file held one of them; it no longer does."""
+def _clean(file: Path, ways: list[str]) -> bool:
+    """Whether a file held one; it no longer does."""
     if file.suffix == ".parquet":
-        return _clean_parquet(file, wanted)
-    raw = file.read_bytes()
-    cleaned = raw
-    for way in wanted:
-        cleaned = cleaned.replace(way.encode(), MASK.encode())
-    if cleaned == raw:
+        return bool(ways) and _clean_parquet(file, ways)
+    text = file.read_bytes().decode("utf-8", "surrogateescape")
+    cleaned = without_secrets(text)
+    if cleaned == text:
         return False
-    file.write_bytes(cleaned)
+    file.write_bytes(cleaned.encode("utf-8", "surrogateescape"))
     return True
 
 

@@ -1,0 +1,42 @@
+"""Nothing that is secret is told: every secret and token this process holds, in whatever way it is written.
+
+Whoever gets to know a secret says so with ``keep_secret``; whoever prints, logs, keeps or raises a text asks
+``masked`` for it first. What a service echoes is then told without it, and a terminal is shown ``harmless`` text.
+"""
+
+from p2c_lib.secrecy.harmless import escaped_json, harmless, one_line
+from p2c_lib.secrecy.known import (
+    MASK,
+    forget_secrets,
+    keep_secret,
+    keep_secrets_of_proxies,
+    keep_secrets_of_url,
+    masked,
+    masked_bytes,
+    masked_value,
+    rows_without_secrets,
+    without_secrets,
+)
+from p2c_lib.secrecy.matcher import SHORTEST
+from p2c_lib.secrecy.raised import without_secrets_in
+from p2c_lib.secrecy.sinks import LEAKED, mask_streams
+
+__all__ = [
+    "LEAKED",
+    "MASK",
+    "SHORTEST",
+    "escaped_json",
+    "forget_secrets",
+    "harmless",
+    "keep_secret",
+    "keep_secrets_of_proxies",
+    "keep_secrets_of_url",
+    "mask_streams",
+    "masked",
+    "masked_bytes",
+    "masked_value",
+    "one_line",
+    "rows_without_secrets",
+    "without_secrets",
+    "without_secrets_in",
+]

@@ -1,0 +1,104 @@
+"""Where texts leave the process: log records, the streams of a command, what a kernel sends to its notebook."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from p2c_lib.secrecy.harmless import harmless
+from p2c_lib.secrecy.known import masked, masked_bytes, on_new_secret
+from p2c_lib.secrecy.raised import without_secrets_in
+
+__all__ = ["LEAKED", "MaskedStream", "mask_kernel", "mask_logs", "mask_streams"]
+
+# Names the file by which an unattended notebook's kernel lets its run know that the notebook printed a secret.
+LEAKED = "P2C_LEAKED"
+_MARK = "_p2c_masked"
+
+
+class MaskedStream:
+    """A text stream that nothing secret goes through; in all else the stream it stands before."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text without secrets."""
+        self._stream.write(masked(text) if isinstance(text, str) else text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write the lines, each without secrets."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def mask_streams() -> None:
+    """Whatever this process prints from now on, tracebacks and warnings of others among it, is without secrets."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, MaskedStream):
+            with suppress(AttributeError, OSError, ValueError):
+                stream.reconfigure(errors="backslashreplace")  # a letter the terminal lacks ends no command
+            setattr(sys, name, MaskedStream(stream))
+    sys.excepthook = _tell_traceback
+    threading.excepthook = lambda ended: _tell_traceback(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+def _tell_traceback(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What no command expected: its traceback on stderr, as Python tells it, but for secrets and control characters."""
+    if sys.stderr is not None:
+        sys.stderr.write(harmless(masked("".join(traceback.format_exception(kind, error, trace)))))
+
+
+def mask_logs() -> None:
+    """Every log record is made without secrets, whichever handler gets it."""
+    made: Callable[..., logging.LogRecord] = logging.getLogRecordFactory()
+    if getattr(made, _MARK, False):
+        return
+
+    def record_of(*parts: Any, **named: Any) -> logging.LogRecord:
+        record = made(*parts, **named)
+        with suppress(Exception):  # a record whose words and values do not fit is logging's own to tell
+            record.msg, record.args = masked(record.getMessage()), None
+        if record.exc_info and record.exc_info[1] is not None:
+            without_secrets_in(record.exc_info[1])
+            record.exc_text = masked("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+        return record
+
+    setattr(record_of, _MARK, True)
+    logging.setLogRecordFactory(record_of)
+
+
+def mask_kernel() -> None:
+    """In a notebook's kernel: every output, traceback and widget state goes out without secrets."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    session = getattr(getattr(shell, "kernel", None), "session", None)
+    pack = getattr(session, "pack", None)
+    if session is None or pack is None or getattr(pack, _MARK, False):
+        return
+
+    def packed(content: Any) -> bytes:
+        made: bytes = pack(content)
+        if (found := masked_bytes(made)) != made and (place := os.environ.get(LEAKED)):
+            with suppress(OSError):
+                Path(place).touch()
+        return found
+
+    setattr(packed, _MARK, True)
+    session.pack = packed
+
+
+on_new_secret(mask_logs)
+on_new_secret(mask_kernel)
