@@ -25,7 +25,7 @@ from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
-from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, without_secrets_in
+from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, masked, without_secrets_in
 from p2c_lib.service_url import host_of
 from p2c_lib.waiting import WALL, Clock, Stop, halting, never
 
