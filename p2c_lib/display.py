@@ -2,7 +2,8 @@
 
 A value reads the same whatever its Arrow type, its scale or its neighbours on a page: 1, 1.0 and decimal 1.0000 are
 ``1``; 1e-7 is ``0.0000001``; a moment is ``2026-01-31T12:00:00Z``, with a fraction only where it has one. A float is
-the shortest number that reads back as the same float of its width. ``text_of`` makes the text of one value, ``texts``
+the shortest number that reads back as the same float of its width. Only a number beyond 10,000 places, which no column
+holds, keeps its exponent. ``text_of`` makes the text of one value, ``texts``
 that of a column, ``text_sql`` that of a DuckDB expression; all three give the same text.
 """
 
@@ -28,6 +29,8 @@ Values = TypeVar("Values", pa.Array, pa.ChunkedArray)
 DECIMALS = {32: pa.decimal32, 64: pa.decimal64, 128: pa.decimal128, 256: pa.decimal256}
 # Arrow writes a decimal with an exponent only below 0.000001, that is with more places than these.
 PLAIN_PLACES = 6
+# No column holds a number of so many digits; with an exponent one such as 1E+999999999 is not a text of a gigabyte.
+LONGEST_PLAIN = 10_000
 OUT_OF_RANGE = "<value out of range"
 ODD_FLOAT = r"[en]|^-0(\.0*)?$"
 MISSING = {"NAType", "NaTType"}  # what pandas says for no value
@@ -151,10 +154,17 @@ def _plain(text: str) -> str:
     number = Decimal(text)
     if not number.is_finite():
         return text.lower()
+    if number and abs(number.adjusted()) > LONGEST_PLAIN:
+        return str(number)
     digits = format(number, "f")
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")
     return "0" if digits == "-0" else digits
+
+
+def _whole(value: int) -> str:
+    """Python itself writes no whole number of more than 4,300 digits."""
+    return str(value) if value.bit_length() <= LONGEST_PLAIN else str(Decimal(value))
 
 
 def _moment(value: datetime) -> str:
@@ -181,7 +191,7 @@ def _of_numpy(value: Any) -> str | None:
 
 
 _BY_TYPE: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (int, str),
+    (int, _whole),
     (float, lambda value: _plain(float.__repr__(value))),
     (Decimal, lambda value: _plain(str(value))),
     (datetime, _moment),

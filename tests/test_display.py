@@ -257,3 +257,11 @@ def test_whatever_else_there_is_has_a_text() -> None:
     assert text_of(datetime(2026, 1, 31, tzinfo=UTC)) == "2026-01-31T00:00:00Z"
     assert text_of(np.float64("1e-7")) == text_of(np.float32("1e-7")) == "0.0000001"
     assert text_of(np.bool_(True)) == "true"
+
+
+def test_a_number_that_no_column_holds_has_a_text_that_fits_into_memory() -> None:
+    """A gigabyte of zeros is no text, and Python itself writes no whole number of 5,001 digits."""
+    assert text_of(Decimal("1E+999999999")) == "1E+999999999"
+    assert text_of(-Decimal("1E-999999")) == "-1E-999999"
+    assert text_of(-(10**5000)) == "-1" + "0" * 5000
+    assert text_of(Decimal("1E+400")) == "1" + "0" * 400

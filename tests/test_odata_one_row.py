@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.errors import FrameError, NotFound, Unsendable
+from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import Client, Column, EntitySchema, Query, Write
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import DIALECTS
@@ -330,6 +332,51 @@ def test_every_value_that_no_column_takes_ends_its_own_write_alone(
         fitting = [row("A", value, "update") for value in FITTING]
         texts = [type(client.write([each])[0].error) for each in fitting]
         assert Unsendable not in texts
+
+
+WIDE = Decimal(10) ** 40
+BAD_COLUMNS = [
+    pa.array([Decimal(1), WIDE, -WIDE, Decimal(2)], pa.decimal256(60, 2)),
+    pa.array([1.0, float("inf"), 1e300, 2.0]),
+    pa.array([1.0, float("nan"), float("-inf"), 2.0], pa.float32()),
+    pa.array([0, 2**31 - 1, -(10**6), 1], pa.date32()),
+    pa.array([0, 2**62, -(2**62), 1], pa.timestamp("s", "UTC")),
+    pa.array(["a", "bell\x07", "\x00", "b"]),
+]
+
+
+@pytest.mark.parametrize("values", BAD_COLUMNS, ids=lambda values: str(values.type))
+@pytest.mark.parametrize("app", ["sales", "finops"])
+def test_rows_of_a_table_whose_value_no_request_carries_end_alone(
+    app: str, values: pa.Array, store: Store, portal: BlockingPortal
+) -> None:
+    """As keys and as values; what is said of the others is the service's own affair."""
+    with groups(app, store, portal) as (client, entity_set, name, company):
+        text = "description" if app == "sales" else "Description"
+        rest = {other: [value] * 4 for other, value in company.items()}
+        as_value = pa.table({**rest, name: list("ABCD"), text: values})
+        as_key = pa.table({**rest, name: values, text: list("abcd")})
+        for table in (as_value, as_key):
+            errors = [r.error for r in client.write_table("update", entity_set, table, key=[*rest, name])]
+            sent = [not isinstance(error, Unsendable) for error in errors]
+            looked_up = app == "sales" and table is as_key and pa.types.is_string(values.type)
+            assert sent == [True, looked_up, looked_up, True]
+        made = client.write_table("create", entity_set, as_value)
+        assert [isinstance(result.error, Unsendable) for result in made] == [False, True, True, False]
+
+
+def test_new_rows_of_a_plan_with_one_key_of_the_set_are_told_before_sending(
+    store: Store, portal: BlockingPortal
+) -> None:
+    """Where a plan pairs by another column than the set's own key, two of its new rows may have one."""
+    with groups("finops", store, portal) as (client, entity_set, name, _):
+        after = [{name: key, "Description": text} for key, text in (("A", "1"), ("B", "2"), ("a ", "3"), (None, "4"))]
+        rows = [{"position": 10 + at, "op": "create", "after": row} for at, row in enumerate(after)]
+        operations = pa.Table.from_pylist(rows)
+        plan: Any = SimpleNamespace(facts={"destination": {"entity_set": entity_set}}, operations=operations)
+        told = PlanWriter(plan, client, "USMF", stop=lambda: False).broken(operations)
+        assert list(told) == [12]
+        assert "same key" in told[12]
 
 
 def test_the_alphabet_is_whole() -> None:
