@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from p2c_lib.config import workspace
 from p2c_lib.frames import EntityQuery
@@ -150,6 +153,7 @@ def test_findings_show_as_text_html_and_plain_values(session: Session) -> None:
     assert "lastnam" in found._repr_html_()
 
 
+CRM = "Microsoft.Dynamics.CRM."
 FILTERS = [
     ("name eq 'O''Neil' or not (revenue gt 5.5)", ("name", "revenue")),
     ("contains(name, 'x') and endswith(name, 'y') eq true", ("name",)),
@@ -157,6 +161,17 @@ FILTERS = [
     ("createdon ge 2020-01-01T00:00:00Z and id ne 00000000-0000-0000-0000-000000000001", ("createdon", "id")),
     ("statecode in (0, 1)", ("statecode",)),
     ("tolower(name) eq 'x'", ("name",)),
+    ("CreditLimit add 1 gt DiscountAmount mul -2e3", ("CreditLimit", "DiscountAmount")),
+    ("contact_customer_accounts/any()", ()),
+    ("quotes/any(q:q/name eq 'A' and statecode eq 0) or name ne null", ("statecode", "name")),
+    ("not parentaccountid/quotes/all(q:q/lines/any(l:l/quantity gt 1 or q/statecode eq 2))", ()),
+    ("Microsoft.Dynamics.CRM.Today(PropertyName='createdon')", ("createdon",)),
+    (f"{CRM}LastXDays(PropertyValue=30,PropertyName='modifiedon') and name eq 'A'", ("modifiedon", "name")),
+    (f"not {CRM}In(PropertyName='statecode',PropertyValues=['1',\"2\"]) eq true", ("statecode",)),
+    (f"{CRM}Between(PropertyName='ownerid/createdon',PropertyValues=[1,-2.5])", ("ownerid/createdon",)),
+    (f"{CRM}InFiscalPeriodAndYear(PropertyName='createdon',PropertyValue1=1,PropertyValue2=2)", ("createdon",)),
+    (f"quotes/any(q:{CRM}Today(PropertyName='createdon'))", ()),
+    ("not " * 60 + "name eq 'A'", ("name",)),
 ]
 
 
@@ -171,3 +186,73 @@ def test_a_filter_is_read_and_its_columns_are_named(text: str, columns: tuple[st
 def test_a_filter_that_does_not_parse_says_where(text: str) -> None:
     with pytest.raises(ValueError, match=r"character|at the end"):
         columns_in_filter(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("statecode in (A,B)", "the column 'A' came"),
+        ("statecode in (0,B)", "the column 'B' came"),
+        ("statecode in ()", "a value is expected"),
+        ('name eq "A"', "a column or a value is expected"),
+        ("quotes/any(q)", ": is expected"),
+        ("quotes/all()", "a name for the rows"),
+        ("any(q:q/name eq 'A')", "needs a collection"),
+        ("quotes/any(q:q eq 'A')", "a column of 'q' is expected"),
+        ("quotes/any(q:q/lines/any(q:q/name eq 'A'))", "names other rows already"),
+        ("quotes/any(q:q/name eq 'A'", ") is expected at the end"),
+        ("quotes/some(q:q/name eq 'A')", "'quotes/some' at character 1 is no function"),
+        (f"{CRM}Lately(PropertyName='createdon')", f"'{CRM}Lately' at character 1 is no query function"),
+        (f"{CRM}Today('createdon')", "PropertyName is expected"),
+        (f"{CRM}Today(PropertyName=createdon)", "a column in quotes is expected"),
+        (f"{CRM}Today()", "PropertyName is expected"),
+        (f"{CRM}LastXDays(PropertyName='createdon')", "needs PropertyValue"),
+        (f"{CRM}In(PropertyName='a',PropertyValues='1')", "[ is expected"),
+        (f"{CRM}In(PropertyName='a',PropertyValues=[B])", "the column 'B' came"),
+        (f"{CRM}On(PropertyName='a',PropertyName='b')", "PropertyValue is expected"),
+    ],
+)
+def test_what_a_filter_cannot_say_is_refused_by_name(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        columns_in_filter(text)
+
+
+@pytest.mark.parametrize("text", ["A/any()", "A/all(x:x/B eq 1)", f"{CRM}Today(PropertyName='A')"])
+def test_a_filter_of_finops_has_neither_collections_nor_query_functions(text: str) -> None:
+    columns_in_filter(text)
+    with pytest.raises(ValueError, match="F&O has no"):
+        columns_in_filter(text, "finops")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not " * 100_000 + "a eq 1", "(" * 100_000, "(" * 300 + "a eq 1" + ")" * 300, "f(" * 10_000 + "a",
+        "a/any(x:" * 500,
+        "".join(f"a/any(x{n}:" for n in range(500)) + "a eq 1" + ")" * 500,
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_a_filter_nested_without_end_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"more than 60 levels|names other rows"):
+        columns_in_filter(text)
+
+
+PIECES = st.sampled_from(
+    ["a", "b/c", "eq", "gt", "and", "or", "not", "in", "add", "(", ")", ",", ":", "=", "[", "]", "'x'", '"y"', "1",
+     "-2.5e3", "null", "true", "x", "x/y", "a/any(", "a/all(x:", "any", "contains(", "f(", f"{CRM}In(", f"{CRM}Today(",
+     "PropertyName=", "PropertyValues=", "'a'", "2026-01-31", "2026-01-31T00:00:00Z", "A.B'C'", "'",
+     "11111111-2222-4333-8444-555555555555"]
+)  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.text(max_size=60) | st.lists(PIECES, max_size=25).map(" ".join) | st.lists(PIECES, max_size=25).map("".join))
+def test_any_text_is_a_filter_or_is_told_what_is_wrong(text: str) -> None:
+    told, columns = "", tuple[str, ...]()
+    try:
+        columns = columns_in_filter(text)
+    except ValueError as error:
+        told = str(error)
+    assert not told or re.search(r"character \d+|at the end", told)
+    assert all(name in text for name in columns)

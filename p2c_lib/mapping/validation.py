@@ -212,7 +212,7 @@ def _filters(sides: _Sides) -> Iterator[Finding]:
         if side.filter is None:
             continue
         try:
-            columns = columns_in_filter(side.filter)
+            columns = columns_in_filter(side.filter, side.app)
         except ValueError as error:
             yield Finding("DIPV1012", "error", f"{name}.filter", f"{error}.", "Write an OData filter.")
             continue
