@@ -53,7 +53,7 @@ class Session:
         self.sales = Client(connections.sales, credential=credential, kept=workspace.metadata)
         self.finops = Client(connections.finops, credential=credential, kept=workspace.metadata)
         self._embedded = embedded
-        self._references: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._references: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         if embedded is not None:
             atexit.register(self.close)
 
@@ -134,21 +134,24 @@ class Session:
         return EntityFrame(table, replace(origin, complete=False, note=said), schema)
 
     def reference(self, name: str, app: str) -> tuple[str, ...]:
-        """The distinct values of ``EntitySet.Column`` in an app, sorted; read once a session.
+        """The distinct values of ``EntitySet.Column`` in an app, sorted.
 
-        F&O sets that belong to companies are read for the session's company. Raises UnknownName.
+        They are read once a session, and again once it wrote there. F&O sets that belong to companies are read for the
+        session's company. Raises UnknownName.
         """
-        cached = self._references.get((app, name))
-        if cached is not None:
-            return cached
         entity_set, _, column = name.partition(".")
+        written = self.client(app).written(entity_set)
+        at, cached = self._references.get((app, name), (written - 1, ()))
+        if at == written:
+            return cached
         if not column:
             raise FrameError(
                 f"'{name}' is no reference.", hint="Write EntitySet.Column, such as Currencies.CurrencyCode."
             )
         frame = self.extract(EntityQuery(app, entity_set, (column,), (column,)))
         values = pc.unique(texts(frame.table.column(column))).drop_null().to_pylist()
-        found = self._references[app, name] = tuple(sorted(values))
+        found = tuple(sorted(values))
+        self._references[app, name] = (written, found)
         return found
 
     def close(self) -> None:

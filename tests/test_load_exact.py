@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -133,6 +134,29 @@ def test_a_row_of_sales_is_known_by_its_id_and_not_by_its_key(session: Session, 
     outcome = apply(plan, session, ledger=ledger)
     assert outcome.rows.column("state").to_pylist() == ["applied", "drifted", "applied"]
     assert sorted(accounts_of(session, "ZXD")) == names
+
+
+def test_money_is_known_again_in_the_decimals_of_its_rows_own_currency(session: Session) -> None:
+    rows = ACCOUNTS.rows("ZXM", 3, 1)
+    assert apply(planned(session, ACCOUNTS, "ZXM", rows), session).complete
+    coarse = {"currencyname": "Coarse", "isocurrencycode": "ZZM", "currencysymbol": "Z", "currencyprecision": 1}
+    (made,) = session.sales.write([Write("create", "transactioncurrencies", None, {**coarse, "exchangerate": 1})])
+    bound = {"transactioncurrencyid@odata.bind": f"/transactioncurrencies({made.row_id})"}
+    ids = [{"accountid": row["accountid"]} for row in raw_rows(session, ACCOUNTS, "ZXM")]
+    assert all(each.ok for each in session.sales.write([Write("update", "accounts", one, bound) for one in ids]))
+    fine = [row | {"creditlimit": Decimal("7.7654")} for row in rows]
+    plan = planned(session, ACCOUNTS, "ZXM", fine)
+    for place in ("first", "second"):
+        other = open_ledger(session.workspace.state / f"money-{place}.db")
+        try:
+            if place == "second":
+                journalled(other, plan)
+            outcome = apply(plan, session, ledger=other)
+        finally:
+            other.close()
+        assert outcome.complete, outcome.problems().to_pylist()
+        assert outcome.earlier == (3 if place == "second" else 0)
+    assert {row["creditlimit"] for row in accounts_of(session, "ZXM").values()} == {Decimal("7.8")}
 
 
 def test_a_row_that_has_the_id_of_the_plan_is_the_plans(session: Session) -> None:

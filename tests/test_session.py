@@ -13,7 +13,7 @@ import pytest
 from p2c_lib.config import Connection, ConnectionSet, Secret, Workspace
 from p2c_lib.errors import FrameError, IncompleteRead, UnknownName
 from p2c_lib.frames import EntityQuery
-from p2c_lib.odata import Query
+from p2c_lib.odata import Query, Write
 from p2c_lib.odata.client import Client
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.reading import Reading
@@ -134,6 +134,17 @@ def test_reference_values_are_distinct_sorted_and_read_once(session: Session) ->
         session.reference("Currencies", "finops")
     with pytest.raises(UnknownName):
         session.reference("Currencies.Code", "finops")
+
+
+def test_reference_values_are_read_again_once_the_session_wrote_there(session: Session) -> None:
+    before = session.reference("Currencies.CurrencyCode", "finops")
+    made = session.finops.write([Write("create", "Currencies", None, {"CurrencyCode": "ZZT", "Name": "Test"})])
+    try:
+        assert made[0].ok, made[0].error
+        assert session.reference("Currencies.CurrencyCode", "finops") == tuple(sorted((*before, "ZZT")))
+    finally:
+        session.finops.write([Write("delete", "Currencies", {"CurrencyCode": "ZZT"}, {})])
+    assert session.reference("Currencies.CurrencyCode", "finops") == before
 
 
 def test_business_keys_resolve_to_bind_paths(session: Session) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Destination", "values_of"]
 
 BY_KEY = 600
+CURRENCY = "transactioncurrencyid"
 
 
 class Destination:
@@ -38,6 +39,9 @@ class Destination:
         self._leaves: dict[str, Column] = {}
         self._row_key = RowKey.within(self._schema, self.key)
         self.columns = tuple(field.name for field in plan.operations.schema.field("after").type)
+        plain = (self._schema.columns.get(name) for name in self.columns)
+        money = any(column is not None and column.places_by == "currency" for column in plain)
+        self._further = (CURRENCY,) if money and CURRENCY in self._schema.columns else ()
 
     def read(self, rows: pa.Table, columns: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """The rows of some operations as they are now, by normalised key, with ``@etag`` and, in Sales, ``@id``.
@@ -45,7 +49,7 @@ class Destination:
         A row that is not there is left out. Few are asked for by key, many by reading the whole set.
         """
         found: dict[str, dict[str, Any]] = {}
-        for table in self._tables(rows, self.columns if columns is None else columns):
+        for table in self._tables(rows, (*self.columns, *self._further) if columns is None else columns):
             keys = table.column("@key").to_pylist()
             found.update(zip(keys, table.drop_columns(["@key"]).to_pylist(), strict=True))
         return found
@@ -70,7 +74,7 @@ class Destination:
     def differing(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         """The fields an operation writes that do not hold exactly what the service keeps of what it writes."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
-        return [name for name, value in written.items() if not self._keeps(name, value, found[name])]
+        return [name for name, value in written.items() if not self._keeps(name, value, found[name], found)]
 
     def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, list[str]]]:
         """The rows of some creates that are there: each one's version, and the fields that are not as they are written.
@@ -99,7 +103,7 @@ class Destination:
         sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
         yield from (key for key, *pair in zip(*sides, strict=True) if not same(*pair))
 
-    def _keeps(self, name: str, wanted: Any, found: Any) -> bool:
+    def _keeps(self, name: str, wanted: Any, found: Any, row: Mapping[str, Any] | None = None) -> bool:
         """Whether a field holds what was written; a column of the row a lookup points to names that row as a key does.
 
         Where a lookup is set by ``defaultuomid.name``, two spellings that the service takes for one name one row.
@@ -107,7 +111,10 @@ class Destination:
         column = self._column(name)
         if "." in name and isinstance(wanted, str) and isinstance(found, str) and column.edm == "Edm.String":
             return fold(wanted, self.app) == fold(found, self.app)
-        return keeps(wanted, found, column, self.app)
+        if row is None or wanted is None or column.places_by == "attribute":
+            return keeps(wanted, found, column, self.app)
+        places = self._session.client(self.app).precisions().kept_in(column, row.get(CURRENCY))
+        return keeps(wanted, found, column, self.app, places)
 
     def _column(self, path: str) -> Column:
         """The column at the end of a path through lookups."""
@@ -141,7 +148,7 @@ class Destination:
         """Rows of Sales by their id: those an operation names that way stand perhaps at another key by now."""
         ids = [row["id"] for row in rows]
         found: dict[str, dict[str, Any]] = {}
-        asked = tuple(dict.fromkeys((*self.key, *self.columns)))
+        asked = tuple(dict.fromkeys((*self.key, *self.columns, *self._further)))
         name = self._schema.key[0]
         if not ids:
             return found

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -26,7 +29,7 @@ from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.once import shown_key
 from p2c_lib.odata.package import PackageResult, load_package, package_result
-from p2c_lib.odata.precision import Precisions
+from p2c_lib.odata.precision import SETS, Precisions
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -77,6 +80,8 @@ class Client:
         threads = max(2, min(4, os.cpu_count() or 2))
         self.crew = Crew(Threads(WIRE_THREADS, "wire"), Threads(threads, "decode"))
         self._identity: Identity | None = None
+        self._written: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._preparer = Preparer(self.dialect, self.metadata, self._find_ids)
         self._writer = Writer(self.sender, self.dialect, BulkMessages(self.sender, self.dialect), self._settle)
 
@@ -109,8 +114,15 @@ class Client:
         return self.metadata.schema(entity_set)
 
     def precisions(self) -> Precisions:
-        """How many decimals the organisation and its currencies keep of money; empty in F&O, which says nothing."""
-        return self.metadata.precisions()
+        """How many decimals the organisation and its currencies keep of money; empty in F&O, which says nothing.
+
+        They are kept until this client writes to either.
+        """
+        return self.metadata.precisions(sum(self.written(entity_set) for entity_set in SETS))
+
+    def written(self, entity_set: str) -> int:
+        """How often this client wrote to a set: what was learned from its rows before may not be so any more."""
+        return self._written[entity_set]
 
     def read(self, query: Query) -> Iterator[Page]:
         """The pages of a query; those of a large one come interleaved, with ``part`` and ``place`` to order them.
@@ -171,7 +183,8 @@ class Client:
         written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
         """
         prepared, writer = self._preparer.writes(writes), self._writer.until(stop)
-        return writer.write_together(prepared) if together else writer.write(prepared, progress)
+        with self._writing({write.entity_set for write in writes}):
+            return writer.write_together(prepared) if together else writer.write(prepared, progress)
 
     def write_table(
         self,
@@ -189,7 +202,9 @@ class Client:
         ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
-        return self._writer.until(stop).write(self._preparer.table(op, entity_set, table, key, etag), progress)
+        prepared = self._preparer.table(op, entity_set, table, key, etag)
+        with self._writing({entity_set}):
+            return self._writer.until(stop).write(prepared, progress)
 
     def load_package(
         self, entity_set: str, table: pa.Table, *, company: str, execution: str | None = None, stop: Stop = never
@@ -199,7 +214,8 @@ class Client:
         A row that is there is overwritten. ``execution`` is the name the import is to have. Raises UnknownName,
         FrameError for Sales, Rejected for the whole package, an error with ``can_retry`` where it may have begun.
         """
-        return load_package(self, entity_set, table, company=company, execution=execution, stop=stop)
+        with self._writing({entity_set}):
+            return load_package(self, entity_set, table, company=company, execution=execution, stop=stop)
 
     def package_result(self, execution: str, *, stop: Stop = never) -> PackageResult:
         """What became of an import that was begun before. Raises NotFound for one that never began."""
@@ -238,6 +254,15 @@ class Client:
         mine = {*columns, *(name for name in rows[0] if name.startswith("@"))}
         return {name: value for name, value in rows[0].items() if name in mine}
 
+    @contextmanager
+    def _writing(self, entity_sets: Iterable[str]) -> Iterator[None]:
+        """Count a write to each set once it is over, whatever came of it: what is learned meanwhile is old by then."""
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._written.update(entity_sets)
+
     def _ask_identity(self) -> Identity:
         here, finops = self.connection, self.connection.app == "finops"
         target = "service document" if finops else "WhoAmI"
@@ -269,7 +294,10 @@ class Client:
         return [found[tuple(key)].get(RowKey.within(schema, tuple(key)).of(held_key(schema, key)), []) for key in keys]
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
-        return settled(schema, doubts, self.read_among, lambda table: self.schema(self.metadata.set_of(table)))
+        def target(table: str) -> EntitySchema:
+            return self.schema(self.metadata.set_of(table))
+
+        return settled(schema, doubts, self.read_among, target, self.precisions)
 
 
 def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:

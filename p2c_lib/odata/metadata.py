@@ -34,6 +34,7 @@ class Metadata:
         self._sets: dict[str, str] = {}
         self._enums: dict[str, Mapping[int, str]] = {}
         self._precisions: Precisions | None = None
+        self._precisions_at = -1
 
     def schema(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set. Raises UnknownName with the nearest name where there is none."""
@@ -78,12 +79,15 @@ class Metadata:
             self._shelf.keep(url, answer)
         return answer.content
 
-    def precisions(self) -> Precisions:
-        """How many decimals the organisation keeps of money; asked for once. F&O says nothing of the kind."""
+    def precisions(self, written: int = 0) -> Precisions:
+        """How many decimals the organisation keeps of money; asked for once, and again where more was ``written``.
+
+        F&O says nothing of the kind.
+        """
         with self._lock:
-            if self._precisions is None:
+            if self._precisions is None or self._precisions_at != written:
                 known = self._dialect.app == "sales"
-                self._precisions = read_precisions(self._rows) if known else Precisions()
+                self._precisions, self._precisions_at = read_precisions(self._rows) if known else Precisions(), written
             return self._precisions
 
     def _rows(self, url: str, target: str) -> dict[str, Any]:

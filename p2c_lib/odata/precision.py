@@ -9,15 +9,18 @@ from typing import Any
 from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
 from p2c_lib.odata.schema import Column
 
-__all__ = ["Precisions", "read_precisions"]
+__all__ = ["SETS", "Precisions", "read_precisions"]
 
-ORGANISATION = "/api/data/v9.2/organizations?$select=pricingdecimalprecision"
-CURRENCIES = "/api/data/v9.2/transactioncurrencies?$select=isocurrencycode,currencyprecision"
+SETS = ("organizations", "transactioncurrencies")
+ORGANISATION = f"/api/data/v9.2/{SETS[0]}?$select=pricingdecimalprecision,_basecurrencyid_value"
+CURRENCIES = f"/api/data/v9.2/{SETS[1]}?$select=transactioncurrencyid,isocurrencycode,currencyprecision"
 
 
 @dataclass(frozen=True)
 class Precisions:
     """The decimals of prices in an organisation and of each of its currencies, by ISO code; None where it is unknown.
+
+    ``by_id`` are those of the currencies by their id, ``base`` is the id of the organisation's own.
 
     >>> Precisions(2, {"USD": 2, "JPY": 0}).kept(Column("price", "Edm.Decimal", None, places=4, places_by="currency"))
     2
@@ -25,6 +28,8 @@ class Precisions:
 
     pricing: int | None = None
     currencies: Mapping[str, int] = field(default_factory=dict)
+    by_id: Mapping[str, int] = field(default_factory=dict)
+    base: str | None = None
 
     def kept(self, column: Column, currency: str | None = None) -> int | None:
         """The decimals that are kept of a column's value in a row of this currency; None where nobody says.
@@ -37,6 +42,15 @@ class Precisions:
             return self.currencies.get(currency or "", max(self.currencies.values(), default=None))
         return column.places
 
+    def kept_in(self, column: Column, currency_id: object) -> int | None:
+        """The decimals that are kept of a column's value in a row whose currency has this id; None for its own ones.
+
+        A row without a currency goes by the organisation's.
+        """
+        if column.places_by == "organisation":
+            return self.pricing
+        return self.by_id.get(str(currency_id or self.base).lower()) if column.places_by == "currency" else None
+
 
 def read_precisions(get: Callable[[str, str], dict[str, Any]]) -> Precisions:
     """What the organisation says; where it may not be read, nothing is known and nothing is rounded before sending."""
@@ -46,5 +60,8 @@ def read_precisions(get: Callable[[str, str], dict[str, Any]]) -> Precisions:
     except (NotAuthorised, NoRoute, NotFound, Rejected):
         return Precisions()
     pricing = next((row.get("pricingdecimalprecision") for row in organisations), None)
-    known = {str(row["isocurrencycode"]): row.get("currencyprecision") for row in currencies}
-    return Precisions(pricing, {code: places for code, places in known.items() if places is not None})
+    base = next((row.get("_basecurrencyid_value") for row in organisations), None)
+    told = [row for row in currencies if row.get("currencyprecision") is not None]
+    by_code = {str(row["isocurrencycode"]): int(row["currencyprecision"]) for row in told}
+    by_id = {str(row.get("transactioncurrencyid")).lower(): int(row["currencyprecision"]) for row in told}
+    return Precisions(pricing, by_code, by_id, base)

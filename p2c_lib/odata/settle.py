@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from p2c_lib.errors import NotFound, UnknownName
 from p2c_lib.keys import RowKey
 from p2c_lib.odata.among import held_key
+from p2c_lib.odata.precision import Precisions
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
 from p2c_lib.odata.stored import keeps
@@ -20,6 +21,7 @@ __all__ = ["Doubt", "settled"]
 KEYS_AT_ONCE = 50
 QUERIES_AT_ONCE = 4
 BIND = "@odata.bind"
+CURRENCY = "transactioncurrencyid"
 _GUID_IN_PATH = re.compile(r"\((?:\w+=)?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\)$")
 
 Doubt = tuple[Write, str | None]
@@ -57,8 +59,9 @@ class _Judge:
         schema: EntitySchema,
         read: ReadAmong,
         target: Callable[[str], EntitySchema],
+        precisions: Callable[[], Precisions],
     ) -> None:
-        self._schema, self._read, self._target = schema, read, target
+        self._schema, self._read, self._target, self._precisions = schema, read, target, precisions
 
     def settled(self, doubts: Sequence[Doubt]) -> list[bool]:
         """Whether each write is in its row; one that names nothing to look for never is.
@@ -83,7 +86,10 @@ class _Judge:
         bindings = [binding for each in wanted for binding in each.bindings if binding.known]
         ways = dict.fromkeys(binding.through for binding in bindings if binding.through is not None)
         expand = tuple(Expand(way.navigation, way.navigation, *self._ends(way)) for way in ways)
-        select = tuple(dict.fromkeys([*names, *(binding.column for binding in bindings)]))
+        further = [binding.column for binding in bindings]
+        if CURRENCY in self._schema.columns and any(self._schema.column(n).places_by == "currency" for n in names):
+            further.append(CURRENCY)
+        select = tuple(dict.fromkeys([*names, *further]))
         return Query(self._schema.entity_set, select, expand=expand)
 
     def _ends(self, way: Lookup) -> tuple[EntitySchema, tuple[str, ...]]:
@@ -149,10 +155,15 @@ class _Judge:
             return None
 
     def _holds(self, row: Row, wanted: _Wanted) -> bool:
-        app = self._schema.app
-        there = [keeps(value, row[name], self._schema.column(name), app) for name, value in wanted.values.items()]
+        there = [self._keeps(name, value, row) for name, value in wanted.values.items()]
         there += [binding.known and self._points(row, binding) for binding in wanted.bindings]
         return bool(there) and all(there)
+
+    def _keeps(self, name: str, value: object, row: Row) -> bool:
+        column = self._schema.column(name)
+        told = column.places_by == "attribute" or value is None
+        places = None if told else self._precisions().kept_in(column, row.get(CURRENCY))
+        return keeps(value, row[name], column, self._schema.app, places)
 
     def _points(self, row: Row, binding: _Binding) -> bool:
         column = self._schema.column(binding.column)
@@ -170,13 +181,15 @@ def settled(
     doubts: Sequence[Doubt],
     read: ReadAmong,
     target: Callable[[str], EntitySchema],
+    precisions: Callable[[], Precisions],
 ) -> list[bool]:
     """Whether each write, with its row's id where that is known, is exactly what its row holds.
 
-    All rows are read in a few queries side by side, not one by one. ``target`` describes a table by its logical name. A
-    lookup set by an alternate key cannot be told from its row, so such a write is never held for done.
+    All rows are read in a few queries side by side, not one by one. ``target`` describes a table by its logical name,
+    ``precisions`` says what is kept of money. A lookup set by an alternate key cannot be told from its row, so such a
+    write is never held for done.
     """
-    judge = _Judge(schema, read, target)
+    judge = _Judge(schema, read, target, precisions)
     parts = [doubts[start : start + KEYS_AT_ONCE] for start in range(0, len(doubts), KEYS_AT_ONCE)]
     with threads(QUERIES_AT_ONCE) as pool:
         return [done for part in pool.map(judge.settled, parts) for done in part]

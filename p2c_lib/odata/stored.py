@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from uuid import UUID
 
 import pyarrow as pa
@@ -25,18 +25,19 @@ __all__ = ["keeps"]
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 COMPANY = "dataAreaId"
-ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_EVEN)
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "Edm.Decimal"}
 
 
-def keeps(wanted: object, found: object, column: Column, app: str) -> bool:
+def keeps(wanted: object, found: object, column: Column, app: str, places: int | None = None) -> bool:
     """Whether ``found``, as a read shows it, is what the service ``app`` keeps once ``wanted`` is written to a column.
+
+    ``places`` are the decimals it keeps of it in that row, where the organisation or the row's currency says so.
 
     >>> name = Column("name", "Edm.String", pa.string())
     >>> keeps("Ann ", "Ann", name, "finops"), keeps("Ann ", "Ann", name, "sales"), keeps("Ann", "ANN", name, "finops")
     (True, False, False)
     """
-    kept = _Kept(column, DIALECTS[app])
+    kept = _Kept(column, DIALECTS[app], places)
     nothing = kept.nothing()
     held = nothing if found is None else kept.held(found)
     forms = (None,) if wanted is None else kept.forms(wanted)
@@ -49,6 +50,7 @@ class _Kept:
 
     column: Column
     dialect: Dialect
+    places: int | None = None
 
     def nothing(self) -> object:
         """What an empty column reads as: null, but where F&O has a number or a first member in its place."""
@@ -85,7 +87,7 @@ class _Kept:
         """What the service may keep of a value that is written."""
         held = self.held(value)
         if isinstance(held, Decimal):
-            return (held, *(_rounded(held, places, rule) for places in self._places() for rule in ROUNDINGS))
+            return (held, *(_rounded(held, places) for places in self._places()))
         if isinstance(held, datetime):
             return (held, held.replace(microsecond=0))
         if isinstance(held, str) and self.column.edm == "Edm.String" and self.dialect.empty_is_null:
@@ -93,12 +95,9 @@ class _Kept:
         return (held,)
 
     def _places(self) -> list[int]:
-        """The decimals a number may be kept with: as many as a read shows, or those the column itself asks for.
-
-        Money that goes by the organisation or the row's currency is planned with those decimals, so nothing is guessed.
-        """
+        """The decimals a number may be kept with: as many as a read shows, or those that are kept of this one."""
         shown = [self.column.type.scale] if pa.types.is_decimal(self.column.type) else []
-        own = self.column.places if self.column.places_by == "attribute" else None
+        own = self.column.places if self.column.places_by == "attribute" else self.places
         return shown if own is None else [*shown, own]
 
     @property
@@ -168,8 +167,9 @@ def _float(value: object) -> object:
         return str(value)
 
 
-def _rounded(number: Decimal, places: int, rule: str) -> Decimal:
+def _rounded(number: Decimal, places: int) -> Decimal:
+    """Half away from zero, and never in another way too: by that an old value would be taken for the new one."""
     try:
-        return number.quantize(Decimal(1).scaleb(-places), rule)
+        return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     except InvalidOperation:  # more digits than any column has
         return number
