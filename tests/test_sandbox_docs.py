@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from p2c_lib.sandbox.dataverse.documented import ACTIONS, FUNCTIONS
+from p2c_lib.sandbox.dataverse.memory_sets import NAMES
+from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.faults import PROFILES, Faults
 from p2c_lib.sandbox.finops import Switches
@@ -57,6 +60,19 @@ def test_every_source_that_is_cited_is_listed():
     cited = {one for group in re.findall(r"\[([A-Z][^\]]*)\]", text) for one in re.findall(r"\b[A-Z]\d+\w?\b", group)}
     assert cited
     assert cited <= set(re.findall(r"\b[A-Z]\d+\w?\b", listed))
+
+
+def test_every_function_and_action_of_sales_is_listed_and_no_other():
+    text = PAGE.partition("### Functions and actions of Sales")[2].partition("The rest of the published lists")[0]
+    assert set(re.findall(r"`(\w+)`", text)) == set(BY_NAME)
+    rest = PAGE.partition("The rest of the published lists")[2].partition("## ")[0]
+    missing = set(re.findall(r"`([A-Z]\w+)`", rest)) - set(BY_NAME)
+    assert missing <= FUNCTIONS | ACTIONS
+    assert "Merge" in missing
+
+
+def test_every_small_set_is_named():
+    assert [name for name in NAMES if f"`{name}`" not in PAGE] == []
 
 
 def test_the_package_actions_are_named(store: Store):

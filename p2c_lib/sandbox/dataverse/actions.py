@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import bulk
+from p2c_lib.sandbox.dataverse.bodies import check_type
 from p2c_lib.sandbox.dataverse.keys import Key, bound, find
-from p2c_lib.sandbox.dataverse.model import by_name
+from p2c_lib.sandbox.dataverse.model import by_name, properties
+from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.dataverse.options import Options
 from p2c_lib.sandbox.dataverse.organisation import now
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, not_allowed, plugin
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, not_allowed, plugin, unknown_property
 from p2c_lib.sandbox.dataverse.states import (
     PRODUCT_ACTIVE,
     PRODUCT_RETIRED,
@@ -42,7 +44,7 @@ _COMPUTED = {
 
 
 def find_action(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
-    """The unbound action of that name, or a set that no table holds."""
+    """The unbound action of that name."""
     return _UNBOUND.get(name)
 
 
@@ -54,10 +56,11 @@ def bound_to_row(name: str) -> Callable[[Request, Key], Answer] | None:
 def _arguments(request: Request, path: list[Segment]) -> Mapping[str, Any]:
     if request.call.method != "POST" or len(path) > 1:
         raise not_allowed(request.call.method, request.path)
+    request.only()
     body = request.body()
     if not isinstance(body, dict):
         raise bad_argument("The action's parameters must be a JSON object.")
-    return body
+    return BY_NAME[path[0].name].arguments(body)
 
 
 # -- quotes -----------------------------------------------------------------------------------------------------------
@@ -73,12 +76,14 @@ def _close_quote(request: Request, path: list[Segment]) -> Answer:
 
 def _close(request: Request, path: list[Segment], state: int, allowed: set[int], default: int) -> Answer:
     arguments = _arguments(request, path)
-    closing = arguments.get("QuoteClose")
+    closing = arguments["QuoteClose"]
+    if isinstance(closing, dict):
+        check_type(closing, "quoteclose", "quotecloses")
     if not isinstance(closing, dict) or "quoteid@odata.bind" not in closing:
         raise bad_argument(f"{path[0].name} needs QuoteClose with 'quoteid@odata.bind'.")
-    status = arguments.get("Status", -1)
-    status = default if status == -1 else status
-    if status not in allowed:
+    status = arguments["Status"]
+    status = default if status is None or status == -1 else status
+    if not isinstance(status, int) or status not in allowed:
         raise bad_argument(f"{status} is not a valid Status for {path[0].name}; allowed: -1, {sorted(allowed)}.")
     with request.store.write():
         row = _quote(request, closing["quoteid@odata.bind"])
@@ -109,8 +114,7 @@ def _quote(request: Request, url: object) -> dict[str, Value]:
 
 def _revise_quote(request: Request, path: list[Segment]) -> Answer:
     arguments = _arguments(request, path)
-    if "QuoteId" not in arguments or "ColumnSet" not in arguments:
-        raise bad_argument("ReviseQuote needs QuoteId and ColumnSet.")
+    columns = _columns(arguments["ColumnSet"])
     with request.store.write():
         row = _quote(request, f"/quotes({arguments['QuoteId']})")
         if row["statecode"] not in {QUOTE_ACTIVE, QUOTE_CLOSED}:
@@ -118,7 +122,21 @@ def _revise_quote(request: Request, path: list[Segment]) -> Answer:
         _no_other(request, row)
         if row["statecode"] == QUOTE_ACTIVE:
             _finish(request, row, QUOTE_CLOSED, _REVISED)
-        return request.row_answer(by_name("quote"), _copied(request, row), Options(), 200)
+        return request.row_answer(by_name("quote"), _copied(request, row), columns, 200)
+
+
+def _columns(asked: object) -> Options:
+    """The columns of a ColumnSet; all of them when it is null or says so."""
+    if asked is None:
+        return Options()
+    names = asked.get("Columns", []) if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise bad_argument("ColumnSet must be {'AllColumns': true} or {'Columns': ['<column>', ...]}.")
+    known = {column.name: name for name, column in properties(by_name("quote")).items()}
+    for name in names:
+        if name not in known:
+            raise unknown_property(name, by_name("quote"))
+    return Options(select=() if asked.get("AllColumns") is True else tuple(known[name] for name in names))
 
 
 def _no_other(request: Request, row: Mapping[str, Value]) -> None:
@@ -157,6 +175,7 @@ def _copied(request: Request, row: Mapping[str, Value]) -> int:
 def _publish(request: Request, key: Key) -> Answer:
     if request.call.method != "POST":
         raise not_allowed(request.call.method, request.path)
+    request.only()
     with request.store.write():
         row = find(request.store, key)
         if row is None:
@@ -180,6 +199,7 @@ def _descendants(request: Request, parent: str) -> list[int]:
 def _revert(request: Request, key: Key) -> Answer:
     if request.call.method != "POST":
         raise not_allowed(request.call.method, request.path)
+    request.only()
     with request.store.write():
         row = find(request.store, key)
         if row is None:
@@ -195,7 +215,5 @@ _UNBOUND = {
     "CloseQuote": _close_quote,
     "ReviseQuote": _revise_quote,
     "BulkDelete": bulk.bulk_delete,
-    "sdkmessagefilters": bulk.message_filters,
-    "asyncoperations": bulk.jobs,
 }
 _BOUND = {"PublishProductHierarchy": _publish, "RevertProduct": _revert}

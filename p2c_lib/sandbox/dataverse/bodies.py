@@ -9,7 +9,14 @@ from typing import Any, Literal, TypeAlias
 
 from p2c_lib.sandbox.dataverse.keys import Contents, bound
 from p2c_lib.sandbox.dataverse.model import Collection, Navigation, by_name, collections, navigations, properties
-from p2c_lib.sandbox.dataverse.refusals import bad_payload, bad_query, invalid_property, undeclared_bind
+from p2c_lib.sandbox.dataverse.refusals import (
+    NAMESPACE,
+    bad_payload,
+    bad_query,
+    invalid_property,
+    undeclared_bind,
+    wrong_type,
+)
 from p2c_lib.sandbox.dataverse.values import stored
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, Value
@@ -45,6 +52,7 @@ def read_change(entity: Entity, body: object, around: Around) -> Change:
     """The change a body asks for; columns that cannot be written so are left out, as Dataverse does."""
     if not isinstance(body, dict):
         raise bad_payload(f"A JSON object is expected; {type(body).__name__} came.")
+    check_type(body, entity.name, entity.set_name)
     change, create = Change(), around.row is None
     columns = _columns(entity.name)
     for name, value in body.items():
@@ -60,6 +68,16 @@ def read_change(entity: Entity, body: object, around: Around) -> Change:
         else:
             _navigated(entity, name, value, change, around)
     return change
+
+
+def check_type(body: Mapping[str, Any], expected: str, set_name: str) -> None:
+    """Refuse a body whose ``@odata.type`` is another table's; without one, it is of the type that is expected."""
+    kind = body.get("@odata.type")
+    if kind is None:
+        return
+    named = kind.lstrip("#") if isinstance(kind, str) else str(kind)
+    if named not in {f"{NAMESPACE}.{expected}", f"mscrm.{expected}"}:
+        raise wrong_type(named[:120], expected, set_name)
 
 
 def _annotated(entity: Entity, name: str, body: Mapping[str, Any]) -> None:

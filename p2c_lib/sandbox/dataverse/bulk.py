@@ -11,6 +11,7 @@ from p2c_lib.sandbox.collation import sales_key
 from p2c_lib.sandbox.dataverse.conditions import expression_rows
 from p2c_lib.sandbox.dataverse.keys import Key, find, read_key
 from p2c_lib.sandbox.dataverse.model import sets
+from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.dataverse.organisation import now
 from p2c_lib.sandbox.dataverse.records import Conditions
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, bad_payload, not_allowed
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from p2c_lib.sandbox.dataverse.request import Request
     from p2c_lib.sandbox.dataverse.segments import Segment
 
-MESSAGES = ("CreateMultiple", "UpdateMultiple", "UpsertMultiple")
 _DUPLICATES = {"0x80060892", "0x80040237"}
 
 
@@ -35,6 +35,7 @@ def bound_to_set(name: str) -> Callable[[Request, Entity], Answer] | None:
 def _targets(request: Request, entity: Entity) -> list[dict[str, Any]]:
     if request.call.method != "POST":
         raise not_allowed(request.call.method, request.path)
+    request.only()
     body = request.body()
     targets = body.get("Targets") if isinstance(body, dict) else None
     if not isinstance(targets, list) or not targets or not all(isinstance(one, dict) for one in targets):
@@ -136,31 +137,6 @@ def _json(body: Mapping[str, Any]) -> Answer:
     return Answer(200, headers, json.dumps(body).encode())
 
 
-# -- which table has which message ------------------------------------------------------------------------------------
-
-
-def message_filters(request: Request, path: list[Segment]) -> Answer:
-    """``sdkmessagefilters``: one row for each table and bulk message it has."""
-    from p2c_lib.sandbox.dataverse.metadata import rows_answer
-
-    if request.call.method != "GET" or len(path) > 1:
-        raise not_allowed(request.call.method, request.path)
-    excluded = request.organisation.switches.without_bulk
-    rows = [
-        {
-            "@odata.etag": 'W/"1"',
-            "sdkmessagefilterid": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{message}/{entity.name}")),
-            "primaryobjecttypecode": entity.name,
-            "secondaryobjecttypecode": "none",
-            "sdkmessageid": {"name": message},
-        }
-        for entity in sets().values()
-        if entity.name not in excluded
-        for message in ("Create", "Update", "Delete", "Retrieve", "RetrieveMultiple", *MESSAGES)
-    ]
-    return rows_answer(request, "sdkmessagefilters", rows)
-
-
 # -- BulkDelete -------------------------------------------------------------------------------------------------------
 
 
@@ -168,14 +144,17 @@ def bulk_delete(request: Request, _path: list[Segment]) -> Answer:
     """``BulkDelete``: the rows of the queries are deleted; the answer names the job, which is done already."""
     if request.call.method != "POST":
         raise not_allowed(request.call.method, request.path)
+    request.only()
     body = request.body()
-    queries = body.get("QuerySet") if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        raise bad_argument("The action's parameters must be a JSON object.")
+    queries = BY_NAME["BulkDelete"].arguments(body)["QuerySet"]
     if not isinstance(queries, list) or not queries or not all(isinstance(one, dict) for one in queries):
         raise bad_argument("BulkDelete needs a QuerySet with at least one QueryExpression.")
     with request.store.write():
         done = [_deleted(request, key) for query in queries for key in _rows_of(request, query)]
     number = str(uuid.uuid4())
-    facts: dict[str, Value] = {"name": str(body.get("JobName", "")), "at": now()}
+    facts: dict[str, Value] = {"name": str(body.get("JobName") or ""), "at": now()}
     facts |= {"succeeded": sum(done), "failed": len(done) - sum(done)}
     request.organisation.jobs[number] = facts
     context = f"{request.root}$metadata#{NAMESPACE}.BulkDeleteResponse"
@@ -197,32 +176,3 @@ def _deleted(request: Request, key: Key) -> bool:
     except Refusal:
         return False
     return True
-
-
-def jobs(request: Request, path: list[Segment]) -> Answer:
-    """``asyncoperations``: the jobs of BulkDelete, all of them done."""
-    from p2c_lib.sandbox.dataverse.metadata import rows_answer
-
-    if request.call.method != "GET" or len(path) > 1:
-        raise not_allowed(request.call.method, request.path)
-    rows = [_job(number, facts) for number, facts in request.organisation.jobs.items()]
-    if path[0].key is None:
-        return rows_answer(request, "asyncoperations", rows)
-    wanted = path[0].key.strip("'{}").lower()
-    found = next((row for row in rows if row["asyncoperationid"] == wanted), None)
-    if found is None:
-        raise Refusal(404, "0x80040217", f"Entity 'asyncoperation' With Id = {wanted[:80]} Does Not Exist")
-    return _json({"@odata.context": f"{request.root}$metadata#asyncoperations/$entity", **found})
-
-
-def _job(number: str, facts: Mapping[str, Value]) -> dict[str, Any]:
-    return {
-        "@odata.etag": 'W/"1"',
-        "asyncoperationid": number,
-        "name": facts["name"],
-        "operationtype": 13,
-        "statecode": 3,
-        "statuscode": 30 if not facts["failed"] else 31,
-        "completedon": facts["at"],
-        "message": f"{facts['succeeded']} deleted, {facts['failed']} not deleted",
-    }

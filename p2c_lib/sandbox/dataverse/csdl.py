@@ -7,6 +7,7 @@ from functools import cache
 from xml.sax.saxutils import quoteattr
 
 from p2c_lib.sandbox.dataverse.model import collections, edm, navigations, properties, sets
+from p2c_lib.sandbox.dataverse.operations import declared, imported
 from p2c_lib.sandbox.schema import Entity
 
 _HEAD = (
@@ -14,12 +15,6 @@ _HEAD = (
     '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
     '<Schema Namespace="Microsoft.Dynamics.CRM" Alias="mscrm" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
     '<EntityType Name="crmbaseentity" Abstract="true" />'
-)
-_RESPONSES = (
-    '<ComplexType Name="WhoAmIResponse"><Property Name="BusinessUnitId" Type="Edm.Guid" Nullable="false" />'
-    '<Property Name="UserId" Type="Edm.Guid" Nullable="false" />'
-    '<Property Name="OrganizationId" Type="Edm.Guid" Nullable="false" /></ComplexType>'
-    '<Function Name="WhoAmI"><ReturnType Type="mscrm.WhoAmIResponse" Nullable="false" /></Function>'
 )
 _TAIL = "</Schema></edmx:DataServices></edmx:Edmx>"
 
@@ -30,7 +25,7 @@ def document(*, annotated: bool = False) -> bytes:
     pieces = [_HEAD]
     for entity in sets().values():
         pieces += _entity_type(entity, annotated=annotated)
-    pieces += [_RESPONSES, *_container(annotated=annotated), _TAIL]
+    pieces += [*declared(), *_container(annotated=annotated), _TAIL]
     return "".join(pieces).encode()
 
 
@@ -96,5 +91,5 @@ def _container(*, annotated: bool) -> Iterator[str]:
                 '<PropertyValue Property="Supported" Bool="true" /></Record></Annotation>'
             )
         yield "</EntitySet>"
-    yield '<FunctionImport Name="WhoAmI" Function="Microsoft.Dynamics.CRM.WhoAmI" />'
+    yield from imported()
     yield "</EntityContainer>"

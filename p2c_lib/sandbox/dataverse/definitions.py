@@ -6,6 +6,14 @@ import uuid
 from functools import cache
 from typing import Any
 
+from p2c_lib.sandbox.dataverse.entity_facts import (
+    COLUMN_FACTS,
+    RELATIONSHIP_FACTS,
+    VIRTUAL_FACTS,
+    kind_facts,
+    managed,
+    table_facts,
+)
 from p2c_lib.sandbox.dataverse.model import by_name, collections, navigations, sets
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE
 from p2c_lib.sandbox.schema import Column, Entity
@@ -39,7 +47,7 @@ BASE_ATTRIBUTE = frozenset(
         "IsRequiredForForm", "IsRetrievable", "IsSearchable", "IsSecured", "IsSortableEnabled", "IsValidForCreate",
         "IsValidForAdvancedFind", "IsValidForForm", "IsValidForGrid", "IsValidForRead", "IsValidForUpdate",
         "IsValidODataAttribute", "LinkedAttributeId", "LogicalName", "MetadataId", "RequiredLevel", "SchemaName",
-        "SourceType",
+        "SourceType", *COLUMN_FACTS,
     }
 )  # fmt: skip
 
@@ -53,10 +61,6 @@ def label(text: str) -> dict[str, Any]:
     """A localised label in English."""
     one = {"Label": text, "LanguageCode": 1033, "IsManaged": True, "MetadataId": metadata_id("label", text)}
     return {"LocalizedLabels": [{**one, "HasChanged": None}], "UserLocalizedLabel": {**one, "HasChanged": None}}
-
-
-def _managed(value: object, name: str) -> dict[str, Any]:
-    return {"Value": value, "CanBeChanged": False, "ManagedPropertyLogicalName": name}
 
 
 def schema_name(name: str) -> str:
@@ -88,11 +92,12 @@ def attributes(name: str) -> list[dict[str, Any]]:
 def _virtual(entity: Entity, name: str, kind: str, text: str) -> dict[str, Any]:
     """An image or a file: of the type Virtual, told by the name of its type alone."""
     shell = _attribute(entity, Column(name, "string", label=text), len(entity.columns) + 1)
-    specific = {"MaxLength", "DatabaseLength", "Format", "FormatName"}
+    specific = {"MaxLength", "DatabaseLength", "Format", "FormatName", *kind_facts("string")}
     return {key: value for key, value in shell.items() if key not in specific} | {
         "@odata.type": f"#{NAMESPACE}.{kind}AttributeMetadata",
         "AttributeType": "Virtual",
         "AttributeTypeName": {"Value": f"{kind}Type"},
+        **VIRTUAL_FACTS[kind],
     }
 
 
@@ -107,6 +112,7 @@ def _attribute(entity: Entity, column: Column, number: int) -> dict[str, Any]:
     custom = column.name.startswith(_CUSTOM)
     named = _type_name(column)
     found: dict[str, Any] = {
+        **COLUMN_FACTS,
         "@odata.type": f"#{NAMESPACE}.{_METADATA.get(named, named)}AttributeMetadata",
         "MetadataId": metadata_id(entity.name, column.name),
         "HasChanged": None,
@@ -122,22 +128,22 @@ def _attribute(entity: Entity, column: Column, number: int) -> dict[str, Any]:
         "DisplayName": label(column.label),
         "EntityLogicalName": entity.name,
         "IntroducedVersion": "5.0.0.0",
-        "IsAuditEnabled": _managed(value=False, name="canmodifyauditsettings"),
+        "IsAuditEnabled": managed(value=False, name="canmodifyauditsettings"),
         "IsCustomAttribute": custom,
-        "IsCustomizable": _managed(value=True, name="iscustomizable"),
+        "IsCustomizable": managed(value=True, name="iscustomizable"),
         "IsFilterable": False,
-        "IsGlobalFilterEnabled": _managed(value=False, name="canmodifyglobalfiltersettings"),
+        "IsGlobalFilterEnabled": managed(value=False, name="canmodifyglobalfiltersettings"),
         "IsLogical": False,
         "IsManaged": True,
         "IsPrimaryId": column.name == entity.key[0],
         "IsPrimaryName": column.name == entity.primary_name,
-        "IsRenameable": _managed(value=True, name="isrenameable"),
+        "IsRenameable": managed(value=True, name="isrenameable"),
         "IsRequiredForForm": False,
         "IsRetrievable": True,
         "IsSearchable": False,
         "IsSecured": False,
-        "IsSortableEnabled": _managed(value=True, name="canmodifyissortablesettings"),
-        "IsValidForAdvancedFind": _managed(value=True, name="canmodifysearchsettings"),
+        "IsSortableEnabled": managed(value=True, name="canmodifyissortablesettings"),
+        "IsValidForAdvancedFind": managed(value=True, name="canmodifysearchsettings"),
         "IsValidForCreate": column.create,
         "IsValidForForm": True,
         "IsValidForGrid": True,
@@ -146,11 +152,11 @@ def _attribute(entity: Entity, column: Column, number: int) -> dict[str, Any]:
         "IsValidODataAttribute": True,
         "LinkedAttributeId": None,
         "LogicalName": column.name,
-        "RequiredLevel": _managed(_LEVELS[column.required], "canmodifyrequirementlevelsettings"),
+        "RequiredLevel": managed(_LEVELS[column.required], "canmodifyrequirementlevelsettings"),
         "SchemaName": schema_name(column.name),
         "SourceType": 0 if column.kind not in {"guid", "lookup"} else None,
     }
-    return {**found, **_specific(entity, column)}
+    return {**found, **kind_facts(column.kind), **_specific(entity, column)}
 
 
 def _specific(entity: Entity, column: Column) -> dict[str, Any]:
@@ -267,6 +273,7 @@ def many_to_one(name: str) -> list[dict[str, Any]]:
 
 def _relationship(entity: Entity, column: Column, navigation: str, target: Entity, collection: str) -> dict[str, Any]:
     return {
+        **RELATIONSHIP_FACTS,
         "@odata.type": f"#{NAMESPACE}.OneToManyRelationshipMetadata",
         "MetadataId": metadata_id("relationship", entity.name, column.name, target.name),
         "HasChanged": None,
@@ -299,34 +306,24 @@ def definition(name: str) -> dict[str, Any]:
     number = list(sets()).index(entity.set_name) + 1
     schema = entity.schema_name or schema_name(name)
     return {
+        **table_facts(name, schema),
         "MetadataId": metadata_id("entity", name),
         "HasChanged": None,
-        "ActivityTypeMask": 0,
         "ChangeTrackingEnabled": True,
         "CollectionSchemaName": f"{schema}s",
-        "DataProviderId": None,
         "Description": label(entity.label),
         "DisplayCollectionName": label(f"{entity.label}s"),
         "DisplayName": label(entity.label),
         "EntitySetName": entity.set_name,
-        "IsActivity": False,
-        "IsCustomEntity": False,
-        "IsCustomizable": _managed(value=True, name="iscustomizable"),
-        "IsIntersect": False,
-        "IsLogicalEntity": False,
-        "IsManaged": True,
-        "IsOptimisticConcurrencyEnabled": True,
-        "IsPrivate": False,
-        "IsValidForAdvancedFind": True,
         "LogicalCollectionName": entity.set_name,
         "LogicalName": name,
         "ObjectTypeCode": number,
         "OwnershipType": "UserOwned" if "ownerid" in entity.columns else "OrganizationOwned",
         "PrimaryIdAttribute": entity.key[0],
-        "PrimaryImageAttribute": None,
+        "PrimaryImageAttribute": next((about[0] for about in _VIRTUAL.get(name, ()) if about[1] == "Image"), None),
+        "PrimaryKey": [entity.key[0]],
         "PrimaryNameAttribute": entity.primary_name or None,
         "SchemaName": schema,
-        "TableType": "Standard",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from p2c_lib.sandbox.dataverse.model import properties, sets
@@ -23,6 +23,7 @@ from p2c_lib.sandbox.wire import Refusal, split_url
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _PLAIN = re.compile(rf"/?(?i:api/data/v\d+\.\d+/)?(\w+)\(({_GUID})\)")
+_ALIAS = re.compile(r"(?<==)@\w+(?=,|$)")
 # A web server in front of the service refuses these in a path, even encoded.
 _BREAKING = set("/<>*%&:\\?+")
 
@@ -41,6 +42,11 @@ class Key:
         if self.alternate is not None:
             return missing_key(self.entity)
         return missing_row(self.entity, str(next(iter(self.values.values()))))
+
+
+def aliased(text: str, raw: Mapping[str, str]) -> str:
+    """The key's text with the values of the parameter aliases that stand in it."""
+    return _ALIAS.sub(lambda found: raw.get(found.group(), found.group()), text)
 
 
 def read_key(entity: Entity, text: str) -> Key:

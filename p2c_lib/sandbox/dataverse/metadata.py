@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import csdl, definitions
+from p2c_lib.sandbox.dataverse.metadata_changes import labels_in
+from p2c_lib.sandbox.dataverse.metadata_filter import holds
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.options import Expand, Options, read_options
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_query, not_allowed, unknown_segment
-from p2c_lib.sandbox.expression import (
-    And,
-    Compare,
-    EnumLiteral,
-    Function,
-    Literal,
-    Malformed,
-    Node,
-    Not,
-    Or,
-    Path,
-    parse_key,
-)
+from p2c_lib.sandbox.expression import Literal, Malformed, parse_key
 from p2c_lib.sandbox.wire import Answer, Refusal
 
 if TYPE_CHECKING:
     from p2c_lib.sandbox.dataverse.request import Request
     from p2c_lib.sandbox.dataverse.segments import Segment
 
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-}
+_LISTED = ("$select", "$filter", "$expand", "$count", "LabelLanguages")
+_SINGLE = ("$select", "$expand", "LabelLanguages")
 _EXPANDED = frozenset({*definitions.PARTS, "ManyToManyRelationships", "OptionSet", "GlobalOptionSet"})
 
 
@@ -60,6 +45,7 @@ def _json(body: Mapping[str, Any], status: int = 200) -> Answer:
 def _document(request: Request, _path: list[Segment]) -> Answer:
     if request.call.method != "GET":
         raise not_allowed(request.call.method, "$metadata")
+    request.only("annotations")
     annotated = request.raw.get("annotations") == "true" or bool(request.annotations().patterns)
     body = csdl.document(annotated=annotated)
     return Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], body)
@@ -105,38 +91,37 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
             node, cast = _part(node, segment.name, pending), None
         if segment.key is not None:
             node = _keyed(node, segment.key, name)
-    options = read_options(request.raw)
+    # Definitions come whole: neither $top nor $orderby nor pages are known here.
+    request.only(*(_LISTED if isinstance(node, list) else _SINGLE if isinstance(node, dict) else ()))
+    languages = request.raw.get("LabelLanguages")
+    options = read_options({name: text for name, text in request.raw.items() if name != "LabelLanguages"})
     context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
     if isinstance(node, list):
         rows = [one for one in node if options.filter is None or holds(options.filter, one, options.parameters)]
-        shown = [_shown(one, options, cast, pending) for one in rows]
+        shown = _in_languages([_shown(one, options, cast, pending) for one in rows], languages)
         count = {"@odata.count": len(shown)} if options.count else {}
-        return _json({"@odata.context": context, **count, "value": shown[: options.top]})
+        return _json({"@odata.context": context, **count, "value": shown})
     if isinstance(node, dict):
-        return _json({"@odata.context": f"{context}/$entity", **_shown(node, options, cast, pending)})
+        shown = _in_languages(_shown(node, options, cast, pending), languages)
+        return _json({"@odata.context": f"{context}/$entity", **shown})
     return _json({"@odata.context": context, "value": node})
 
 
-def rows_answer(request: Request, name: str, rows: list[dict[str, Any]]) -> Answer:
-    """Rows that no table holds, with ``$select``, ``$filter`` and ``$top``."""
-    options = read_options(request.raw)
-    kept = [row for row in rows if options.filter is None or holds(options.filter, row, options.parameters)]
-    shown = [_chosen(row, options.select) for row in kept]
-    count = {"@odata.count": len(shown)} if options.count else {}
-    context = f"{request.root}$metadata#{name}"
-    return _json({"@odata.context": context, **count, "value": shown[: options.top]})
-
-
-def _chosen(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    for name in names:
-        if name not in row:
-            raise bad_query(f"Could not find a property named '{name}'.")
-    return {k: v for k, v in row.items() if k.startswith("@") or k in names or (not names and not isinstance(v, dict))}
+def _in_languages(node: Any, text: str | None) -> Any:
+    """The same with labels of the languages ``LabelLanguages`` names."""
+    if text is None:
+        return node
+    codes = [part.strip() for part in text.split(",")]
+    if not all(code.isascii() and code.isdigit() and len(code) < 9 for code in codes):
+        raise bad_query(f"LabelLanguages takes language codes such as 1033,1041; '{text[:80]}' came.")
+    return labels_in(node, frozenset(int(code) for code in codes))
 
 
 def _cast(node: Any, cast: str) -> Any:
-    known = {"AttributeMetadata", "OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata", *_cast_names()}
-    if cast not in known:
+    if cast in {"EntityMetadata", "AttributeMetadata", "RelationshipMetadataBase", "OptionSetMetadataBase"}:
+        return node
+    known = {"OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata", *_cast_names()}
+    if cast not in known | {"OptionSetMetadata", "BooleanOptionSetMetadata"}:
         raise unknown_segment(f"{NAMESPACE}.{cast}")
     wanted = f"#{NAMESPACE}.{cast}"
     if isinstance(node, list):
@@ -210,6 +195,10 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None, pending: C
         raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
     if one.name not in _EXPANDED:
         raise bad_query(f"Could not find a property named '{one.name}' on type '{_type_of(node, cast)}'.")
+    refused = {"$top": one.options.top is not None, "$orderby": bool(one.options.order), "/$ref": one.ref}
+    for option, asked in refused.items():
+        if asked:
+            raise bad_query(f"The query parameter {option} is not supported in $expand of metadata.")
     value = _part(node, one.name, pending)
     if isinstance(value, list):
         rows = [
@@ -217,47 +206,3 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None, pending: C
         ]
         return [_shown(row, one.options, None, pending) for row in rows]
     return None if value is None else _shown(value, one.options, None, pending)
-
-
-# -- $filter over metadata --------------------------------------------------------------------------------------------
-
-
-def holds(node: Node, row: Mapping[str, Any], parameters: Mapping[str, Node] = MappingProxyType({})) -> bool:
-    """Whether a metadata row fits a filter; string functions are not offered (501)."""
-    if isinstance(node, And):
-        return all(holds(part, row, parameters) for part in node.parts)
-    if isinstance(node, Or):
-        return any(holds(part, row, parameters) for part in node.parts)
-    if isinstance(node, Not):
-        return not holds(node.part, row, parameters)
-    if isinstance(node, Function):
-        raise Refusal(501, "0x8006088a", f"The function '{node.name}' is not supported for metadata.")
-    if isinstance(node, Compare):
-        left, right = _value(node.left, row, parameters), _value(node.right, row, parameters)
-        if node.op in {"eq", "ne"}:
-            return bool(left == right) is (node.op == "eq")
-        try:
-            return _ORDER[node.op](left, right)
-        except TypeError as error:
-            raise bad_query("A binary operator with incompatible types was detected.") from error
-    value = _value(node, row, parameters)
-    if not isinstance(value, bool):
-        raise bad_query("The $filter expression must evaluate to a single boolean value.")
-    return value
-
-
-def _value(node: Node, row: Mapping[str, Any], parameters: Mapping[str, Node]) -> Any:
-    if isinstance(node, Path) and node.names[0].startswith("@"):
-        node = parameters.get(node.names[0], Literal("null", None))
-    if isinstance(node, Literal):
-        return node.value
-    if isinstance(node, EnumLiteral):
-        return node.member
-    if isinstance(node, Path):
-        value: Any = row
-        for name in node.names:
-            if not isinstance(value, Mapping) or name not in value:
-                raise bad_query(f"Could not find a property named '{name}'.")
-            value = value[name]
-        return value
-    raise bad_query("This expression is not supported for metadata.")

@@ -6,15 +6,16 @@ import json
 
 from p2c_lib.sandbox.dataverse import actions
 from p2c_lib.sandbox.dataverse.bodies import emptied, lookup_values
-from p2c_lib.sandbox.dataverse.keys import Key, bound, find, read_key, record_of
-from p2c_lib.sandbox.dataverse.model import collections, navigations, properties
+from p2c_lib.sandbox.dataverse.functions import bound_function
+from p2c_lib.sandbox.dataverse.keys import Key, aliased, bound, find, read_key, record_of
+from p2c_lib.sandbox.dataverse.model import Collection, Navigation, collections, navigations, properties
 from p2c_lib.sandbox.dataverse.options import Options
 from p2c_lib.sandbox.dataverse.read import Within, read_row
 from p2c_lib.sandbox.dataverse.records import etag
-from p2c_lib.sandbox.dataverse.refusals import bad_payload, not_allowed, unknown_property, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_payload, not_allowed, unknown_property, unknown_segment
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
 from p2c_lib.sandbox.dataverse.segments import Segment
-from p2c_lib.sandbox.dataverse.sets import count_of, page_of
+from p2c_lib.sandbox.dataverse.sets import count_of, page_of, references
 from p2c_lib.sandbox.exact import Digits
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Value
@@ -29,6 +30,7 @@ def answer_row(request: Request, key: Key) -> Answer:
     if method == "PATCH":
         return _upsert(request, key)
     if method == "DELETE":
+        request.only()
         with request.store.write():
             request.records.delete(key, request.conditions())
         return Answer(204, [VERSION])
@@ -36,6 +38,7 @@ def answer_row(request: Request, key: Key) -> Answer:
 
 
 def _get(request: Request, key: Key) -> Answer:
+    request.only("$select", "$expand")
     record = record_of(request.store, key)
     options = request.options()
     unchanged = request.conditions().none_match
@@ -47,13 +50,13 @@ def _get(request: Request, key: Key) -> Answer:
 
 
 def _upsert(request: Request, key: Key) -> Answer:
+    request.only("$select", "$expand")
     options = request.options()
     body = request.body()
     with request.store.write():
         written = request.records.upsert(key, body, request.conditions())
         if request.wants_row:
-            plain = Options(select=options.select)
-            return request.row_answer(key.entity, written.record, plain, 201 if written.created else 200)
+            return request.row_answer(key.entity, written.record, options, 201 if written.created else 200)
     # By alternate key the answer repeats the URL that was asked, never the guid.
     shown = key.text if key.alternate else written.key
     url = f"{request.root}{key.entity.set_name}({shown})"
@@ -69,6 +72,9 @@ def below_row(request: Request, key: Key, rest: list[Segment]) -> Answer:
     action = actions.bound_to_row(name) if len(rest) == 1 else None
     if action is not None:
         return action(request, key)
+    function = bound_function(name) if len(rest) == 1 and entity.name in {"systemuser", "team"} else None
+    if function is not None:
+        return function(request, key, rest[0].key)
     if name in navigations(entity):
         return _single(request, key, rest)
     if name in collections(entity):
@@ -80,6 +86,7 @@ def below_row(request: Request, key: Key, rest: list[Segment]) -> Answer:
 
 def _property(request: Request, key: Key, rest: list[Segment]) -> Answer:
     entity, name, method = key.entity, rest[0].name, request.call.method
+    request.only()
     if method == "GET":
         record = record_of(request.store, key)
         text = read_row(request.store, entity, record, Options(select=(name,)), request.asked())
@@ -119,7 +126,10 @@ def _found(request: Request, key: Key) -> dict[str, Value]:
 
 def _single(request: Request, key: Key, rest: list[Segment]) -> Answer:
     navigation = navigations(key.entity)[rest[0].name]
+    rest = [rest[0], *(one for one in rest[1:] if one.name not in _casts(navigation))]
     method, tail = request.call.method, [s.name for s in rest[1:]]
+    if method != "GET" or tail == ["$ref"]:
+        request.only()
     if method == "GET":
         row = _found(request, key)
         kind = row.get(f"{navigation.column.name}!type") or navigation.target.name
@@ -145,6 +155,11 @@ def _single(request: Request, key: Key, rest: list[Segment]) -> Answer:
     return Answer(204, [VERSION])
 
 
+def _casts(navigation: Navigation) -> set[str]:
+    """A step to the type that the row has anyway leads nowhere else."""
+    return {f"{NAMESPACE}.{one.name}" for one in navigation.targets}
+
+
 def _reference(request: Request) -> str:
     body = request.body()
     if not isinstance(body, dict) or not isinstance(body.get("@odata.id"), str):
@@ -155,14 +170,19 @@ def _reference(request: Request) -> str:
 def _many(request: Request, key: Key, rest: list[Segment]) -> Answer:
     collection = collections(key.entity)[rest[0].name]
     method, tail = request.call.method, [s.name for s in rest[1:]]
+    if method == "GET" and rest[0].key is not None:
+        return _of_many(request, key, collection, rest)
     if method == "GET":
         row = _found(request, key)
         within = Within(collection.lookup.name, str(row[key.entity.key[0]]))
         if tail == ["$count"]:
             return count_of(request, collection.child, within)
+        if tail == ["$ref"]:
+            return references(request, collection.child, within)
         if tail:
             raise unknown_segment(tail[0])
         return page_of(request, collection.child, within)
+    request.only(*(("$id",) if method == "DELETE" else ()))
     if method == "POST" and not tail:
         with request.store.write():
             parent = str(_found(request, key)[key.entity.key[0]])
@@ -181,6 +201,15 @@ def _many(request: Request, key: Key, rest: list[Segment]) -> Answer:
         values = lookup_values(collection.lookup, parent if method == "POST" else None, target)
         request.records.set(collection.child, child, values)
     return Answer(204, [VERSION])
+
+
+def _of_many(request: Request, key: Key, collection: Collection, rest: list[Segment]) -> Answer:
+    """One row of a collection by its key, and what lies below it."""
+    parent = _found(request, key)[key.entity.key[0]]
+    inner = read_key(collection.child, aliased(rest[0].key or "", request.raw))
+    if _found(request, inner).get(collection.lookup.name) != parent:
+        raise inner.missing()
+    return below_row(request, inner, rest[1:]) if rest[1:] else _get(request, inner)
 
 
 def _child(request: Request, child: Entity, text: str | None) -> dict[str, Value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from p2c_lib.sandbox.dataverse.documented import documented
 from p2c_lib.sandbox.holding import TOO_LONG
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.wire import Refusal
@@ -24,6 +25,17 @@ def bad_payload(message: str) -> Refusal:
     return Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user for Entity :'', {message}")
 
 
+def wrong_type(kind: str, expected: str, set_name: str) -> Refusal:
+    """A body that says it is of another type than the one it is sent to."""
+    return Refusal(
+        400,
+        "0x80048d19",
+        f"Error identified in Payload provided by the user for Entity :'{set_name}', A resource with type '{kind}' was "
+        f"found, but it is not assignable to the expected type '{NAMESPACE}.{expected}'. The type specified in the "
+        "resource must be equal to either the expected type or a derived type.",
+    )
+
+
 def bad_argument(message: str) -> Refusal:
     """An argument that does not fit."""
     return Refusal(400, "0x80040203", message)
@@ -40,8 +52,10 @@ def too_many_conditions() -> Refusal:
 
 
 def unknown_segment(segment: str) -> Refusal:
-    """No such entity set, function or action."""
-    return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
+    """No such entity set, function or action; a documented one is said to be missing here."""
+    kind = documented(segment)
+    missing = f" The {kind} is documented, but not in this sandbox." if kind else ""
+    return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.{missing}")
 
 
 def unknown_property(name: str, entity: Entity) -> Refusal:

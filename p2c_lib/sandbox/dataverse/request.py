@@ -53,6 +53,12 @@ class Request:
         """The query options."""
         return read_options(self.raw)
 
+    def only(self, *names: str) -> None:
+        """Refuse by name every query option but these, the parameter aliases, and the tag that plug-ins may read."""
+        for name in self.raw:
+            if name not in names and name != "tag" and not name.startswith("@"):
+                raise bad_query(f"The query parameter {name} is not supported.")
+
     def asked(self) -> Asked:
         """What a read needs beside the options."""
         size = self.preferences.get("odata.maxpagesize", self.preferences.get("maxpagesize"))

@@ -6,12 +6,20 @@ import re
 
 from p2c_lib.sandbox.dataverse import actions, functions, metadata
 from p2c_lib.sandbox.dataverse.batches import batch
-from p2c_lib.sandbox.dataverse.keys import Contents, read_key
+from p2c_lib.sandbox.dataverse.keys import Contents, aliased, read_key
+from p2c_lib.sandbox.dataverse.memory_sets import find_set
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.one_row import answer_row, below_row
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
-from p2c_lib.sandbox.dataverse.refusals import bad_query, beyond_database, no_privilege, unknown_segment, wrong_key
+from p2c_lib.sandbox.dataverse.refusals import (
+    NAMESPACE,
+    bad_query,
+    beyond_database,
+    no_privilege,
+    unknown_segment,
+    wrong_key,
+)
 from p2c_lib.sandbox.dataverse.request import Request, refused
 from p2c_lib.sandbox.dataverse.segments import Segment, segments
 from p2c_lib.sandbox.dataverse.sets import answer_set
@@ -40,8 +48,10 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
 
 def _routed(request: Request) -> Answer:
     if not request.path.strip("/"):
+        request.only()
         return metadata.service_document(request)
     if request.path == "$batch":
+        request.only()
         return batch(request.organisation, request.call, answer)
     path = segments(request.path)
     first = path[0]
@@ -50,7 +60,7 @@ def _routed(request: Request) -> Answer:
     described = metadata.find(first.name)
     if described is not None:
         return tagged(request.call, described(request, path))
-    special = functions.find(first.name) or actions.find_action(first.name)
+    special = functions.find_function(first.name) or actions.find_action(first.name) or find_set(first.name)
     if special is None:
         if re.fullmatch(r"\$\d+", first.name):
             raise bad_query(f"Content-ID Reference: '{first.name}' does not exist in the batch context.")
@@ -59,12 +69,12 @@ def _routed(request: Request) -> Answer:
 
 
 def _rows(request: Request, entity: Entity, path: list[Segment]) -> Answer:
-    first, rest = path[0], path[1:]
+    first, rest = path[0], [one for one in path[1:] if one.name != f"{NAMESPACE}.{entity.name}"]
     if entity.name in request.organisation.switches.without_rights:
         raise no_privilege(request.organisation.caller().user, request.call.method, entity)
     if first.key is None:
         return answer_set(request, entity, rest)
-    key = read_key(entity, first.key)
+    key = read_key(entity, aliased(first.key, request.raw))
     if key.alternate is not None and entity.name in request.organisation.switches.pending_keys:
         raise wrong_key(entity)
     if not rest:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 from p2c_lib.sandbox.dataverse import bulk, changes
 from p2c_lib.sandbox.dataverse.aggregates import aggregate
@@ -22,6 +24,8 @@ def answer_set(request: Request, entity: Entity, rest: list[Segment]) -> Answer:
     method = request.call.method
     if rest and rest[0].name == "$count":
         return count_of(request, entity)
+    if [one.name for one in rest] == ["$ref"] and method == "GET":
+        return references(request, entity, None)
     if rest:
         message = bulk.bound_to_set(rest[0].name) if len(rest) == 1 and rest[0].key is None else None
         if message is None:
@@ -38,6 +42,7 @@ def count_of(request: Request, entity: Entity, within: Within | None = None) -> 
     """The count as text."""
     if request.call.method != "GET":
         raise not_allowed(request.call.method, request.path)
+    request.only(*(("$deltatoken", "$select") if "$deltatoken" in request.raw else ("$filter",)))
     options = request.options()
     if options.deltatoken is not None:
         total = changes.count_changes(request.organisation, entity, options.deltatoken)
@@ -51,6 +56,7 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     for name in ("savedQuery", "userQuery"):
         if name in request.raw:
             raise bad_query(f"The query parameter {name} is not offered by this sandbox; use $filter or fetchXml.")
+    request.only(*_taken(request.raw))
     options, asked = request.options(), request.asked()
     applied: list[str] = []
     context = f"{entity.set_name}{context_of(options)}"
@@ -77,6 +83,25 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     return _rows_answer(request, context, text, applied)
 
 
+def references(request: Request, entity: Entity, within: Within | None) -> Answer:
+    """A page of the addresses of rows, as ``/$ref`` asks for it."""
+    request.only("$filter", "$orderby", "$top", "$count", "$skiptoken")
+    options = replace(request.options(), select=(entity.key[0],))
+    page = json.loads("{" + read_page(request.store, entity, options, request.asked(), within) + "}")
+    page["value"] = [{"@odata.id": f"{request.root}{entity.set_name}({row[entity.key[0]]})"} for row in page["value"]]
+    return json_answer(200, {"@odata.context": f"{request.root}$metadata#Collection($ref)", **page})
+
+
+_READ = ("$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken")
+
+
+def _taken(raw: Mapping[str, str]) -> tuple[str, ...]:
+    """The options that a read takes: FetchXML and SQL say everything themselves."""
+    if "fetchXml" in raw:
+        return ("fetchXml",)
+    return ("sql", "$skiptoken") if "sql" in raw else _READ
+
+
 def _rows_answer(request: Request, context: str, members: str, applied: list[str]) -> Answer:
     if request.annotations().patterns:
         applied.append(f'odata.include-annotations="{request.preferences["odata.include-annotations"]}"')
@@ -86,6 +111,7 @@ def _rows_answer(request: Request, context: str, members: str, applied: list[str
 
 
 def _create(request: Request, entity: Entity) -> Answer:
+    request.only("$select", "$expand")
     options = request.options()
     body = request.body()
     with request.store.write():
