@@ -14,6 +14,7 @@ client_id = "00000000-0000-0000-0000-000000000000"
 secret = "env:P2C_SALES_SECRET"  # or certificate = "file:app.pem", or interactive = true for a person
 users = [{client_id = "11111111-...", secret = "env:P2C_SALES_SECRET_2"}]  # more users share the service's limits
 patience = {budget = 900}  # seconds one request may take with all its waits: see p2c_lib/patience.py
+largest_answer_mb = 256  # of one answer, unpacked; this is what holds without the line
 
 [sets.prod]
 sales = "prod-sales"
@@ -62,7 +63,19 @@ FILE = "p2c.toml"
 FILE_KEYS = ("connections", "sets", "ledger", "notify")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
-CONNECTION_KEYS = {"app", "url", "tenant", "token_url", "interactive", "users", "patience"} | CREDENTIAL_KEYS
+CONNECTION_KEYS = {
+    "app",
+    "url",
+    "tenant",
+    "token_url",
+    "interactive",
+    "users",
+    "largest_answer_mb",
+    "patience",
+} | CREDENTIAL_KEYS
+# A page of 10,000 rows with 300 filled columns has some 100 MB; Arrow's reader counts bytes in 32 bits.
+LARGEST_ANSWER_MB, MOST_MB = 256, 2_000
+MB = 1024 * 1024
 PEM = "-----BEGIN "
 CERTIFICATES = (".pem", ".pfx", ".p12")
 SET_KEYS = {"sales", "finops", "company", "business_unit", "protected"}
@@ -157,6 +170,7 @@ class Connection:
     a client secret or, by a .pem, .pfx or .p12 file, to a certificate, whose ``passphrase`` may be another one.
     ``interactive``: a person signs in with a code. ``users`` are further application users of the same service.
     ``patience`` is how long it is waited for.
+    ``largest_answer`` is how many bytes one answer may have, as it comes and unpacked.
     """
 
     name: str
@@ -170,6 +184,7 @@ class Connection:
     interactive: bool = False
     users: tuple[Connection, ...] = ()
     patience: Patience = field(default=Patience(), repr=False)
+    largest_answer: int = LARGEST_ANSWER_MB * MB
 
 
 @dataclass(frozen=True)
@@ -315,6 +330,7 @@ class Workspace:
             passphrase=_passphrase(entry, place),
             interactive=_interactive(entry, place),
             patience=_patience(entry.get("patience", {}), place),
+            largest_answer=_largest_answer(entry, place),
         )
         return replace(here, users=_users(here, entry.get("users", []), place))
 
@@ -441,6 +457,15 @@ def _patience(told: Any, place: str) -> Patience:
         return Patience.of(told)
     except ValueError as error:
         raise ConfigError(f"{place}.patience: {error}.", hint="Write patience = {budget = 900}.") from None
+
+
+def _largest_answer(entry: Mapping[str, Any], place: str) -> int:
+    """How many bytes one answer of a connection may have."""
+    given = entry.get("largest_answer_mb", LARGEST_ANSWER_MB)
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_MB:
+        hint = f"Write whole megabytes from 1 to {MOST_MB:,}; {LARGEST_ANSWER_MB} holds without it."
+        raise ConfigError(f"{place} has largest_answer_mb = {given!r}.", hint=hint)
+    return given * MB
 
 
 def _users(here: Connection, entries: Any, place: str) -> tuple[Connection, ...]:

@@ -15,6 +15,7 @@
     ├── SandboxError           the sandbox could not start, load or stop
     └── ServiceError           Sales or F&O answered with an error, or not at all
         ├── Unreachable        no answer
+        │   └── Untrusted      its certificate is not trusted, or no TLS is spoken there
         ├── NotAuthorised      no token, or a refused one
         ├── NotTheService      a sign-in page, a proxy or another system answered
         ├── NotFound           no such row
@@ -26,6 +27,7 @@
         ├── Rejected           the service refused the data
         ├── Unsendable         a write that no request can carry: its key or a value has no form there
         ├── IncompleteRead     what arrived is not the whole
+        ├── AnswerTooLarge     more came than one answer may have
         └── NotSent            asked to stop before it was sent
 
 Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
@@ -44,6 +46,7 @@ from typing import Any
 from p2c_lib.secrecy import masked, masked_value, without_secrets_in
 
 __all__ = [
+    "AnswerTooLarge",
     "ConfigError",
     "Drifted",
     "Duplicate",
@@ -70,6 +73,7 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "Unsendable",
+    "Untrusted",
     "UrlTooLong",
     "WrongEnvironment",
 ]
@@ -204,6 +208,12 @@ class Unreachable(ServiceError):
     can_retry = True
 
 
+class Untrusted(Unreachable):
+    """Nothing was sent: the certificate is not trusted, or what listens there does not speak TLS as it is needed."""
+
+    can_retry = False
+
+
 class NotAuthorised(ServiceError):
     """No token could be had, or the service refused it (401, 403)."""
 
@@ -256,6 +266,10 @@ class IncompleteRead(ServiceError):
     """What arrived is not the whole: a page cut short, a count that does not agree."""
 
     can_retry = True
+
+
+class AnswerTooLarge(ServiceError):
+    """An answer is larger than one may be, as it comes or unpacked, or holds more than there is memory for."""
 
 
 class NotSent(ServiceError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,16 +12,20 @@ import httpx
 from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.connecting.remedies import SYSTEMS
 from p2c_lib.connecting.result import Status
+from p2c_lib.errors import ServiceError
+from p2c_lib.odata.content import received
 from p2c_lib.odata.dialect import DIALECTS
-from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service
+from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service, sent_to
+from p2c_lib.odata.unreached import why
 from p2c_lib.odata.wire import Watch, watched, watched_client
 from p2c_lib.patience import Patience
-from p2c_lib.secrecy import masked
 from p2c_lib.service_url import host_of
 
 __all__ = ["Looked", "look"]
 
 SECONDS = 15.0
+MOST = 4 * 1024 * 1024  # bytes of an answer that says that a token is needed
+ASKING = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "p2c-workbench"}
 ASKS_FOR_A_TOKEN = {302, 303, 401, 403}
 _TENANT = re.compile(r"authorization_uri=\"?https?://[^/\s\"]+/([^/\s\",]+)/")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -44,8 +47,11 @@ def look(connection: Connection) -> Iterator[Looked]:
     host = parts.netloc
     try:
         answer = _asked(connection)
-    except httpx.HTTPError as error:
-        yield from _no_answer(error, host)
+    except ServiceError as error:
+        yield Looked("address", "fail", error.message.rstrip("."), error.hint or "")
+        return
+    except (httpx.HTTPError, OSError) as error:
+        yield from _no_answer(error, connection, host)
         return
     yield Looked("address", "ok", f"{host} answers")
     if parts.scheme == "http":
@@ -55,53 +61,43 @@ def look(connection: Connection) -> Iterator[Looked]:
     yield _service(connection, answer)
 
 
-def _asked(connection: Connection) -> httpx.Response:
+@dataclass(frozen=True)
+class _Answer:
+    """What came to a request without a token: at most ``MOST`` bytes of it."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+
+def _asked(connection: Connection) -> _Answer:
     """The answer to a request without a token, over the same ways as all others."""
     url = connection.url + DIALECTS[connection.app].root
     loopback = urlsplit(connection.url).hostname in LOOPBACK
     watch = Watch(Patience(slow_seconds=SECONDS), SECONDS, whole=2 * SECONDS)
     with watched_client(timeout=SECONDS, trust_env=not loopback) as client, watched(watch):
-        return client.get(url, headers={"Accept": "application/json", "User-Agent": "p2c-workbench"})
+        with client.stream("GET", url, headers=ASKING) as answer:
+            content, _ = received(answer, MOST, host_of(connection.url))
+        return _Answer(answer.status_code, answer.headers, content)
 
 
-def _no_answer(error: httpx.HTTPError, host: str) -> Iterator[Looked]:
-    causes = [error, *_causes(error)]
-    if any(isinstance(cause, ssl.SSLError) for cause in causes) or "CERTIFICATE_VERIFY" in str(error):
+def _no_answer(error: Exception, connection: Connection, host: str) -> Iterator[Looked]:
+    reason = why(error, connection.url)
+    if reason.step == "tls":
         yield Looked("address", "ok", f"{host} answers")
-        remedy = (
-            "A proxy of your company may stand between: set SSL_CERT_FILE to a file with its root certificate. "
-            "Verification is never switched off."
-        )
-        yield Looked("tls", "fail", f"the certificate of {host} is not trusted ({_said(causes)})", remedy)
+        yield Looked("tls", "fail", reason.found, reason.remedy)
         return
-    if isinstance(error, httpx.TimeoutException):
-        remedy = "Is a VPN or a proxy (HTTPS_PROXY) needed, or a firewall in between?"
-        yield Looked("address", "fail", f"{host} did not answer in {SECONDS:.0f} s", remedy)
-        return
-    remedy = "Correct url in p2c.toml, or let this machine through to it (VPN, proxy, firewall)."
+    remedy = reason.remedy
     if host.partition(":")[0] in LOOPBACK:
         remedy = "Is the sandbox up there? p2c sandbox status says where it listens."
-    yield Looked("address", "fail", f"nobody answers at {host} ({_said(causes)})", remedy)
+    yield Looked("address", "fail", reason.found, remedy)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    inner = error.__cause__ or error.__context__
-    if inner is not None:
-        yield inner
-        yield from _causes(inner)
-
-
-def _said(causes: list[BaseException]) -> str:
-    """The innermost reason in one line; system errors have it as their text."""
-    told = [masked(str(getattr(cause, "strerror", None) or cause)) for cause in causes]
-    return next((line.splitlines()[0][:120] for line in reversed(told) if line), type(causes[0]).__name__)
-
-
-def _service(connection: Connection, answer: httpx.Response) -> Looked:
-    if answer.status_code not in ASKS_FOR_A_TOKEN:
+def _service(connection: Connection, answer: _Answer) -> Looked:
+    if answer.status not in ASKS_FOR_A_TOKEN:
         return _another(connection, answer)
-    if answer.is_redirect and not _to_sign_in(answer):
-        said = f"sends to {_sent_to(answer)} where a token should be asked for"
+    if answer.status in {302, 303} and not _to_sign_in(answer, connection):
+        said = f"sends to {sent_to(answer.headers)[0] or 'another page'} where a token should be asked for"
         return Looked("service", "warn", said, NOT_THE_SERVICE)
     found = _TENANT.search(answer.headers.get("www-authenticate", ""))
     theirs = found[1] if found else ""
@@ -111,24 +107,20 @@ def _service(connection: Connection, answer: httpx.Response) -> Looked:
     return Looked("service", "ok", f"asks for a token{f' of tenant {theirs}' if _GUID.fullmatch(theirs) else ''}")
 
 
-def _another(connection: Connection, answer: httpx.Response) -> Looked:
+def _another(connection: Connection, answer: _Answer) -> Looked:
     """Who answers does not ask for a token, and so is not the system."""
     system = SYSTEMS[connection.app]
-    said = f"answered {answer.status_code} where a token should be asked for"
-    if other := not_the_service(answer.status_code, answer.headers, answer.content, connection.url):
+    said = f"answered {answer.status} where a token should be asked for"
+    if other := not_the_service(answer.status, answer.headers, answer.content, connection.url):
         said = other.message.removeprefix(f"{connection.url}: ").rstrip(".")
         return Looked("service", "fail", said, f"{NOT_THE_SERVICE} It is written like {_EXAMPLES[connection.app]}.")
     return Looked("service", "fail", said, f"Write only the host of {system}, such as {_EXAMPLES[connection.app]}.")
 
 
-def _sent_to(answer: httpx.Response) -> str:
-    return urlsplit(masked(answer.headers.get("location", ""))).netloc.rpartition("@")[2].lower() or "another page"
-
-
-def _to_sign_in(answer: httpx.Response) -> bool:
+def _to_sign_in(answer: _Answer, connection: Connection) -> bool:
     """Whether a redirect leads to Microsoft Entra, as F&O answers a browser, or to a sign-in of the system's own."""
-    host = _sent_to(answer)
-    return host.startswith(SIGN_IN) or host == host_of(str(answer.request.url))
+    host = sent_to(answer.headers)[0]
+    return host.startswith(SIGN_IN) or host == host_of(connection.url)
 
 
 _EXAMPLES = {"sales": "https://contoso.crm4.dynamics.com", "finops": "https://contoso.operations.dynamics.com"}

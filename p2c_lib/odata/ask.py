@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from p2c_lib.errors import IncompleteRead
+from p2c_lib.errors import AnswerTooLarge, IncompleteRead
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.failures import failure, not_json
 from p2c_lib.odata.links import own_link
@@ -18,6 +18,7 @@ __all__ = ["NEXT", "ask_json", "ask_list", "ask_tagged", "whole_list"]
 TRIES = 6
 NEXT = "@odata.nextLink"
 MOST_LIST_PAGES = 1_000  # F&O has some ten thousand entities and Dataverse some thousand tables
+MOST_LIST_ROWS = 1_000_000
 
 
 def ask_json(
@@ -42,17 +43,31 @@ def whole_list(
 ) -> dict[str, Any]:
     """The list that ``first`` is a page of. Raises IncompleteRead for pages that go in a circle, never end, or lead
     to another host."""
-    rows, seen, link = list(first.get("value") or []), {url}, first.get(NEXT)
+    rows, seen, link = _rows(first, target), {url}, first.get(NEXT)
     while link is not None:
-        link = own_link(str(link), sender.connection.url, target)
+        if not isinstance(link, str):
+            raise IncompleteRead(f"{target}: {NEXT} of a list is {link!r:.60}, which is no address.", target=target)
+        link = own_link(link, sender.connection.url, target)
         if link in seen or len(seen) >= MOST_LIST_PAGES:
             said = "go in a circle" if link in seen else f"do not end after {len(seen):,}"
             raise IncompleteRead(f"{target}: the pages of the service's list {said}.", target=target)
         seen.add(link)
         page = ask_json(sender, link, headers, target)
-        rows += page.get("value") or []
+        rows += _rows(page, target)
         link = page.get(NEXT)
+        if len(rows) > MOST_LIST_ROWS:
+            raise AnswerTooLarge(f"{target}: the service's list does not end after {len(rows):,} rows.", target=target)
     return {**{name: value for name, value in first.items() if name != NEXT}, "value": rows}
+
+
+def _rows(page: dict[str, Any], target: str) -> list[dict[str, Any]]:
+    """The rows of a page of a list. Raises IncompleteRead for one that holds anything else."""
+    rows = page.get("value")
+    if rows is None:
+        return []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise IncompleteRead(f"{target}: a list holds something else than rows: {rows!r:.60}", target=target)
+    return rows
 
 
 def ask_tagged(sender: Sender, url: str, headers: Mapping[str, str], target: str, kept: Tagged | None = None) -> Tagged:
@@ -81,13 +96,19 @@ def _asked(
         if answer.status >= 300:
             raise failure(answer.status, answer.headers, answer.body, target, length=len(url))
         try:
-            return Tagged(answer.headers.get("etag", ""), _object(answer.body, target))
+            return Tagged(_etag(answer.headers), _object(answer.body, target))
         except IncompleteRead as error:
             if post is None and (other := not_json(answer.status, answer.headers, target)):
                 raise other from error
             if attempt + 1 == tries:
                 raise
     raise IncompleteRead(f"{target}: no answer.", target=target)
+
+
+def _etag(headers: Mapping[str, str]) -> str:
+    """The etag of an answer; none where it is one that no header carries back."""
+    told = headers.get("etag", "")
+    return told if told.isascii() and told.isprintable() else ""
 
 
 def _object(body: bytes, target: str) -> dict[str, Any]:

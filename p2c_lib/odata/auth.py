@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ import httpx
 
 from p2c_lib.config import Connection
 from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachable
+from p2c_lib.odata.characters import plain_json
+from p2c_lib.odata.content import received
 from p2c_lib.odata.failures import NOT_THE_SERVICE, not_the_service
+from p2c_lib.odata.unreached import unreached
 from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
 from p2c_lib.secrecy import harmless, keep_secret, masked
@@ -26,6 +30,12 @@ EARLY_SECONDS = 300.0
 TOKEN_SECONDS = 60.0  # for the whole answer with a token; one that does not begin within half of it does not come
 PERSON_SECONDS = 1_200.0  # a code that a person is to enter is good for fifteen minutes
 TOKENS = ("access_token", "refresh_token", "id_token")
+LARGEST_TOKEN = 1024 * 1024  # bytes of an answer with one, which has a few thousand
+LONGEST_TOKEN = 60_000  # characters; a header of more is taken by no server
+LONGEST_LIFE = 10 * 365 * 86_400.0
+MOST_SAID = 300
+TOKEN_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+_NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
 
 
@@ -134,7 +144,12 @@ def _from_credential(credential: Credential, connection: Connection) -> tuple[st
     except Exception as error:  # what a credential may raise is its own library's affair
         said = (masked(str(error)).splitlines() or ["no reason given"])[0][:300]
         raise NotAuthorised(f"{type(credential).__name__} gave no token: {said}", hint=HINT) from error
-    return str(token.token), max(0.0, token.expires_on - time.time())
+    where = type(credential).__name__
+    try:
+        left = float(token.expires_on) - time.time()
+    except (TypeError, ValueError, OverflowError):
+        raise _not_understood(where, 0, "its expires_on is no time") from None
+    return _checked(str(token.token), where), _lifetime(max(0.0, left), where)
 
 
 def _scope(connection: Connection) -> str:
@@ -151,21 +166,20 @@ def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None
     }
     try:
         watch = Watch(Patience(slow_seconds=TOKEN_SECONDS / 2), TOKEN_SECONDS / 2, whole=TOKEN_SECONDS)
-        with watched_client(transport=transport, timeout=30, trust_env=False) as client, watched(watch):
-            answer = client.post(url, data=form, headers={"Accept": "application/json"})
+        with (
+            watched_client(transport=transport, timeout=30, trust_env=False) as client,
+            watched(watch),
+            client.stream("POST", url, data=form, headers=TOKEN_HEADERS) as answer,
+        ):
+            content, _ = received(answer, LARGEST_TOKEN, url)
     except Unwanted:
         raise Unreachable(f"{url} was not waited for: it was asked to stop.", target=url) from None
-    except (httpx.HTTPError, OSError) as error:
-        said = f"{type(error).__name__}: {error}" if isinstance(error, httpx.TimeoutException) else type(error).__name__
-        raise Unreachable(
-            f"No answer from {url} ({said}).",
-            target=url,
-            hint="Is the service up? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
-        ) from error
-    if other := not_the_service(answer.status_code, answer.headers, answer.content, url):
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+        raise unreached(error, url) from error
+    if other := not_the_service(answer.status_code, answer.headers, content, url):
         raise other
     try:
-        body = answer.json()
+        body = plain_json(content)
     except ValueError:
         raise NotAuthorised(
             f"{url} answered {answer.status_code} without JSON.",
@@ -176,28 +190,58 @@ def _from_endpoint(connection: Connection, transport: httpx.BaseTransport | None
     return _token_of(body if isinstance(body, dict) else {}, url, answer.status_code)
 
 
-def _token_of(body: dict[str, Any], where: str, status: int = 0) -> tuple[str, float]:
+def _token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str, float]:
+    """Token and lifetime of a token endpoint's answer. Raises NotAuthorised for one that has none, or none of use."""
     for name in TOKENS:
         keep_secret(str(body.get(name) or ""))
     token = body.get("access_token")
-    if isinstance(token, str) and token:
-        return token, _lifetime(body.get("expires_in"))
-    said = masked(str(body.get("error_description") or body.get("error") or "no reason given")).splitlines()[0]
-    raise NotAuthorised(
-        f"No token from {where}: {said[:300]}",
-        status=status,
-        code=str(body.get("error") or ""),
-        target=where,
-        hint=HINT,
+    if not token:
+        raise _refused(body, where, status)
+    if not isinstance(token, str):
+        raise _not_understood(where, status, f"its access_token is no text but {type(token).__name__}")
+    return _checked(token, where, status), _lifetime(body.get("expires_in"), where, status)
+
+
+def _checked(token: str, where: str, status: int = 0) -> str:
+    """The token itself. Raises NotAuthorised for one that no header can carry, or that is no token by its length."""
+    if (odd := _NOT_IN_A_TOKEN.search(token)) is not None:
+        said = f"a character that no token has (U+{ord(odd[0]):04X} at {odd.start() + 1:,} of {len(token):,})"
+        raise _not_understood(where, status, f"its access_token holds {said}")
+    if len(token) > LONGEST_TOKEN:
+        raise _not_understood(where, status, f"its access_token has {len(token):,} characters")
+    return token
+
+
+def _refused(body: Mapping[str, Any], where: str, status: int) -> NotAuthorised:
+    told = masked(str(body.get("error_description") or body.get("error") or "no reason given"))[:MOST_SAID].splitlines()
+    code = masked(str(body.get("error") or ""))[:MOST_SAID]
+    return NotAuthorised(
+        f"No token from {where}: {(told or [''])[0]}", status=status, code=code, target=where, hint=HINT
     )
 
 
-def _lifetime(told: Any) -> float:
-    """The seconds a token lasts as its answer tells; an hour, as usual, where it tells nothing that can be read."""
-    try:
-        return max(0.0, float(told or 3600))
-    except (TypeError, ValueError):
+def _not_understood(where: str, status: int, found: str) -> NotAuthorised:
+    """The error for a token endpoint's answer that is none: it never repeats a token."""
+    return NotAuthorised(
+        f"The token answer of {where} cannot be understood: {found}.",
+        status=status,
+        target=where,
+        hint="An access_token in plain letters and expires_in in seconds are needed. Is token_url the token endpoint's "
+        "own address, and does nothing between here and it change its answers?",
+    )
+
+
+def _lifetime(told: Any, where: str, status: int = 0) -> float:
+    """The seconds a token lasts as its answer tells; an hour, as usual, where it tells nothing."""
+    if told is None:
         return 3600.0
+    try:
+        seconds = float("nan") if isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = float("nan")
+    if not 0.0 <= seconds <= LONGEST_LIFE:
+        raise _not_understood(where, status, f"its expires_in is {masked(str(told))[:60]!r}, not seconds")
+    return seconds
 
 
 def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:

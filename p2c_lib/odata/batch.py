@@ -12,6 +12,7 @@ from p2c_lib.errors import IncompleteRead
 __all__ = ["Part", "Reply", "frame", "replies"]
 
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
+LONGEST_BOUNDARY = 200  # RFC 2046 has 70
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[^\r\n]*\r?\n")
 _NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
@@ -68,19 +69,22 @@ def frame_change_set(parts: Sequence[Part]) -> tuple[bytes, str]:
 def replies(headers: Mapping[str, str], body: bytes, target: str) -> list[Reply]:
     """The answers of a batch in order, those of change sets among them. Raises IncompleteRead for what is no batch."""
     found = _BOUNDARY.search(headers.get("content-type", ""))
-    if found is None:
+    if found is None or not found[1].isascii() or len(found[1]) > LONGEST_BOUNDARY:
         raise IncompleteRead(f"{target}: the answer to a batch is no batch.", target=target)
-    return list(_parts(body, found.group(1).encode("latin-1")))
+    return _parts(body, found[1].encode("ascii"))
 
 
-def _parts(body: bytes, boundary: bytes) -> list[Reply]:
-    """The whole parts: one is only taken when the boundary that ends it has arrived too."""
+def _parts(body: bytes, boundary: bytes, *, inner: bool = False) -> list[Reply]:
+    """The whole parts: one is only taken when the boundary that ends it has arrived too.
+
+    A batch holds change sets, and a change set holds none.
+    """
     pieces = (b"\r\n" + body).split(b"\n--" + boundary)
     answers: list[Reply] = []
     for piece in pieces[1:-1]:
-        nested = _NESTED.search(piece, 0, 400)
+        nested = None if inner else _NESTED.search(piece, 0, 400)
         if nested is not None and b"HTTP/1.1" not in piece[: nested.start()]:
-            answers.extend(_parts(piece, nested.group(1)))
+            answers.extend(_parts(piece, nested.group(1), inner=True))
             continue
         answers.extend(_reply(piece))
     return answers

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["all_shown", "decoded", "plain_json", "refused", "shown", "well_formed", "why_refused"]
+__all__ = ["all_shown", "bounded_json", "decoded", "plain_json", "refused", "shown", "well_formed", "why_refused"]
 
 # What XML 1.0 cannot carry, and so neither service keeps: control characters but tab, line feed and carriage return.
 ODD = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
@@ -18,6 +19,8 @@ REFUSED = re.compile(f"[{ODD}\ud800-\udfff]")
 REFUSED_IN_ARROW = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
 LONE = re.compile("[\ud800-\udfff]")
 NO_CHARACTER = "\ufffd"
+MOST_VALUES = 10_000_000  # a page of 10,000 rows with 400 filled columns has four million
+MOST_NESTED = 100
 SPACE, ALLOWED, FIRST_OF_FFFE = 0x20, (0x09, 0x0A, 0x0D), 0xEF
 
 
@@ -82,13 +85,39 @@ def decoded(body: bytes) -> str:
 
 
 def plain_json(body: bytes | str) -> Any:
-    """JSON with well-formed texts, whatever its characters are. Raises ValueError for what is no JSON."""
+    """JSON with well-formed texts, whatever its characters are.
+
+    Raises ValueError for what is no JSON, or has more values or is nested deeper than ``bounded_json`` takes.
+    """
     text = decoded(body) if isinstance(body, bytes) else body
+    found = bounded_json(text)
+    return found if text.isascii() and "\\" not in text else _cleaned(found)
+
+
+def bounded_json(text: str, **options: Any) -> Any:
+    """JSON by Python's own reader, with what it takes of memory and depth bounded; ``options`` are ``json.loads``'s.
+
+    A value of two characters takes some hundred bytes in memory, and what is nested without end ends the reader and
+    all that walks through it later. Raises ValueError for that, and for what is no JSON.
+    """
+    if len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values")
     try:
-        found = json.loads(text, strict=False)
-        return found if text.isascii() and "\\" not in text else _cleaned(found)
+        found = json.loads(text, strict=False, **options)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError(f"it is nested deeper than {MOST_NESTED}") from None
+    except MemoryError:
+        raise ValueError(f"there is not memory enough for its {len(text):,} characters") from None
+    level, depth = [found], 0
+    while level := [inner for each in level for inner in _within(each) if isinstance(inner, (dict, list))]:
+        depth += 1
+        if depth >= MOST_NESTED:
+            raise ValueError(f"it is nested deeper than {MOST_NESTED}")
+    return found
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _cleaned(found: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from p2c_lib.days import days
-from p2c_lib.errors import IncompleteRead, ServiceError
+from p2c_lib.errors import AnswerTooLarge, IncompleteRead, ServiceError
+from p2c_lib.odata.arrow_safe import survived
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.exact import Exact, loads
 from p2c_lib.odata.notes import Note, together
@@ -26,8 +26,9 @@ ETAG = "@odata.etag"
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 NO_GUID = "00000000-0000-0000-0000-000000000000"
 DELETED = "@odata.context"  # only a deletion among the rows has one of its own
-# Arrow's reader ends the process at an exponent of nine digits; no number a column holds has one of four.
-FAR = re.compile(rb":\s*\"?[-+]?[0-9]*\.?[0-9]*[eE][-+]?[0-9]{4,}")
+NO_ETAG = r"[^\x20-\x7e]"  # no header carries it
+MOST_SAID = 4_000
+SMALLER = "Ask for fewer columns or rows at once, or run it where there is more memory."
 ENVELOPE = [
     pa.field("@odata.count", pa.int64()),
     pa.field("@odata.nextLink", pa.string()),
@@ -60,16 +61,30 @@ class Decoder:
         self._target = query.entity_set
         self._versioned = not query.apply and not schema.read_only
         self._tracked = tracked
+        self._decimals = any(pa.types.is_decimal(leaf.column.type) for leaf in self._leaves)
         own_id = [self._row_id] if self._row_id else []
         self._row = _row_type(self._leaves, [*own_id, *((DELETED, "id") if tracked else ())])
         self.schema = self._table_schema()
 
     def page(self, body: bytes) -> Page:
         """The page in a body. Raises IncompleteRead for one cut short, ServiceError for a value out of its type."""
+        try:
+            return self._page(body)
+        except MemoryError:
+            said = f"a page of {len(body):,} bytes is more than there is memory for"
+            raise AnswerTooLarge(f"{self._target}: {said}.", target=self._target, hint=SMALLER) from None
+        except (pa.ArrowException, ArithmeticError) as error:
+            raise IncompleteRead(
+                f"{self._target}: a page of {len(body):,} bytes cannot be read ({str(error)[:200]}).",
+                target=self._target,
+                hint="Try again; if it stays, something between here and the service changes its answers.",
+            ) from error
+
+    def _page(self, body: bytes) -> Page:
         notes: tuple[Note, ...] = ()
         try:
-            if FAR.search(body):
-                raise pa.ArrowInvalid("a number with an exponent that Arrow's reader does not survive")
+            if not survived(body, decimals=self._decimals):
+                raise pa.ArrowInvalid("not for Arrow's reader")
             whole = self._parse(body, self._row)
             whole.validate(full=True)  # the reader checks neither UTF-8 nor a decimal's precision
         except pa.ArrowInvalid:
@@ -77,11 +92,13 @@ class Decoder:
         envelope = {name: whole.column(name)[0].as_py() for name in whole.column_names if name != "value"}
         self._check(whole, envelope, body)
         rows = whole.column("value").chunk(0).flatten()
+        if rows.null_count:
+            raise IncompleteRead(f"{self._target}: a page holds a row that is null.", target=self._target)
         return Page(
             self._table(rows),
             next_link=envelope["@odata.nextLink"],
             delta_link=envelope["@odata.deltaLink"],
-            server_count=envelope["@odata.count"],
+            server_count=self._count(envelope["@odata.count"]),
             deleted=tuple(_reach(rows, ("id",)).filter(self._gone(rows)).to_pylist()) if self._tracked else (),
             notes=notes,
         )
@@ -114,6 +131,11 @@ class Decoder:
             shown = body[:120].decode("utf-8", "replace")
             raise IncompleteRead(f"{self._target}: a page without rows or an end: {shown}", target=self._target)
 
+    def _count(self, told: int | None) -> int | None:
+        if told is not None and told < 0:
+            raise IncompleteRead(f"{self._target}: the service counts {told:,} rows.", target=self._target)
+        return told
+
     def _again(self, body: bytes) -> tuple[pa.Table, tuple[Note, ...]]:
         """The page read by the slow exact way; tells a page cut short from a value that does not fit its type."""
         try:
@@ -134,7 +156,7 @@ class Decoder:
         values, notes = self._rows_exactly(rows)
         columns: dict[str, pa.Array] = {"value": values}
         for field in ENVELOPE:
-            columns[field.name] = pa.array([_fitting(found.get(field.name), field.type)], field.type)
+            columns[field.name] = pa.array([self._fitting(found.get(field.name), field)], field.type)
         return pa.table(columns), notes
 
     def _rows_exactly(self, rows: list[dict[str, Any]] | None) -> tuple[pa.Array, tuple[Note, ...]]:
@@ -144,6 +166,22 @@ class Decoder:
         exact = Exact(self._target, names, rows, self._telling)
         offsets = pa.array([0, len(rows)], pa.int32())
         return pa.ListArray.from_arrays(offsets, exact.array(self._row)), together(exact.notes)
+
+    def _fitting(self, value: Any, field: pa.Field) -> Any:
+        """A member of the page itself as its type. Raises IncompleteRead for a link or a count that is none."""
+        if value is None:
+            return None
+        if pa.types.is_struct(field.type):
+            told = value if isinstance(value, dict) else {"message": value}
+            return {name: well_formed(str(told.get(name) or ""))[:MOST_SAID] for name in ("code", "message")}
+        if pa.types.is_integer(field.type):
+            fits = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < field.type.bit_width
+        else:
+            fits, value = isinstance(value, str), well_formed(value) if isinstance(value, str) else value
+        if not fits:
+            said = f"{field.name} of a page is {well_formed(str(value))[:60]!r}, which is none"
+            raise IncompleteRead(f"{self._target}: {said}.", target=self._target)
+        return value
 
     def _telling(self, row: Mapping[str, Any]) -> str:
         """Which row of the set a row is, as far as it says so itself."""
@@ -169,6 +207,9 @@ class Decoder:
         allowed = pc.sum(self._gone(rows)).as_py() or 0 if self._tracked else 0
         if self._versioned and etags.null_count > allowed:
             raise IncompleteRead(f"{self._target}: {etags.null_count} rows came without an etag.", target=self._target)
+        if pc.any(pc.match_substring_regex(etags, NO_ETAG)).as_py():
+            said = "an etag came that cannot be sent back: it holds line ends or letters beyond ASCII"
+            raise IncompleteRead(f"{self._target}: {said}.", target=self._target)
         return etags
 
     def _column(self, values: pa.Array, column: Column) -> pa.Array:
@@ -251,14 +292,3 @@ def _reach(rows: pa.StructArray, way: tuple[str, ...]) -> pa.Array:
     if rows.type.get_field_index(way[0]) < 0:
         return pa.nulls(len(rows), pa.string())
     return pc.struct_field(rows, list(way))
-
-
-def _fitting(value: Any, kind: pa.DataType) -> Any:
-    """A member of the page itself as its type; None for what does not fit."""
-    if pa.types.is_struct(kind):
-        if not isinstance(value, dict):
-            return None
-        return {name: well_formed(str(value.get(name) or "")) for name in ("code", "message")}
-    if pa.types.is_integer(kind):
-        return value if isinstance(value, int) and value.bit_length() < kind.bit_width else None
-    return well_formed(value) if isinstance(value, str) else None

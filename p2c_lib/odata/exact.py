@@ -7,7 +7,6 @@ Each such value is counted in a note. A value of another kind than its column's 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import ServiceError
-from p2c_lib.odata.characters import decoded, well_formed
+from p2c_lib.odata.characters import bounded_json, decoded, well_formed
 from p2c_lib.odata.notes import REPLACED, ROUNDED, TOO_LARGE, Note
 
 __all__ = ["Exact", "loads"]
@@ -34,10 +33,7 @@ def loads(body: bytes) -> Any:
 
     Raises ValueError for what is no JSON.
     """
-    try:
-        return json.loads(decoded(body), strict=False, parse_float=_decimal, parse_int=_whole)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    return bounded_json(decoded(body), parse_float=_decimal, parse_int=_whole)
 
 
 def _whole(text: str) -> int | Decimal:

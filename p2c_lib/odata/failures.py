@@ -20,7 +20,7 @@ from p2c_lib.errors import (
     Unreachable,
     UrlTooLong,
 )
-from p2c_lib.odata.characters import plain_json
+from p2c_lib.odata.characters import plain_json, shown
 from p2c_lib.secrecy import masked, masked_bytes
 
 __all__ = [
@@ -35,8 +35,10 @@ __all__ = [
     "not_json",
     "not_the_service",
     "request_id",
+    "sent_to",
 ]
 
+OF_A_PROXY = frozenset({407, 511})
 TRANSIENT = frozenset({408, 429, 502, 503, 504})
 DRIFTED = {"0x80060882"}
 DUPLICATE = {
@@ -61,6 +63,8 @@ LONGEST_STEP = 260
 NOISE = ("validatefield failed on field", "validatewrite failed on data source", "update has been canceled")
 DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
+LONGEST_ID = 200
+MOST_SAID = 4_000  # characters of a message: more tells nobody more
 SIGN_IN = ("login.", "sts.", "adfs.", "signin.", "sso.")  # how the hosts begin where people are sent to sign in
 NOT_THE_SERVICE = (
     "Is the address in p2c.toml the service's own, not a portal's? If it is, something stands before the service and "
@@ -94,7 +98,7 @@ def request_id(headers: Mapping[str, str]) -> str:
     """The id that the service's support asks for, or an empty text."""
     for name in ("x-ms-service-request-id", "req_id", "request-id", "ms-dyn-aid", "x-ms-correlation-request-id"):
         if found := headers.get(name):
-            return found
+            return shown(found)[:LONGEST_ID]
     return ""
 
 
@@ -178,10 +182,26 @@ def no_write(status: int, headers: Mapping[str, str], body: bytes, target: str) 
 
 
 def _elsewhere(headers: Mapping[str, str]) -> str:
-    host = urlsplit(masked(headers.get("location", ""))).netloc.rpartition("@")[2].lower()[:120]
+    """Where a redirect leads, without its query, which may hold what nobody else should see."""
+    host, path = sent_to(headers)
     if host.startswith(SIGN_IN) or "login" in host:
         return f"to sign in at {host}"
-    return f"to {host}" if host else "to another page"
+    if host:
+        return f"to {host}"
+    return f"to the page {path}" if path else "elsewhere, and does not say where to"
+
+
+def sent_to(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Host and path of where a redirect leads, each empty where it names none; without who is named in it.
+
+    >>> sent_to({"location": "https://me:secret@Login.example/common?code=1"})
+    ('login.example', '/common')
+    """
+    try:
+        parts = urlsplit(masked(headers.get("location", "")))
+    except ValueError:
+        return "", "of no readable address"
+    return shown(parts.netloc.rpartition("@")[2].lower())[:120], shown(parts.path)[:120]
 
 
 def _stranger(status: int, headers: Mapping[str, str], target: str, said: str) -> NotTheService:
@@ -199,6 +219,8 @@ def _is_too_long(status: int, text: str, length: int | None) -> bool:
 def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError]:
     if status == 429:
         return Throttled
+    if status in OF_A_PROXY:
+        return NotTheService
     if status in {401, 403}:
         return NotAuthorised
     if code in DUPLICATE or "record already exists" in text or "matching key values already exist" in text:
@@ -215,6 +237,8 @@ def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError
 
 
 def _hint(kind: type[ServiceError], status: int) -> str | None:
+    if status in OF_A_PROXY:
+        return "A proxy asks who it is: its name and password go into HTTPS_PROXY, before its host and an @."
     if status == 401:
         return "Check the connection's client id, secret and tenant, and that the application user exists there."
     hints: dict[type[ServiceError], str] = {
@@ -242,12 +266,18 @@ def _parts(body: bytes) -> tuple[str, str, str]:
     try:
         said = plain_json(body)
         if isinstance(said.get("Message"), str):
-            return "", f"{said['Message']} {said.get('MessageDetail') or ''}".strip(), ""
+            return "", f"{_cut(said['Message'])} {_cut(said.get('MessageDetail'))}".strip(), ""
         error = said["error"]
-        code, message = str(error.get("code") or ""), str(error.get("message") or "")
-        return code, message, str((error.get("innererror") or {}).get("message") or "")
+        inner = (error.get("innererror") or {}).get("message")
+        return _cut(error.get("code")), _cut(error.get("message")), _cut(inner)
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", _plain(body[:4000])[:EXCERPT], ""
+
+
+def _cut(said: object) -> str:
+    """What a service says as text, no longer than anybody reads."""
+    text = said if isinstance(said, str) else str(said or "")
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def _plain(page: bytes) -> str:

@@ -17,6 +17,7 @@ from itertools import takewhile
 from typing import Any
 
 from p2c_lib.errors import FrameError, IncompleteRead
+from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.literals import literal
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -119,7 +120,7 @@ class KeyOrder:
         for last in rows:
             try:
                 values, _ = self._values(last), self._apart(last)
-            except (UnicodeError, FrameError) as error:
+            except FrameError as error:
                 again, trouble = True, IncompleteRead(f"A row cannot be gone on from: {error}")
                 continue
             alike = partial(self._together, last)
@@ -179,7 +180,8 @@ def _written(row: Row, column: Column) -> str:
     text = str(value)
     if "\ufffd" in text:
         raise FrameError(f"{column.name} is {text[:60]!r}, which holds half a character.")
-    text.encode()
+    if well_formed(text) != text:
+        raise FrameError(f"{column.name} is {text[:60]!r}, which holds half a character.")
     if column.edm != "Edm.Decimal":
         return literal(text, column)
     try:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from p2c_lib.errors import IncompleteRead, NoRoute, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
 from p2c_lib.odata.ask import NEXT, ask_list, ask_tagged, whole_list
+from p2c_lib.odata.characters import shown
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.precision import Precisions, read_precisions
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.shelf import Shelf
+from p2c_lib.odata.sound import named, sound
 from p2c_lib.waiting import threads
 
 __all__ = ["Metadata"]
 
 ASKED_AT_ONCE = 6
+T = TypeVar("T")
 
 
 class Metadata:
@@ -42,19 +45,21 @@ class Metadata:
             found = self._schemas.get(entity_set)
             if found is None:
                 read = self._sales if self._dialect.app == "sales" else self._finops
-                found = self._schemas[entity_set] = self._understood(read, entity_set)
+                found = self._schemas[entity_set] = self._understood(lambda: sound(read(entity_set)), entity_set)
             return found
 
-    def _understood(self, read: Callable[[str], EntitySchema], entity_set: str) -> EntitySchema:
+    def _understood(self, read: Callable[[], T], target: str) -> T:
+        """What ``read`` makes of answers. Raises IncompleteRead for answers that it cannot make anything of."""
         try:
-            return read(entity_set)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            return read()
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             if self._shelf is not None and self._shelf.trusted:
                 self._shelf.trusted = False  # what was kept may be at fault: all is asked for anew, and kept anew
-                return self._understood(read, entity_set)
+                return self._understood(read, target)
+            said = f"{type(error).__name__}: {shown(str(error))[:200]}"
             raise IncompleteRead(
-                f"{entity_set}: the service's metadata cannot be understood ({type(error).__name__}: {error}).",
-                target=entity_set,
+                f"{target}: the service's metadata cannot be understood ({said}).",
+                target=target,
                 hint="Look at its metadata in a browser: something between here and the service may change answers.",
             ) from error
 
@@ -87,7 +92,8 @@ class Metadata:
         with self._lock:
             if self._precisions is None or self._precisions_at != written:
                 known = self._dialect.app == "sales"
-                self._precisions, self._precisions_at = read_precisions(self._rows) if known else Precisions(), written
+                read = self._understood(lambda: read_precisions(self._rows), "precisions") if known else Precisions()
+                self._precisions, self._precisions_at = read, written
             return self._precisions
 
     def _rows(self, url: str, target: str) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class Metadata:
         with self._lock:
             if not self._sets:
                 names = metadata_sales.sets if self._dialect.app == "sales" else metadata_finops.sets
-                self._sets = names(self.get_json)
+                self._sets = self._understood(lambda: named(names(self.get_json)), "entity sets")
             return self._sets
 
     def _sales(self, entity_set: str) -> EntitySchema:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from p2c_lib.days import days
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
-from p2c_lib.odata.ask import ask_json
-from p2c_lib.odata.characters import plain_json
+from p2c_lib.odata.ask import ask_json, ask_list
+from p2c_lib.odata.characters import plain_json, why_refused
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.once import check_table
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -43,6 +43,7 @@ FIRST_POLL, LONGEST_POLL = 0.1, 10.0
 PATIENCE = 6 * 3_600.0
 # F&O knows an import only once its batch server has noted it; one that is unknown for longer was never begun.
 NOTED_WITHIN = 20.0
+DIGITS = 18  # of a row's number
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,18 @@ def package_result(client: Client, execution: str, *, stop: Stop = never) -> Pac
 def _label(client: Client, entity_set: str) -> str:
     """The name data management knows an entity by: its label, not its OData name."""
     text = encode(f"PublicCollectionName eq '{entity_set}'")
-    rows = client.metadata.get_json(f"/metadata/DataEntities?$filter={text}", entity_set).get("value") or []
+    rows = ask_list(client.sender, f"/metadata/DataEntities?$filter={text}", client.dialect.headers, entity_set)[
+        "value"
+    ]
     if not rows or not rows[0].get("DataManagementEnabled", True):
         raise FrameError(f"{entity_set} is no data entity that packages know.", hint="Write it with write_table.")
-    url = f"/metadata/Labels(Id='{encode(rows[0]['LabelId'])}',Language='en-us')"
-    return str(client.metadata.get_json(url, entity_set)["Value"])
+    told = str(rows[0].get("LabelId") or "")
+    url = f"/metadata/Labels(Id='{encode(told)}',Language='en-us')"
+    label = client.metadata.get_json(url, entity_set).get("Value") if told else None
+    if not isinstance(label, str) or not label.strip() or why_refused(label):
+        said = f"F&O's label {told[:60]!r} of the entity cannot be understood: {label!r:.60}"
+        raise IncompleteRead(f"{entity_set}: {said}.", target=entity_set)
+    return label
 
 
 def _write_zip(path: Path, table: pa.Table, schema: EntitySchema, label: str, project: str) -> None:
@@ -204,7 +212,7 @@ def _upload(client: Client, path: Path, name: str) -> str:
     """The address of the uploaded package; it is signed, so the token does not travel there."""
     said = _act(client, "GetAzureWriteUrl", uniqueFileName=name)
     try:
-        url = str(json.loads(str(said))["BlobUrl"])
+        url = str(plain_json(str(said))["BlobUrl"])
     except (ValueError, KeyError, TypeError):
         raise IncompleteRead("F&O gave no address to upload the package to.", target=name) from None
     client.sender.upload(url, path)
@@ -254,7 +262,8 @@ def _errors(client: Client, execution: str) -> pa.Table:
 
 
 def _number(said: object) -> int | None:
-    return int(str(said)) if str(said).isdecimal() else None
+    text = str(said)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
 
 
 def _act(client: Client, action: str, **parameters: object) -> object:

@@ -11,6 +11,7 @@ from p2c_lib.odata.schema import Column
 
 __all__ = ["SETS", "Precisions", "read_precisions"]
 
+MOST = 38
 SETS = ("organizations", "transactioncurrencies")
 ORGANISATION = f"/api/data/v9.2/{SETS[0]}?$select=pricingdecimalprecision,_basecurrencyid_value"
 CURRENCIES = f"/api/data/v9.2/{SETS[1]}?$select=transactioncurrencyid,isocurrencycode,currencyprecision"
@@ -53,15 +54,25 @@ class Precisions:
 
 
 def read_precisions(get: Callable[[str, str], dict[str, Any]]) -> Precisions:
-    """What the organisation says; where it may not be read, nothing is known and nothing is rounded before sending."""
+    """What the organisation says; where it may not be read, nothing is known and nothing is rounded before sending.
+
+    Raises KeyError or ValueError for an answer that cannot be understood.
+    """
     try:
         organisations = get(ORGANISATION, "organizations").get("value") or []
         currencies = get(CURRENCIES, "transactioncurrencies").get("value") or []
     except (NotAuthorised, NoRoute, NotFound, Rejected):
         return Precisions()
-    pricing = next((row.get("pricingdecimalprecision") for row in organisations), None)
+    pricing = next((_places(row.get("pricingdecimalprecision")) for row in organisations), None)
     base = next((row.get("_basecurrencyid_value") for row in organisations), None)
-    told = [row for row in currencies if row.get("currencyprecision") is not None]
-    by_code = {str(row["isocurrencycode"]): int(row["currencyprecision"]) for row in told}
-    by_id = {str(row.get("transactioncurrencyid")).lower(): int(row["currencyprecision"]) for row in told}
-    return Precisions(pricing, by_code, by_id, base)
+    told = [(row, places) for row in currencies if (places := _places(row.get("currencyprecision"))) is not None]
+    by_code = {str(row["isocurrencycode"]): places for row, places in told}
+    by_id = {str(row.get("transactioncurrencyid")).lower(): places for row, places in told}
+    return Precisions(pricing, by_code, by_id, None if base is None else str(base))
+
+
+def _places(told: object) -> int | None:
+    """A number of decimals. Raises ValueError for what is none."""
+    if told is not None and (isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= MOST):
+        raise ValueError(f"a precision is {told!r:.60}")
+    return told

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.errors import IncompleteRead, Rejected
+from p2c_lib.errors import FrameError, IncompleteRead, Rejected
 from p2c_lib.odata.count import COUNT_CAP, aggregate_count
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.held_keys import HeldKeys
@@ -214,7 +214,7 @@ class Reading:
             return page
         try:
             parts = paging.parts(behind, -(-pages // most) * size, most, self._chain(None).fetch)
-        except Rejected:
+        except (Rejected, FrameError):  # the service does not compare this key by size, or a border cannot be named
             return page
         self.strands = [Strand(None), *(Strand(url, within=within) for url, within in parts)]
         return replace(page, next_link=None)

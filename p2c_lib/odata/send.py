@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,13 +15,24 @@ from urllib.parse import urlsplit
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
-from p2c_lib.errors import IncompleteRead, NotSent, Rejected, ServiceError, Throttled, Unreachable, UrlTooLong
+from p2c_lib.errors import (
+    IncompleteRead,
+    NotSent,
+    Rejected,
+    ServiceError,
+    Throttled,
+    Unreachable,
+    Unsendable,
+    UrlTooLong,
+)
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
+from p2c_lib.odata.content import received
 from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.telling import tell_wait
+from p2c_lib.odata.unreached import is_final, unreached
 from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
 from p2c_lib.patience import Patience
 from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, masked, without_secrets_in
@@ -40,9 +50,9 @@ DEFAULT_HEADERS = {
     "OData-MaxVersion": "4.0",
     "User-Agent": "p2c-workbench",
 }
-GZIP = 16 + zlib.MAX_WBITS
 READ_AGAIN = 4
 UPLOADS = 8
+BELIEVED = timedelta(days=2)  # a date farther off is no clock's but somebody's mistake
 LONGEST_URL = 65_536  # httpx takes no longer one
 
 
@@ -241,16 +251,24 @@ class Sender:
 
     def _put(self, url: str, path: Path, host: str) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Length": str(path.stat().st_size)}
+        at = f"{urlsplit(url).scheme}://{host}"
         self.requests += 1
         try:
-            with path.open("rb") as content, halting(self._closed.is_set), watched(self._watch(host, upload=True)):
-                answer = self._http.put(url, content=content, headers=headers)
+            with (
+                path.open("rb") as content,
+                halting(self._closed.is_set),
+                watched(self._watch(host, upload=True)),
+                self._http.stream("PUT", url, content=content, headers=headers) as answer,
+            ):
+                said, _ = received(answer, self.connection.largest_answer, f"upload to {host}")
         except Unwanted:
             raise Unreachable(f"The upload to {host} was broken off: it was asked to stop.", target=host) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(f"No answer from {host} ({_said(error)}).", target=host) from error
+        except (httpx.LocalProtocolError, UnicodeError, httpx.InvalidURL) as error:
+            raise _unwritten(error, f"upload to {host}") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise unreached(error, at, host) from error
         if answer.status_code >= 300:
-            raise failure(answer.status_code, answer.headers, answer.content, f"upload to {host}")
+            raise failure(answer.status_code, answer.headers, said, f"upload to {host}")
 
     def _watch(self, target: str, *, written: bool = False, upload: bool = False) -> Watch:
         """The watch over one try. An upload may take as long as it moves."""
@@ -289,9 +307,10 @@ class Sender:
             self.requests += 1
             try:
                 with self._http.stream(method, url, headers=sent, content=body) as response:
-                    raw = b"".join(response.iter_raw())
-                self.received += len(raw)
-                content = _inflate(raw, response.headers.get("content-encoding", ""))
+                    content, size = received(response, self.connection.largest_answer, _place(url))
+                self.received += size
+            except (httpx.LocalProtocolError, UnicodeError) as error:
+                raise _unwritten(error, _place(url)) from None
             except (httpx.TransportError, IncompleteRead) as error:
                 without_secrets_in(error)
                 return error
@@ -300,7 +319,7 @@ class Sender:
             except (httpx.InvalidURL, httpx.HTTPError, OSError) as error:
                 if isinstance(error, httpx.InvalidURL) and len(url) > LONGEST_URL:
                     raise _too_long(url) from error
-                raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=url) from error
+                raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=_place(url)) from error
         self._answered = True
         self._ahead = _ahead(response.headers.get("date", ""), self._ahead)
         if not is_transient(response.status_code, content):
@@ -341,7 +360,8 @@ class Sender:
         if isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout)):
             budget = min(budget, self.patience.wait_without_answer)
         spent = attempt + 1 >= self.patience.tries
-        if needed <= budget and not spent and not (never and attempt >= 1):
+        final = isinstance(outcome, Exception) and is_final(outcome)
+        if needed <= budget and not spent and not final and not (never and attempt >= 1):
             return
         if spent and isinstance(outcome, Answer) and outcome.status == 429:
             raise _throttled(f"{self.connection.url} asked to wait {self.patience.tries} times.", target)
@@ -357,8 +377,22 @@ def _of_the_service(answer: Answer, target: str) -> Answer:
     return answer
 
 
+def _place(url: str) -> str:
+    """What is asked, for messages: the path of an address."""
+    return url[:LONGEST_URL].partition("?")[0][:200]
+
+
+def _unwritten(error: Exception, target: str) -> Unsendable:
+    """The error for a request that HTTP has no form for; it repeats none of it, since a token is among it."""
+    return Unsendable(
+        f"{target}: no request can be written of this ({type(error).__name__}).",
+        target=target,
+        hint="A key, a version or a token holds line ends or letters that no header or address can carry.",
+    )
+
+
 def _too_long(url: str) -> UrlTooLong:
-    place = urlsplit(url[:LONGEST_URL]).path[:200]
+    place = _place(url)
     return UrlTooLong(
         f"{place}: the address has {len(url):,} characters; no request carries more than {LONGEST_URL:,}.",
         target=place,
@@ -369,9 +403,10 @@ def _too_long(url: str) -> UrlTooLong:
 def _ahead(told: str, known: timedelta) -> timedelta:
     """How much the service's clock is ahead of this one by the date of an answer; as known where it tells none."""
     try:
-        return parsedate_to_datetime(told).astimezone(UTC) - datetime.now(UTC)
-    except (ValueError, TypeError):
+        ahead = parsedate_to_datetime(told).astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, TypeError, OverflowError):
         return known
+    return ahead if abs(ahead) < BELIEVED else known
 
 
 def _failed_inside(outcome: Answer | Exception) -> bool:
@@ -394,11 +429,7 @@ def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float)
     if isinstance(outcome, IncompleteRead):
         return outcome
     if isinstance(outcome, Exception):
-        return Unreachable(
-            f"No answer from {url} ({_said(outcome)}).",
-            target=target,
-            hint="Is the service up, and the url right? For the sandbox: p2c sandbox status, then p2c sandbox serve.",
-        )
+        return unreached(outcome, url, target)
     if outcome.status == 429:
         return _throttled(f"{url} asks to wait longer than the time budget ({needed:,.0f} s).", target)
     return failure(outcome.status, outcome.headers, outcome.body, target)
@@ -407,20 +438,3 @@ def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float)
 def _throttled(message: str, target: str) -> Throttled:
     hint = "Try again later, or with fewer programs under the same application user."
     return Throttled(message, status=429, target=target, hint=hint)
-
-
-def _inflate(raw: bytes, encoding: str) -> bytes:
-    """The whole content, every gzip member of it; raises IncompleteRead when the last one is cut short."""
-    if encoding.lower() not in {"gzip", "x-gzip"}:
-        return raw
-    whole, rest = [], raw
-    try:
-        while rest:
-            member = zlib.decompressobj(GZIP)
-            whole.append(member.decompress(rest))
-            if not member.eof:
-                raise IncompleteRead("The compressed answer is cut short.", hint="Try again.")
-            rest = member.unused_data
-    except zlib.error as error:
-        raise IncompleteRead(f"The compressed answer is damaged ({error}).", hint="Try again.") from None
-    return b"".join(whole)

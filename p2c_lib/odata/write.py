@@ -27,6 +27,9 @@ Settled = list[tuple[int, WriteResult]]
 Settle = Callable[[EntitySchema, Sequence[Doubt]], list[bool]]
 ROUNDS = 8
 BREAKDOWNS = 3
+READ_AGAIN = (
+    "What was written shows in the next reconciliation; something between here and the service changes answers."
+)
 NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
 _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
@@ -207,7 +210,11 @@ class Writer:
         )
         if answer.status >= 300 and "multipart" not in answer.headers.get("content-type", ""):
             raise failure(answer.status, answer.headers, answer.body, target)
-        return replies(answer.headers, answer.body, target), request_id(answer.headers), answer.resent
+        answers = replies(answer.headers, answer.body, target)
+        if len(answers) > len(batch) or (together and len(answers) not in {1, len(batch)}):
+            said = f"{len(answers):,} answers came to a batch of {len(batch):,} writes"
+            raise Unreachable(f"{target}: {said}: which is whose cannot be told.", target=target, hint=READ_AGAIN)
+        return answers, request_id(answer.headers), answer.resent
 
     def _single(self, each: Ready) -> tuple[list[Reply], str, bool]:
         """One write needs no batch around it."""
