@@ -81,6 +81,32 @@ def test_rows_are_reached_in_every_way_that_odata_has(wire: httpx.Client) -> Non
     assert len(told(wire.get("accounts/$ref?$top=2"))["value"]) == 2
 
 
+@pytest.mark.parametrize("path", ["accounts({key})", "accounts"])
+def test_the_accept_header_says_how_much_is_told(sales: Sales, path: str) -> None:
+    text = 'he said "@odata.etag":"x", and left'
+    key = sales.create("accounts", name=text, revenue=12.5, primarycontactid={"lastname": "L"})
+    url = f"{path.replace('{key}', key)}?$select=name,revenue,createdon&$expand=primarycontactid($select=lastname)"
+    found = {}
+    for level in ("none", "minimal", "full"):
+        answer = sales.client.get(url, headers={"Accept": f"application/json;odata.metadata={level};q=1.0, text/plain"})
+        assert answer.headers["Content-Type"] == f"application/json; odata.metadata={level}"
+        body = answer.json()
+        assert ("@odata.context" in body) is (level != "none")
+        found[level] = body["value"][0] if "value" in body else body
+        assert ('"revenue":12.5000' in answer.text.replace(": ", ":")) is True
+    values = {name: value for name, value in found["minimal"].items() if "@" not in name}
+    assert {name for name in found["none"] if "@" in name} == set()
+    assert found["none"]["name"] == found["full"]["name"] == text
+    assert found["full"]["@odata.type"] == f"#{CRM}.account"
+    assert found["full"]["@odata.editLink"] == f"accounts({key})"
+    assert found["full"]["@odata.id"] == f"http://sales.test/api/data/v9.2/accounts({key})"
+    assert found["full"]["createdon@odata.type"] == "#DateTimeOffset"
+    assert found["full"]["revenue@odata.type"] == "#Decimal"
+    assert "name@odata.type" not in found["full"]
+    assert found["full"]["primarycontactid"]["@odata.type"] == f"#{CRM}.contact"
+    assert found["none"].keys() == values.keys()
+
+
 # -- query options ----------------------------------------------------------------------------------------------------
 
 

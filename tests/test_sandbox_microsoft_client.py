@@ -18,15 +18,21 @@ dataverse = pytest.importorskip(
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of a seeded sandbox that serves https."""
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Running]:
+    """A seeded sandbox that serves https."""
     running = process.start(tmp_path_factory.mktemp("https"), tls=True)
-    token = SimpleNamespace(token=running.token, expires_on=int(time.time()) + 3600)
+    yield running
+    process.stop(running)
+
+
+@pytest.fixture(scope="module")
+def client(secure: process.Running) -> Iterator[Any]:
+    """A client of that sandbox."""
+    token = SimpleNamespace(token=secure.token, expires_on=int(time.time()) + 3600)
     kind = type("Credential", (_credential_base(),), {"get_token": lambda _self, *_scopes, **_options: token})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUESTS_CA_BUNDLE", str(running.certificate))
-        yield dataverse.DataverseClient(running.sales_url, kind())
-    process.stop(running)
+        patch.setenv("REQUESTS_CA_BUNDLE", str(secure.certificate))
+        yield dataverse.DataverseClient(secure.sales_url, kind())
 
 
 def _credential_base() -> type:
@@ -116,6 +122,17 @@ def test_metadata(client: Any) -> None:
     assert [key.key_attributes for key in client.tables.get_alternate_keys("account")] == [["accountnumber"]]
     assert {one["LogicalName"] for one in client.tables.list()} >= {"account", "contact", "product", "quote"}
     assert client.tables.list_table_relationships("account")
+
+
+def test_the_authentication_library_finds_the_endpoint_and_gets_a_token(secure: process.Running) -> None:
+    msal, requests = pytest.importorskip("msal"), pytest.importorskip("requests")
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(secure.certificate)
+    for url in (secure.sales_url, secure.finops_url):
+        told = {"authority": f"{url}/8f3e7c1a-0000-4000-8000-000000000001", "instance_discovery": False}
+        for secret, member in ((secure.token, "access_token"), ("no", "error")):
+            app = msal.ConfidentialClientApplication("app", client_credential=secret, http_client=session, **told)
+            assert member in app.acquire_token_for_client([f"{url}/.default"])
 
 
 def test_a_refusal_arrives_with_status_and_code(client: Any) -> None:

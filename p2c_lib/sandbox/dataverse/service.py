@@ -8,6 +8,7 @@ from p2c_lib.sandbox.dataverse import actions, functions, metadata
 from p2c_lib.sandbox.dataverse.batches import batch
 from p2c_lib.sandbox.dataverse.keys import Contents, aliased, read_key
 from p2c_lib.sandbox.dataverse.memory_sets import find_set
+from p2c_lib.sandbox.dataverse.metadata_levels import at_level
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.one_row import answer_row, below_row
 from p2c_lib.sandbox.dataverse.organisation import Organisation
@@ -39,7 +40,7 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
         refuse_if_failing(call.path)
         request = Request(organisation, call, contents)
         with held(beyond_database, organisation.store.connection if call.method == "GET" else None):
-            return _routed(request)
+            return at_level(call, _routed(request))
     except Refusal as refusal:
         if refusal.code.startswith(_BUSINESS):
             refusal.status = organisation.switches.business_status
