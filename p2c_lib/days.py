@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from p2c_lib.display import text_of, texts
 
-__all__ = ["day_of", "days"]
+__all__ = ["day_of", "days", "out_of_years"]
 
+PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -45,6 +47,20 @@ def days(values: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(kind):
         return _wall_clock(values).cast(pa.date32(), safe=False)
     return _of_texts(pc.utf8_trim_whitespace(texts(values)))
+
+
+def out_of_years(values: pa.Array) -> pa.Array | None:
+    """Which days and moments of a column are outside the years 1 to 9999; None where none is."""
+    kind = values.type
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return None
+    unit = PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit] if not pa.types.is_date32(kind) else 1
+    counts = values.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
+    if unit >= PER_DAY["ns"]:
+        return None  # 64 bits of nanoseconds end in the year 2262
+    beyond = pc.or_(pc.less(counts, FIRST_DAY * unit), pc.greater_equal(counts, DAY_AFTER * unit))
+    beyond = pc.fill_null(beyond, fill_value=False)
+    return beyond if pc.any(beyond).as_py() else None
 
 
 def _wall_clock(values: pa.Array) -> pa.Array:

@@ -38,6 +38,7 @@ says is without secrets, whatever a service echoed, and so is the exception it s
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -79,6 +80,14 @@ __all__ = [
 ]
 
 
+HALF = re.compile("[\ud800-\udfff]")
+
+
+def _shown(text: str) -> str:
+    """A text that any terminal and file can hold, whatever a name or a value that is told of is."""
+    return text if text.isascii() else HALF.sub("\ufffd", text)
+
+
 class P2CError(Exception):
     """Any error of the workbench: one line of what is wrong, and a hint of what to do."""
 
@@ -86,12 +95,13 @@ class P2CError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         without_secrets_in(sys.exception())
-        super().__init__(masked(message))
+        super().__init__(_shown(masked(message)))
         self.message = message
         self.hint = hint
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, masked_value(value))
+        value = masked_value(value)
+        super().__setattr__(name, _shown(value) if isinstance(value, str) else value)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message

@@ -45,7 +45,7 @@ class Origin:
 
     ``complete`` is false when rows were left out (a filter, a company, a limit): nothing may be concluded from a row's
     absence then; ``note`` says why in words. ``user`` is who read it, as the service names him. ``changed`` tells, for
-    each column, the values that could not be kept as they came: rounded, too large, or no well-formed text.
+    each column, the values that could not be kept as they came: rounded, too large, of no year, or no well-formed text.
     """
 
     app: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -12,10 +13,19 @@ from anyio.from_thread import BlockingPortal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2c_lib.errors import FrameError, IncompleteRead, Rejected, ServiceError, TemplateError
+from p2c_lib.errors import (
+    Drifted,
+    FrameError,
+    IncompleteRead,
+    Rejected,
+    ServiceError,
+    TemplateError,
+    UnknownName,
+    Unsendable,
+)
 from p2c_lib.mapping import map_frame
 from p2c_lib.mapping.reading import template
-from p2c_lib.odata import Column, EntitySchema, Page, Query, Write
+from p2c_lib.odata import Column, EntitySchema, Expand, Page, Query, Write
 from p2c_lib.odata.ask import _object
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.characters import refused, why_refused
@@ -177,3 +187,53 @@ def test_a_template_that_is_no_utf_8_is_an_error_that_says_so(tmp_path: Any) -> 
     file.write_bytes(b"title: M\xfcller")
     with pytest.raises(TemplateError, match="no UTF-8 at byte 9"):
         template(file)
+
+
+HALF = "a\ud83d"
+QUERIES: dict[str, Callable[[str, str, EntitySchema], Query]] = {
+    "$filter": lambda name, column, _: Query(name, (column,), filter=f"{column} eq '{HALF}'"),
+    "$apply": lambda name, column, _: Query(name, (), apply=f"filter({column} eq '{HALF}')"),
+    "$expand": lambda name, column, schema: Query(name, (column,), expand=(Expand("x", HALF, schema, (column,)),)),
+    "is no order": lambda name, column, _: Query(name, (column,), orderby=(f"{column} {HALF}",)),
+    "Unknown column": lambda name, column, _: Query(name, (column, HALF)),
+    "Unknown column ": lambda name, column, _: Query(name, (column,), orderby=(HALF,)),
+    "Unknown entity set": lambda _, column, __: Query(HALF, (column,)),
+}
+
+
+@pytest.mark.parametrize(
+    ("app", "entity_set", "column"), [("sales", "accounts", "name"), ("finops", "Currencies", "Name")]
+)
+@pytest.mark.parametrize("said", QUERIES)
+def test_a_query_with_half_a_character_is_an_error_that_names_the_place(
+    store: Store, portal: BlockingPortal, app: str, entity_set: str, column: str, said: str
+) -> None:
+    with (sales_client if app == "sales" else finops_client)(store, portal) as client:
+        query = QUERIES[said](entity_set, column, client.schema(entity_set))
+        for ask in (lambda: list(client.read(query)), lambda: client.describe(query)):
+            with pytest.raises((FrameError, UnknownName)) as told:
+                ask()
+            assert said.strip() in str(told.value)
+            assert str(told.value).encode()
+            assert REPLACEMENT in str(told.value)
+
+
+@pytest.mark.parametrize("key", [HALF, "a"])
+def test_a_key_or_a_version_with_half_a_character_ends_its_write_alone(
+    store: Store, portal: BlockingPortal, key: str
+) -> None:
+    etag = 'W/"1"' if key == HALF else HALF
+    with finops_client(store, portal) as client:
+        if key == HALF:
+            with pytest.raises(FrameError, match="CurrencyCode"):
+                client.get("Currencies", {"CurrencyCode": key}, ("Name",))
+        writes = [
+            Write("create", "Currencies", None, {"CurrencyCode": "EUR", "Name": "Euro"}),
+            Write("update", "Currencies", {"CurrencyCode": key}, {"Name": "x"}, etag),
+        ]
+        made, refused = client.write(writes)
+        rows = pa.table({"CurrencyCode": ["EUR", "USD"], "Name": ["One", "Two"], "@etag": ['W/"9"', "bad\r\nversion"]})
+        results = client.write_table("update", "Currencies", rows, key=("CurrencyCode",), etag="@etag")
+    assert made.ok
+    assert isinstance(refused.error, Unsendable)
+    assert [type(result.error) for result in results] == [Drifted, Unsendable]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pyarrow as pa
@@ -10,8 +13,9 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from starlette.types import ASGIApp
 
-from p2c_lib.errors import NoRoute, NotTheService, Unreachable
-from p2c_lib.odata import Client, Write
+from p2c_lib.errors import NoRoute, NotTheService, ServiceError, Unreachable
+from p2c_lib.odata import Client, Query, Write
+from p2c_lib.odata.notes import OUT_OF_YEARS
 from p2c_lib.odata.schema import Column
 from p2c_lib.odata.stored import keeps
 from p2c_lib.sandbox.dataverse.organisation import Organisation
@@ -153,3 +157,52 @@ def test_only_blanks_at_the_end_are_no_difference_in_finops(blank: str) -> None:
     assert keeps("A ", "A", memo, "finops")
     assert not keeps(f"A{blank}", "A", memo, "finops")
     assert not keeps(blank, None, memo, "finops")
+
+
+MOMENTS = {
+    "0000-01-01T00:00:00Z": None,
+    "0000-12-31": None,
+    "0001-01-01T00:00:00+14:00": None,
+    "0001-01-01T00:00:00Z": datetime(1, 1, 1, tzinfo=UTC),
+    "9999-12-31T23:59:59Z": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    "9999-12-31T23:59:59-12:00": None,
+    "10000-01-01T00:00:00Z": None,
+    "+12026-01-01T00:00:00Z": None,
+    "-0001-01-01T00:00:00Z": None,
+    "999999999999999999999-01-01": None,
+    "2026-01-31T24:00:00Z": ServiceError,
+    "2026-02-30T00:00:00Z": ServiceError,
+}
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+@pytest.mark.parametrize("came", MOMENTS)
+@pytest.mark.parametrize(("entity_set", "column"), [("accounts", "lastonholdtime"), ("contacts", "birthdate")])
+def test_a_moment_of_no_year_reads_as_nothing_and_is_told(
+    store: Store, portal: BlockingPortal, entity_set: str, column: str, came: str, spoilt: bool
+) -> None:
+    """Between rows that can be read: by Arrow's reader, and value by value where another value asks for that."""
+    key, good = f"{entity_set[:-1]}id", "2026-01-31"
+    values = [good if column == "birthdate" else f"{good}T08:00:00Z", came, None]
+    rows = [{"@odata.etag": 'W/"1"', key: str(UUID(int=n)), column: value} for n, value in enumerate(values)]
+    body = json.dumps({"@odata.count": 3, "value": [row | {"description": "a"} for row in rows]})
+    body = body.replace('"description": "a"', '"description": "a\\ud83d"') if spoilt else body
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(200, text=body) if f"/{entity_set}?" in str(request.url) else None
+
+    expected = MOMENTS[came]
+    with wired(app_of(store, "sales"), portal, "sales", between) as (client, _):
+        read = client.read(Query(entity_set, (column, "description")))
+        if expected is ServiceError:
+            with pytest.raises(
+                ServiceError, match=rf"{entity_set}\.{column}: the value '{came}' .* \(row 2 of the page"
+            ):
+                list(read)
+            return
+        (page,) = read
+    found = page.table.column(column).to_pylist()
+    assert found[1] == (expected.date() if isinstance(expected, datetime) and column == "birthdate" else expected)
+    assert (found[0] is not None, found[2]) == (True, None)
+    noted = [(note.count, note.example) for note in page.notes if note.what == OUT_OF_YEARS]
+    assert noted == ([(1, came)] if expected is None else [])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from p2c_lib.days import days
+from p2c_lib.days import days, out_of_years
 from p2c_lib.errors import AnswerTooLarge, IncompleteRead, ServiceError
 from p2c_lib.odata.arrow_safe import survived
 from p2c_lib.odata.characters import well_formed
@@ -87,6 +87,7 @@ class Decoder:
                 raise pa.ArrowInvalid("not for Arrow's reader")
             whole = self._parse(body, self._row)
             whole.validate(full=True)  # the reader checks neither UTF-8 nor a decimal's precision
+            self._check_years(whole)
         except pa.ArrowInvalid:
             whole, notes = self._again(body)
         envelope = {name: whole.column(name)[0].as_py() for name in whole.column_names if name != "value"}
@@ -116,6 +117,13 @@ class Decoder:
                 explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore", newlines_in_values=b"\n" in body
             ),
         )
+
+    def _check_years(self, whole: pa.Table) -> None:
+        """Raise ArrowInvalid where a moment is outside the years that Python has: Arrow's reader takes it as it is."""
+        rows = whole.column("value").combine_chunks().flatten()
+        for leaf in self._leaves:
+            if pa.types.is_temporal(leaf.column.type) and out_of_years(_reach(rows, leaf.way)) is not None:
+                raise pa.ArrowInvalid("a moment outside the years 1 to 9999")
 
     def _check(self, whole: pa.Table, envelope: Mapping[str, Any], body: bytes) -> None:
         if whole.num_rows != 1:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.days import days
+from p2c_lib.days import days, out_of_years
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies, sendable
@@ -28,9 +28,7 @@ NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
 ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f]"
 GUID = "^[0-9a-zA-Z-]+$"
 ROWS_AT_ONCE = 20_000
-PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 LONGEST = len(str(GREATEST)) - 1  # digits before the point
-FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
 
 
 def members_of(table: pa.Table, dialect: Dialect, bodies: Bodies, *, creating: bool) -> pa.ChunkedArray:
@@ -114,6 +112,12 @@ def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bod
     return reduce(pc.or_, odd) if odd else pa.repeat(pa.scalar(False), table.num_rows)  # noqa: FBT003 - the value
 
 
+def odd_versions(etags: pa.ChunkedArray) -> pa.Array:
+    """Which versions are no etag, so that no request can name them."""
+    text = etags.combine_chunks().cast(pa.string())
+    return pc.invert(pc.fill_null(pc.match_substring_regex(text, "^[ -~]*$"), fill_value=True))
+
+
 def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | None:
     """Which rows have a part of their key that goes into an address in another way than as it stands in its column.
 
@@ -154,20 +158,6 @@ def _too_long(values: pa.Array) -> pa.Array | None:
     else:
         return None
     return pc.fill_null(great, fill_value=False)
-
-
-def out_of_years(values: pa.Array) -> pa.Array | None:
-    """Which days and moments of a column are outside the years 1 to 9999; None where none is."""
-    kind = values.type
-    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
-        return None
-    unit = PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit] if not pa.types.is_date32(kind) else 1
-    counts = values.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()).cast(pa.int64())
-    if unit >= PER_DAY["ns"]:
-        return None  # 64 bits of nanoseconds end in the year 2262
-    beyond = pc.or_(pc.less(counts, FIRST_DAY * unit), pc.greater_equal(counts, DAY_AFTER * unit))
-    beyond = pc.fill_null(beyond, fill_value=False)
-    return beyond if pc.any(beyond).as_py() else None
 
 
 def _has_literal(schema: EntitySchema, name: str, value: object) -> bool:

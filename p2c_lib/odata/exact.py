@@ -1,8 +1,9 @@
 """A page read the slow way, value by value: what Arrow's reader refuses, and exactly what it would read elsewhere.
 
 Numbers keep every digit the column can hold; further decimals are rounded half away from zero, and a number with too
-many digits before the point stands as the largest that can be held. What is no character in a text stands as U+FFFD.
-Each such value is counted in a note. A value of another kind than its column's is an error that names row and column.
+many digits before the point stands as the largest that can be held. What is no character in a text stands as U+FFFD,
+and a moment outside the years 1 to 9999 is nothing. Each such value is counted in a note. A value of another kind than
+its column's is an error that names row and column.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
@@ -19,11 +21,13 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import ServiceError
 from p2c_lib.odata.characters import bounded_json, decoded, well_formed
-from p2c_lib.odata.notes import REPLACED, ROUNDED, TOO_LARGE, Note
+from p2c_lib.odata.notes import OUT_OF_YEARS, REPLACED, ROUNDED, TOO_LARGE, Note
 
 __all__ = ["Exact", "loads"]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+YEAR = re.compile(r"([+-]?[0-9]{4,})-[0-9]{2}-[0-9]{2}(?![0-9])", re.ASCII)
+EDGES = (1, 9999)
 LONGEST_WHOLE = 40  # digits; more than any column holds, and below Python's own limit
 WIDE = Context(prec=100, rounding=ROUND_HALF_UP)
 
@@ -99,10 +103,15 @@ class Exact:
         return pa.array(found, kind)
 
     def _moments(self, values: list[Any], kind: pa.TimestampType, way: tuple[str, ...]) -> pa.Array:
-        """Fractions of a microsecond are cut; a moment without a zone is in UTC."""
+        """Fractions of a microsecond are cut; a moment without a zone is in UTC, one of no year that can be is null."""
         for place, value in enumerate(values):
             if value is not None and not isinstance(value, str):
                 raise self._out_of_type(place, value, str(kind), way)
+        beyond = {value for value in set(values) if value is not None and _is_beyond(value)}
+        if beyond:
+            name = self.names.get(way, ".".join(way))
+            self.notes.append(Note(name, OUT_OF_YEARS, sum(v in beyond for v in values), well_formed(min(beyond))))
+            values = [None if value in beyond else value for value in values]
         texts = pa.array([None if value is None else well_formed(value) for value in values], pa.string())
         try:
             return _moments(texts, kind)
@@ -204,10 +213,28 @@ _READERS: Mapping[int, Callable[[Any, Any], Read]] = {
 
 def _moments(texts: pa.Array, kind: pa.TimestampType) -> pa.Array:
     cut = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
-    if kind.tz is None:
-        return pc.cast(cut, pa.timestamp("us")).cast(kind)
+    cut = pc.replace_substring_regex(cut, r"^(\d{4}-\d\d-\d\d)$", r"\1T00:00:00Z")
     zoned = pc.match_substring_regex(cut, r"([Zz]|[+-]\d\d:?\d\d)$")
-    return pc.cast(pc.if_else(zoned, cut, pc.binary_join_element_wise(cut, "Z", "")), kind)
+    moments = pc.cast(pc.if_else(zoned, cut, pc.binary_join_element_wise(cut, "Z", "")), pa.timestamp("us", "UTC"))
+    return moments.cast(kind) if kind.tz is not None else moments.cast(pa.timestamp("us")).cast(kind)
+
+
+def _is_beyond(text: str) -> bool:
+    """Whether a text is a day or a moment that, in UTC, is outside the years 1 to 9999."""
+    found = YEAR.match(text)
+    if found is None:
+        return False
+    year = int(found[1][:LONGEST_WHOLE])
+    if year not in EDGES:
+        return not EDGES[0] < year < EDGES[1]
+    try:
+        moment = datetime.fromisoformat(text)
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 def _is_moment(value: Any, kind: pa.TimestampType) -> bool:

@@ -94,8 +94,7 @@ class KeyOrder:
     @classmethod
     def of(cls, query: Query, schema: EntitySchema) -> KeyOrder | None:
         """The order of a query's rows; None where a column of it has no order, or the entity has no key."""
-        asked = [term.split() for term in query.orderby]
-        terms = [_Term(schema.column(name), way == ["desc"]) for name, *way in asked]
+        terms = [_Term(schema.column(name), descending) for name, descending in query.order()]
         left = [schema.column(n) for n in schema.key if n not in {term.column.name for term in terms}]
         terms += [_Term(column) for column in left if column.edm in ORDERED]
         apart = tuple(column for column in left if column.edm not in ORDERED)

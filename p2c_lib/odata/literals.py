@@ -26,6 +26,7 @@ __all__ = [
     "part_in_path",
     "query_string",
     "unsafe_in_path",
+    "version_header",
 ]
 
 NUMBERS = {"Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double"}
@@ -35,6 +36,7 @@ DATES = {"Edm.Date", "Edm.DateTimeOffset"}
 UNSAFE = "/<>*%&:\\?+#"
 TWICE = {ord(c): quote(c, safe="") for c in UNSAFE}
 UNSAFE_TEXT = re.compile("[" + re.escape(UNSAFE) + "\\x00-\\x1f\\x7f]")
+VERSION = re.compile("[ -~]+")
 CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
@@ -150,10 +152,7 @@ def part_in_path(schema: EntitySchema, name: str, value: object) -> str:
         raise FrameError(f"its {name} holds the control character {found.group()!r}, which no address can carry")
     if schema.app == "finops":
         text = text.translate(TWICE)
-    try:
-        return encode(text)
-    except UnicodeEncodeError:
-        raise FrameError(f"its {name} holds half a character pair, which no address can carry") from None
+    return encode(text, f"its {name}")
 
 
 def unsafe_in_path(schema: EntitySchema, key: Mapping[str, object]) -> bool:
@@ -171,14 +170,34 @@ def _is_unsafe(schema: EntitySchema, name: str, value: object) -> bool:
         return False
 
 
-def encode(text: str) -> str:
-    """Text for the path of a URL, percent-encoded except for what OData itself needs."""
-    return quote(text, safe="'(),=-._~@!$")
+def encode(text: str, what: str = "a name") -> str:
+    """Text for the path of a URL, percent-encoded except for what OData itself needs.
+
+    Raises FrameError, which says ``what`` it is, for text that is not well-formed.
+    """
+    return _quoted(text, "'(),=-._~@!$", what)
 
 
 def query_string(options: Mapping[str, str]) -> str:
-    """Query options in order, percent-encoded; ``$`` names stay readable."""
-    return "&".join(f"{name}={quote(value, safe=SAFE_IN_QUERY)}" for name, value in options.items())
+    """Query options in order, percent-encoded; ``$`` names stay readable. Raises FrameError like ``encode``."""
+    return "&".join(f"{name}={_quoted(value, SAFE_IN_QUERY, name)}" for name, value in options.items())
+
+
+def _quoted(text: str, safe: str, what: str) -> str:
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError as error:
+        at = well_formed(text[max(0, error.start - 30) : error.start + 30])
+        raise FrameError(
+            f"{what} holds half a character, which no address can carry: '{at}'.", hint="Clean the text first."
+        ) from None
+
+
+def version_header(etag: str) -> str:
+    """The version a row must still have, as a line of a request's head. Raises FrameError for what can be none."""
+    if not VERSION.fullmatch(etag):
+        raise FrameError(f"its version {well_formed(etag[:60])!r} is no etag", hint="Give the @etag that was read.")
+    return f"If-Match: {etag}\r\n"
 
 
 def and_filter(*terms: str | None) -> str | None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from p2c_lib.errors import IncompleteRead, NoRoute, NotFound, UnknownName
+from p2c_lib.errors import FrameError, IncompleteRead, NoRoute, NotFound, UnknownName
 from p2c_lib.odata import metadata_finops, metadata_sales
 from p2c_lib.odata.ask import NEXT, ask_list, ask_tagged, whole_list
 from p2c_lib.odata.characters import shown
@@ -120,7 +120,7 @@ class Metadata:
     def _finops(self, entity_set: str) -> EntitySchema:
         try:
             found = self.get_json(metadata_finops.entity_url(entity_set), entity_set).get("value") or []
-        except (NoRoute, NotFound):
+        except (NoRoute, NotFound, FrameError):
             found = []
         if not found:
             raise UnknownName("entity set", entity_set, self._names(), where="F&O")

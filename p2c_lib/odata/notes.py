@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-__all__ = ["REPLACED", "ROUNDED", "TOO_LARGE", "Note", "together"]
+__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "together"]
 
 ROUNDED = "rounded"
 TOO_LARGE = "too large"
 REPLACED = "replaced"
+OUT_OF_YEARS = "out of years"
 SHOWN = 60
 WORDS = {
     ROUNDED: ("value has more decimals than can be kept and was rounded", "values have more decimals than can be kept "
@@ -18,12 +19,15 @@ WORDS = {
                 "kept and stand as the largest that can be"),
     REPLACED: ("text is not well-formed; what is no character stands as U+FFFD", "texts are not well-formed; what is "
                "no character stands as U+FFFD"),
+    OUT_OF_YEARS: ("moment is outside the years 1 to 9999 and reads as nothing", "moments are outside the years 1 to "
+                   "9999 and read as nothing"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Note:
-    """How many values of a column were changed as ``what`` says (``rounded``, ``too large``, ``replaced``), and one.
+    """How many values of a column were changed as ``what`` says (``rounded``, ``too large``, ``replaced``,
+    ``out of years``), and one.
 
     >>> print(Note("UnitCost", "rounded", 2, "33.33333333333333333"))
     UnitCost: 2 values have more decimals than can be kept and were rounded, such as 33.33333333333333333.

@@ -14,8 +14,8 @@ from p2c_lib.errors import FrameError, NotFound, NotSent, Rejected, ServiceError
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.encode import apart
-from p2c_lib.odata.literals import key_literal, key_path, literal, unsafe_in_path
+from p2c_lib.odata.encode import apart, odd_versions
+from p2c_lib.odata.literals import key_literal, key_path, literal, unsafe_in_path, version_header
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.once import Once, check_table, shown_key
 from p2c_lib.odata.runs import (
@@ -74,6 +74,8 @@ class Preparer:
         if op != "create" and not key:
             raise FrameError(f"Writes to {schema.entity_set} lack a key.", hint="Name the key columns.")
         odd = apart(table, schema, () if op == "create" else key, bodies)
+        if etag is not None:
+            odd = pc.or_(odd, odd_versions(table.column(etag)))
         places, plain = pc.indices_nonzero(odd).to_pylist(), pc.indices_nonzero(pc.invert(odd))
 
         def run(rows: pa.Table, at: pa.Array | None) -> list[Run]:
@@ -167,7 +169,7 @@ class Preparer:
         elif tuple(write.key) == schema.key and schema.app == "sales":
             row_id = key_literal(schema, schema.key[0], write.key[schema.key[0]])
         path = key_path(schema, write.key if row_id is None else {schema.key[0]: row_id})
-        match = "" if write.op == "upsert" else f"If-Match: {write.etag}\r\n" if write.etag else self._weak_match
+        match = "" if write.op == "upsert" else version_header(write.etag) if write.etag else self._weak_match
         text = bodies.json(sent) if write.op != "delete" else ""
         part = Part(METHODS[write.op], self._dialect.set_url(write.entity_set) + path + self._tail, match, text)
         alone = schema.app == "finops" and unsafe_in_path(schema, write.key)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from p2c_lib.errors import FrameError
 from p2c_lib.odata.notes import Note
 from p2c_lib.odata.schema import EntitySchema
 
@@ -42,6 +43,16 @@ class Query:
     apply: str | None = None
     company: str | None = None
     page_size: int | None = None
+
+    def order(self) -> list[tuple[str, bool]]:
+        """The columns rows are sorted by, and whether downwards. Raises FrameError for a term that is no order."""
+        found = []
+        for term in self.orderby:
+            name, *way = term.split() or [""]
+            if way not in ([], ["asc"], ["desc"]):
+                raise FrameError(f"'{term}' is no order.", hint=f"Write '{name}', '{name} asc' or '{name} desc'.")
+            found.append((name, way == ["desc"]))
+        return found
 
 
 @dataclass(frozen=True)

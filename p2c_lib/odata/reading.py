@@ -66,6 +66,8 @@ class Reading:
         wanted = (*(order.columns if order is not None else ()), *(keys if by_key else ()))
         self._added = tuple(name for name in dict.fromkeys(wanted) if name not in query.select)
         self._wide = replace(query, select=(*query.select, *self._added))
+        self._counted = query.top is None and query.apply is None
+        self.first = first_url(self._wide, self._schema, client.dialect, count=self._counted)
         self._decoder = Decoder(self._wide, self._schema, empty_is_null=client.dialect.empty_is_null)
         self._paging = KeyPaging(client, self._wide, order) if order is not None else None
         self._keys = tuple(keys)
@@ -75,8 +77,6 @@ class Reading:
         self.strands: list[Strand] = []
         self.server_count: int | None = None
         self.note = ""
-        self._counted = query.top is None and query.apply is None
-        self.first = first_url(self._wide, self._schema, client.dialect, count=self._counted)
 
     @classmethod
     def of(cls, client: Client, query: Query, state: Mapping[str, Any]) -> Reading:

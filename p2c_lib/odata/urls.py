@@ -59,14 +59,13 @@ def _select(query: Query, schema: EntitySchema) -> str:
 
 def _order(query: Query, schema: EntitySchema, dialect: Dialect) -> str:
     """An order down to the single row wherever there may be pages: else rows fall between them, or come twice."""
-    for term in query.orderby:
-        schema.column(term.split(" ")[0])
+    schema.check_columns(name for name, _ in query.order())
     if query.apply or not (query.orderby or dialect.may_skip):
         return ",".join(query.orderby)
     known = KeyOrder.of(query, schema) if dialect.may_skip else None
     if known is not None:
         return ",".join(known.orderby)
-    named = {term.split(" ")[0] for term in query.orderby}
+    named = {name for name, _ in query.order()}
     return ",".join((*query.orderby, *(name for name in schema.key if name not in named)))
 
 
