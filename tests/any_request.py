@@ -15,13 +15,16 @@ from urllib.parse import quote
 from tests.any_words import (
     ATTRIBUTES,
     CALCULATED,
+    CALLED,
     CRM,
+    DEFINED,
     FINOPS_COLUMNS,
     FINOPS_EXPANDS,
     FINOPS_PLACES,
     FINOPS_SETS,
     FINOPS_WORDS,
     FITTING,
+    FORM,
     FUNCTIONS,
     GUIDS,
     HEADER_VALUES,
@@ -31,16 +34,21 @@ from tests.any_words import (
     NAVIGATIONS,
     OPERATORS,
     OPTION_NAMES,
+    PACKAGE_ACTIONS,
+    PACKAGED,
     SALES_COLUMNS,
     SALES_PLACES,
     SALES_SETS,
     SALES_WORDS,
+    SENT,
     SQL_WORDS,
     TAGS,
     XML_WORDS,
 )
 
 SALES_ROOT, FINOPS_ROOT = "/api/data/v9.2/", "/data/"
+SAFE = "/$()',=;@%.:~!*-"
+_SIGNED = ("client_credentials", "password", "refresh_token", "a", "http://x/.default", "http://x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Words:
         self.words = SALES_WORDS if sales else FINOPS_WORDS
         self.place = self.random.choice(SALES_PLACES if sales else FINOPS_PLACES)
         # Most requests are meant well: their names belong to their set, and their values fit.
-        self.fitting = self.chance(0.75)
+        self.fitting = self.chance(0.8)
 
     def one(self, *choices: Callable[[], str]) -> str:
         """What one of the makers makes."""
@@ -392,7 +400,7 @@ class Words:
             if self.fitting or self.chance(0.9)
             else self.of(("/", "/api/data/", "/metadata/", "/DATA/", "//", "/dmf/", ""))
         )
-        whole = quote(f"{root}{path}", safe="/$()',=;@%.:~!*-", errors="surrogatepass")
+        whole = quote(f"{root}{path}", safe=SAFE, errors="surrogatepass")
         return f"{whole}?{'&'.join(encoded)}" if options else whole
 
     def json(self, depth: int = 3) -> Any:
@@ -443,6 +451,62 @@ class Words:
         body = self.body() if method not in {"GET", "HEAD"} or self.chance(0.05) else b""
         return Asking(method, self.target(), self.headers(), body)
 
+    def write(self) -> Asking:
+        """A row made, changed or deleted: its columns are those of a set, and most values are of their kind."""
+        values: dict[str, Any] = {}
+        for name in self.random.sample(list(self.place.columns), self.random.randint(0, 3)):
+            values[name] = self.random.choice(SENT[self.place.columns[name]]) if self.chance(0.7) else self.json(1)
+        for way in (*self.place.one, *self.place.many):
+            if self.chance(0.15):
+                values[self.of((way, f"{way}@odata.bind"))] = self.json(2)
+        key = self.of(("", "", self.key(), f"({GUIDS[0]})"))
+        method = self.of(("POST", "PATCH", "PUT", "DELETE") if key else ("POST", "POST", "POST", "PATCH"))
+        return Asking(
+            method,
+            quote(f"{self.root}{self.place.name}{key}", safe=SAFE, errors="surrogatepass"),
+            self.headers(),
+            _json(values),
+        )
+
+    def action(self) -> Asking:
+        """An action with a body that is meant for it, in part."""
+        if self.system == "finops":
+            named = {self.of(PACKAGED): self.json(1) for _ in range(self.random.randint(0, 5))}
+            path = f"DataManagementDefinitionGroups/Microsoft.Dynamics.DataEntities.{self.of(PACKAGE_ACTIONS)}"
+            return Asking("POST", f"{self.root}{path}", self.headers(), _json(named))
+        kind = f"Microsoft.Dynamics.CRM.{self.of(('account', 'contact', 'quote', 'nothing'))}"
+        rows = [{"@odata.type": kind, **self.object(1)} for _ in range(self.random.randint(0, 3))]
+        condition = {"AttributeName": self.column(), "Operator": self.of(CRM), "Values": [self.json(1)]}
+        criteria = {"Conditions": [condition], "Filters": [self.json(1)] if self.chance(0.3) else []}
+        close = {"quoteid@odata.bind": f"/quotes({GUIDS[0]})", **self.object(1)}
+        asked: dict[str, Any] = {
+            f"accounts/Microsoft.Dynamics.CRM.{self.of(('Create', 'Update', 'Upsert'))}Multiple": {"Targets": rows},
+            "BulkDelete": {"QuerySet": [{"EntityName": self.of(XML_WORDS), "Criteria": criteria}], **self.object(1)},
+            self.of(("WinQuote", "CloseQuote")): {"QuoteClose": close, "Status": self.json(1)},
+            "ReviseQuote": {"QuoteId": self.json(1), "ColumnSet": self.json(2)},
+        }
+        name = self.of(tuple(asked))
+        return Asking("POST", f"{self.root}{name}", self.headers(), _json(asked[name]))
+
+    def function(self) -> Asking:
+        """A function of Dataverse with its arguments by aliases, as JSON of names that belong there, in part."""
+        condition = {"PropertyName": self.of(DEFINED), "ConditionOperator": self.json(1), "Value": self.json(2)}
+        criteria = {"FilterOperator": self.of(("And", "Or")), "Conditions": [condition], "Filters": self.json(1)}
+        wanted = {"AllProperties": self.json(0), "PropertyNames": self.json(1)}
+        query = {"Criteria": criteria, "Properties": wanted, "AttributeQuery": self.json(2), "LabelQuery": self.json(2)}
+        values = {"p1": self.random.choice((query, query, self.json())), "p2": self.json(1)}
+        given = "&".join(f"@{name}={quote(json.dumps(value))}" for name, value in values.items())
+        return Asking("GET", f"{self.root}{self.of(CALLED)}?{given}", self.headers(), b"")
+
+    def sign_in(self) -> Asking:
+        """A request to the token endpoint, with its parts as forms have them."""
+        fields = {self.of(FORM): self.of((*_SIGNED, *LITERALS)) for _ in range(self.random.randint(0, 5))}
+        form = "&".join(f"{name}={quote(value, errors='surrogatepass')}" for name, value in fields.items())
+        given = self.of(("", "Basic", "Basic YTpi", "Basic !", "Basic w7/Dvw==", "Basic /w==", "Bearer x"))
+        headers = (("authorization", given), ("content-type", "application/x-www-form-urlencoded"), *self.headers())
+        path = self.of(("/t/oauth2/v2.0/token", "/t/oauth2/token", "/T/OAuth2/v2.0/Token", "/oauth2/token"))
+        return Asking(self.of(("POST", "POST", "POST", "GET")), path, headers, form.encode())
+
     def batch(self) -> Asking:
         """A batch of requests, in part damaged."""
         edge = self.of(("b", "batch_1", 'a"b', "--", "(.*", "x" * 70))
@@ -460,7 +524,7 @@ class Words:
                 inner, kind = self._parts(f"{edge}c", self.random.randint(0, 3), depth + 1)
                 pieces.append(f"--{edge}\r\nContent-Type: {kind}\r\n\r\n".encode() + inner)
                 continue
-            one = self.plain()
+            one = self.of_any((self.plain, self.plain, self.write, self.action))
             lines = "".join(f"{name}: {value}\r\n" for name, value in one.headers)
             number_ = self.of((str(number + 1), "1", "", "$1"))
             head = f"--{edge}\r\nContent-Type: application/http\r\nContent-ID: {number_}\r\n\r\n"
@@ -482,7 +546,22 @@ class Words:
 
     def asking(self) -> Asking:
         """One request of any kind."""
-        return self.batch() if self.chance(0.12) else self.plain()
+        makers = (
+            (self.plain,) * 12
+            + (self.batch,) * 2
+            + (self.write,) * 3
+            + (self.action,) * 2
+            + (self.sign_in, self.function)
+        )
+        return self.of_any(makers)
+
+    def of_any(self, makers: Sequence[Callable[[], Asking]]) -> Asking:
+        """The request that one of the makers makes."""
+        return self.random.choice(makers)()
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 def any_request(system: str, seed: str, number: int) -> Asking:

@@ -166,3 +166,29 @@ SQL_WORDS = (
     "NULL", "GROUP BY", "ORDER BY", "DESC", "COUNT(*)", "SUM(", "MAX(revenue)", "AS n", "5", "9999999999",
     "OFFSET 1 ROWS", "FETCH NEXT 5 ROWS ONLY", ",", "*", "--", ";", "1.5", "[name]", "<>", "revenue", "createdon",
 )  # fmt: skip
+SENT: Mapping[str, tuple[object, ...]] = {
+    "text": ("a", "", " ", "US-001", "\u00c4", "a" * 300, None),
+    "number": (0, 1, -1.5, 1e12, 2**40, None),
+    "moment": ("2026-01-31T00:00:00Z", "2026-01-31", "1752-01-01T00:00:00Z", None),
+    "day": ("2026-01-31", None),
+    "bool": (True, False, None),
+    "guid": (*GUIDS, None),
+    "choice": ("Yes", "No", "yes", 1),
+}
+PACKAGED = (
+    "packageUrl", "definitionGroupId", "executionId", "execute", "overwrite", "legalEntityId", "uniqueFileName",
+    "packageName", "reExecute", "entityName", "exportPreviewCount",
+)  # fmt: skip
+PACKAGE_ACTIONS = (
+    "ImportFromPackage", "ExportToPackage", "ExportToPackagePreview", "GetAzureWriteUrl", "GetExecutionSummaryStatus",
+    "GetExecutionErrors", "GetExportedPackageUrl", "GetEntityExecutionSummaryStatusList",
+    "GetImportTargetErrorKeysFileUrl",
+    "GenerateImportTargetErrorKeysFile", "ImportFromPackageAsync", "GetMessageStatus",
+)  # fmt: skip
+FORM = ("grant_type", "client_id", "client_secret", "scope", "resource", "username", "client_assertion", "")
+CALLED = (
+    "RetrieveMetadataChanges(Query=@p1,ClientVersionStamp=@p2)", "RetrieveMetadataChanges(Query=@p1)",
+    "RetrieveTotalRecordCount(EntityNames=@p1)", "RetrieveTotalRecordCount(EntityNames=@p2)", "RetrieveVersion()",
+    "RetrieveCurrentOrganization(AccessType=@p2)", "RetrieveTimestamp()", "WhoAmI()", "Nothing(X=@p1)",
+)  # fmt: skip
+DEFINED = ("LogicalName", "SchemaName", "IsActivity", "ObjectTypeCode", "DisplayName", "Attributes", "Nothing", "")

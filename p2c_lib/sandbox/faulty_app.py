@@ -222,7 +222,7 @@ class FaultyApp:
                 known = PROFILES.get(wanted) if isinstance(wanted, str) else faults_of(wanted, where="the body")
                 if known is None:
                     raise UnknownName("fault profile", str(wanted), PROFILES)
-            except (ValueError, SandboxError, UnknownName) as error:
+            except (ValueError, RecursionError, SandboxError, UnknownName) as error:
                 await _send(send, self.refused(Refusal(400, "", str(error))))
                 return
             self.box.use(known)

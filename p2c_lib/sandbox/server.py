@@ -95,6 +95,7 @@ def _config(app: ASGIApp, chain: Path | None, key: Path | None) -> uvicorn.Confi
         log_level="warning",
         access_log=False,
         lifespan="off",
+        ws="none",
         timeout_graceful_shutdown=2,
         ssl_certfile=chain,
         ssl_keyfile=key,

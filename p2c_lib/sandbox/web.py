@@ -10,10 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from p2c_lib.sandbox.dataverse.organisation import Organisation
@@ -37,6 +35,7 @@ _HOST = re.compile(r"[\w.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
 _TOKEN_PATH = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
 _DISCOVERY_PATH = re.compile(r"/[^/]+/(?:v2\.0/)?\.well-known/openid-configuration", re.IGNORECASE)
 _THREADS = 16
+_NO_HEADER = bytes(0x20 if code < 0x20 or code == 0x7F else code for code in range(0x100))
 _log = logging.getLogger("p2c_lib.sandbox")
 
 
@@ -53,7 +52,9 @@ class Endpoint:
     link_host: str = "as asked"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as ASGI has it."""
+        """Answer one request, as ASGI has it; whatever its path holds, it is answered in the system's own way."""
+        if scope["type"] != "http":
+            return
         try:
             call = await _call(Request(scope, receive), self.link_host)
         except ClientDisconnect:
@@ -138,11 +139,16 @@ def _own_name(host: str, scheme: str, link_host: str) -> str:
 
 def _response(answer: Answer) -> Response:
     response = Response(answer.body, status_code=answer.status)
-    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    pairs = [(name.lower().encode("latin-1"), _carried(value)) for name, value in answer.headers]
     if not (answer.status < 200 or answer.status in {204, 304}):
         pairs.append((b"content-length", str(len(answer.body)).encode()))
     response.raw_headers = pairs
     return response
+
+
+def _carried(value: str) -> bytes:
+    """A header's value as HTTP can carry it: what was asked for comes back in it, line ends and all."""
+    return value.encode("latin-1", "replace").translate(_NO_HEADER).strip()
 
 
 def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
@@ -157,14 +163,14 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
         return sales_refused(refusal, annotated=False)
 
     protection = Protection(organisation.switches) if organisation.switches.protection else None
-    return _app(Endpoint(answer, refused, tokens, _threads(), protection, link_host=organisation.switches.link_host))
+    return Endpoint(answer, refused, tokens, _threads(), protection, link_host=organisation.switches.link_host)
 
 
 def finops_app(store: Store, tokens: Tokens, switches: Switches | None = None) -> ASGIApp:
     """The Finance and Operations system as an ASGI app, under ``/data/``, ``/metadata/`` and, for files, ``/dmf/``."""
     service = FinOps(store, switches)
     named = service.switches.link_host
-    return _app(Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,), link_host=named))
+    return Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,), link_host=named)
 
 
 def spoilt(app: ASGIApp, system: System, faults: Faults, tokens: Tokens, *, admin: bool = False) -> ASGIApp:
@@ -184,7 +190,3 @@ _SALES_CODES = {429: "0x80072322", 500: "0x80040216", 410: "0x80044352"}
 def _threads() -> ThreadPoolExecutor:
     # Threads that stay: each keeps its own connection to the store.
     return ThreadPoolExecutor(_THREADS, "sandbox")
-
-
-def _app(endpoint: Endpoint) -> ASGIApp:
-    return Starlette(routes=[Mount("/", app=endpoint)])

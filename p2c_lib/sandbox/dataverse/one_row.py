@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 from p2c_lib.sandbox.dataverse import actions
 from p2c_lib.sandbox.dataverse.bodies import emptied, lookup_values
@@ -58,7 +59,7 @@ def _upsert(request: Request, key: Key) -> Answer:
         if request.wants_row:
             return request.row_answer(key.entity, written.record, options, 201 if written.created else 200)
     # By alternate key the answer repeats the URL that was asked, never the guid.
-    shown = key.text if key.alternate else written.key
+    shown = quote(key.text, safe="='(),") if key.alternate else written.key
     url = f"{request.root}{key.entity.set_name}({shown})"
     return Answer(204, [VERSION, ("Location", url), ("OData-EntityId", url)])
 

@@ -52,7 +52,7 @@ def _of_type(entity: Entity, kind: object) -> None:
     """Refuse a body that says it is of another entity."""
     own = f"{NAMESPACE}.{entity.name}"
     named = kind.lstrip("#") if isinstance(kind, str) else kind
-    if named not in {"", own}:
+    if not isinstance(named, str) or named not in {"", own}:
         raise bad_body(
             f"A resource with type '{str(named)[:120]}' was found, but it is not assignable to the expected type "
             f"'{own}'. The type specified in the resource must be equal to either the expected type or a derived type."
