@@ -240,9 +240,9 @@ def raw_rows(session: Session, subject: Subject, prefix: str) -> list[dict[str, 
     """The rows of a prefix as the service's own JSON, read with nothing but an HTTP client and much patience."""
     running = process.find(session.workspace.sandbox_home)
     assert running is not None
-    last = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
-    where = f"{subject.key} ge '{prefix}' and {subject.key} lt '{last}'"
     sales = subject.app == "sales"
+    # Not a range: texts sort as words do, so a prefix that ends with a hyphen has no text that ends it.
+    where = f"startswith({subject.key},'{prefix}')" if sales else f"{subject.key} eq '{prefix}*'"
     root = f"{running.sales_url}/api/data/v9.2" if sales else f"{running.finops_url}/data"
     options = {"$filter": where} | ({} if sales else {"cross-company": "true"})
     url: str | httpx.URL = httpx.URL(f"{root}/{subject.template.destination.entity}", params=options)
