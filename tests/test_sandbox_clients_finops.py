@@ -207,6 +207,8 @@ def test_a_body_of_another_entity_is_refused(wire: httpx.Client) -> None:
     answer = wire.post("/data/CustomerGroups", json={"@odata.type": kind, "CustomerGroupId": "X1"})
     assert answer.status_code == 400
     assert "not assignable to the expected type" in answer.json()["error"]["innererror"]["message"]
+    for odd in ([], {}, 5, True):
+        assert wire.post("/data/CustomerGroups", json={"@odata.type": odd, "CustomerGroupId": "X1"}).status_code == 400
     own = {
         "@odata.type": "#Microsoft.Dynamics.DataEntities.CustomerGroup",
         "CustomerGroupId": "X1",
