@@ -2,18 +2,20 @@
 
 A moment that carries an offset or a zone (2026-01-31T00:30+02:00) is the day that its own clock shows, one in UTC (Z)
 the day in UTC, and one without a zone the day it names. ``day_of`` tells the day of one value, ``days`` of a column.
+A moment finer than a microsecond, which no service takes, belongs to the microsecond it lies in, before 1970 too.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import text_of, texts
+from p2c_lib.display import floored, text_of, texts
 
-__all__ = ["day_of", "days", "out_of_years"]
+__all__ = ["day_of", "days", "in_microseconds", "microseconds_of", "out_of_years"]
 
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
@@ -42,8 +44,10 @@ def days(values: pa.Array) -> pa.Array:
     kind = values.type
     if pa.types.is_dictionary(kind):
         return days(values.dictionary).take(values.indices)
+    if pa.types.is_date64(kind):
+        return floored(values.cast(pa.int64()), PER_DAY["ms"]).cast(pa.int32()).cast(pa.date32())
     if pa.types.is_date(kind):
-        return values.cast(pa.date32())
+        return values
     if pa.types.is_timestamp(kind):
         return _wall_clock(values).cast(pa.date32(), safe=False)
     return _of_texts(pc.utf8_trim_whitespace(texts(values)))
@@ -61,6 +65,25 @@ def out_of_years(values: pa.Array) -> pa.Array | None:
     beyond = pc.or_(pc.less(counts, FIRST_DAY * unit), pc.greater_equal(counts, DAY_AFTER * unit))
     beyond = pc.fill_null(beyond, fill_value=False)
     return beyond if pc.any(beyond).as_py() else None
+
+
+def in_microseconds(values: pa.Array) -> pa.Array:
+    """Moments counted in nanoseconds as microseconds, rounded down; coarser ones are the same column.
+
+    >>> in_microseconds(pa.array([-1, None], pa.int64()).cast(pa.timestamp("ns"))).cast(pa.int64()).to_pylist()
+    [-1, None]
+    """
+    kind = values.type
+    if not pa.types.is_timestamp(kind) or kind.unit != "ns":
+        return values
+    return floored(values.cast(pa.int64()), 1000).cast(pa.timestamp("us", kind.tz))
+
+
+def microseconds_of(value: datetime) -> datetime:
+    """One moment as ``in_microseconds`` has it; pandas' moments count nanoseconds."""
+    finer: Any = value
+    found: datetime = finer.to_pydatetime(warn=False) if hasattr(value, "nanosecond") else value
+    return found
 
 
 def _wall_clock(values: pa.Array) -> pa.Array:

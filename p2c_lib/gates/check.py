@@ -67,23 +67,15 @@ def check(
     behind = HELD.empty_table() if parts is None else parts
     waits, held = held_rows(mapped, rows, blocked or {}, behind, bad, kept_in or {})
     passed = mapped.frame.with_table(mapped.frame.table.filter(pa.array(~(bad | waits)[rows.at])))
-    counts = {
-        "read": rows.count,
-        "passed": len(passed),
-        "quarantined": int(bad.sum()),
-        "held": int(waits.sum()),
-        "warnings": int((_warned(flagged, rows) & ~bad & ~waits).sum()),
-    }
+    counts = _counted(rows, bad, waits, flagged)
     rejected = rejected_lines(mapped, rows)
     collided = pa.concat_tables([lines for _, lines in one_key])
     quarantined = pa.concat_tables([rejected, collided, *_lines(worst, rows)])
     verdict, why = _verdict(stages, counts, quarantined, ceiling, of)
-    if off:
-        why = f"{why} Rules switched off: {', '.join(sorted(off))}."
     return GateResult(
         task=mapped.template.task,
         verdict=verdict,
-        why=why,
+        why=f"{why} Rules switched off: {', '.join(sorted(off))}." if off else why,
         counts=counts,
         passed=passed,
         quarantined=quarantined,
@@ -93,6 +85,18 @@ def check(
         ceiling=ceiling,
         stages=stages,
     )
+
+
+def _counted(rows: Rows, bad: Mask, waits: Mask, flagged: Sequence[Found]) -> dict[str, int]:
+    """Each source row once: ``read`` = ``passed`` + ``quarantined`` + ``held``; of those passed some have warnings."""
+    kept = ~(bad | waits)
+    return {
+        "read": rows.count,
+        "passed": int(kept[rows.at].sum()),
+        "quarantined": int(bad.sum()),
+        "held": int(waits.sum()),
+        "warnings": int((_warned(flagged, rows) & kept).sum()),
+    }
 
 
 def _judged(mapped: Mapped, path: Path, off: Collection[str], *, whole: bool) -> Stage:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from p2c_lib.gates.figures import Figures, Positions
+from p2c_lib.sql_tables import for_sql
 
 __all__ = ["NEVER", "POSITION", "Scan", "literal", "quoted"]
 
@@ -57,13 +58,13 @@ class Scan:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table
         self.figures = Figures(table)
-        self.kinds = {f.name: kind_of(f.type) for f in table.schema}
+        self.table = for_sql(table)
+        self.kinds = {f.name: kind_of(f.type) for f in self.table.schema}
         self._sets = 0
         self._database = duckdb.connect(":memory:")
         self._database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        self._database.register("t", table.append_column(POSITION, pa.array(np.arange(table.num_rows))))
+        self._database.register("t", self.table.append_column(POSITION, pa.array(np.arange(table.num_rows))))
 
     def __enter__(self) -> Scan:
         return self

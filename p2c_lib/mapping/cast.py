@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.days import day_of, days
-from p2c_lib.display import texts
+from p2c_lib.days import day_of, days, in_microseconds
+from p2c_lib.display import plain_values, text_of, texts
 from p2c_lib.mapping.transforms.registry import Converted
 from p2c_lib.mapping.transforms.text import is_blank
 
@@ -39,10 +39,10 @@ def cast(values: pa.Array, kind: pa.DataType) -> Converted:
         return Converted(pa.nulls(len(values), kind))
     if pa.types.is_string(kind):
         return Converted(texts(values))
-    if pa.types.is_date(kind) and pa.types.is_timestamp(values.type):
+    if pa.types.is_date(kind) and (pa.types.is_timestamp(values.type) or pa.types.is_date(values.type)):
         return Converted(days(values).cast(kind))
     try:
-        return Converted(_fast(values, kind))
+        return Converted(_fast(in_microseconds(values), kind))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return _each(values, kind)
 
@@ -54,7 +54,10 @@ def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         if pc.any(pc.match_substring_regex(values, FAR)).as_py():
             raise pa.ArrowInvalid("an exponent that Arrow's reader does not survive")
         values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
-    return _decimals(values, kind) if pa.types.is_decimal(kind) else values.cast(kind)
+    if pa.types.is_decimal(kind):
+        return _decimals(values, kind)
+    broken = pa.types.is_decimal(values.type) or pa.types.is_floating(values.type)
+    return (texts(values) if broken and pa.types.is_floating(kind) else values).cast(kind)
 
 
 def _decimals(values: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -71,7 +74,7 @@ def _each(values: pa.Array, kind: pa.DataType) -> Converted:
     read = _reader(kind)
     answers: list[Any] = []
     refused: list[bool] = []
-    for value in values.to_pylist():
+    for value in plain_values(in_microseconds(values)):
         blank = value is None or (isinstance(value, str) and not value.strip())
         answer = None if blank else read(value)
         answers.append(answer)
@@ -110,9 +113,12 @@ def _whole(value: Any, limit: int) -> int | None:
 
 
 def _float(value: Any) -> float | None:
+    """A number as near as a float comes to it; a whole one only where its digits stay."""
     number = _number(value)
-    found = None if number is None else float(number)
-    return found if found is not None and math.isfinite(found) else None
+    if number is None or not math.isfinite(found := float(number)):
+        return None
+    whole = number == number.to_integral_value(context=DIGITS)
+    return found if not whole or Decimal(text_of(found) or 0) == number else None
 
 
 def _decimal(value: Any, kind: pa.DataType) -> Decimal | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Protocol
 
-from p2c_lib.days import day_of
+from p2c_lib.days import day_of, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import shown, why_refused
@@ -189,10 +189,10 @@ def _number(value: object, column: Column) -> str:
 def _moment(value: object, column: Column) -> str:
     assert isinstance(value, datetime)
     try:
-        moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        fine = microseconds_of(value)
+        return f'"{text_of(fine.astimezone(UTC) if fine.tzinfo else fine.replace(tzinfo=UTC))}"'
     except OverflowError:
         raise FrameError(f"{column.name}: {value} is outside the years 1 to 9999 in UTC.") from None
-    return f'"{moment.replace(tzinfo=None).isoformat()}Z"'
 
 
 def _day(value: object, column: Column) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.days import days, out_of_years
+from p2c_lib.days import days, in_microseconds, out_of_years
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import Bodies, sendable
@@ -273,15 +273,19 @@ def _flag(values: pa.Array, column: Column | None, _dialect: Dialect) -> pa.Arra
 
 
 def _moment(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:
-    zoned = values.cast(pa.timestamp("us", "UTC")) if values.type.tz else values.cast(pa.timestamp("us"))
-    text = pc.replace_substring(zoned.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
-    return pc.binary_join_element_wise('"', text, 'Z"', "")
+    return pc.binary_join_element_wise('"', texts(_in_utc(values)), '"', "")
+
+
+def _in_utc(values: pa.Array) -> pa.Array:
+    """Moments as they travel: no finer than a microsecond; one without a zone is in UTC."""
+    moments = in_microseconds(values)
+    return moments if moments.type.tz else moments.cast(pa.timestamp(moments.type.unit, "UTC"))
 
 
 def _day(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array:
     hour = "T12:00:00Z" if dialect.days_at_noon else "T00:00:00Z"
     tail = '"' if column is not None and column.edm == "Edm.Date" else f'{hour}"'
-    return pc.binary_join_element_wise('"', values.cast(pa.string()), tail, "")
+    return pc.binary_join_element_wise('"', texts(values), tail, "")
 
 
 def _nothing(values: pa.Array, _column: Column | None, _dialect: Dialect) -> pa.Array:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import quote
 
-from p2c_lib.days import day_of
+from p2c_lib.days import day_of, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.odata.characters import well_formed
@@ -90,7 +90,8 @@ def _date(value: object, column: Column) -> str:
         day = day_of(value) if ISO_DAY.fullmatch(value.strip()) else None
     if isinstance(day, date):
         return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
-    return str(text_of(_in_utc(value if isinstance(value, datetime) else _moment(value, column), column)))
+    moment = microseconds_of(value) if isinstance(value, datetime) else _moment(value, column)
+    return str(text_of(_in_utc(moment, column)))
 
 
 def _moment(value: object, column: Column) -> datetime:

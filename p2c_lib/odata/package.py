@@ -39,6 +39,7 @@ SPACES = (
 KIND = "Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest"
 FINISHED = {"Succeeded", "PartiallySucceeded", "Failed", "Canceled"}
 ROWS_AT_ONCE = 50_000
+SECONDS = len("2026-01-31 12:00:00")  # finer ones F&O does not hold
 FIRST_POLL, LONGEST_POLL = 0.1, 10.0
 PATIENCE = 6 * 3_600.0
 # F&O knows an import only once its batch server has noted it; one that is unknown for longer was never begun.
@@ -173,9 +174,9 @@ def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         noon = found if column.edm == "Edm.Date" else pc.binary_join_element_wise(found, "12:00:00", " ")
         return pc.coalesce(noon, texts(values))  # what names no day goes as it came: F&O tells what is wrong with it
     if pa.types.is_timestamp(kind):
-        return pc.utf8_slice_codeunits(values.cast(pa.timestamp("us")).cast(pa.string()), 0, 19)
+        return pc.utf8_slice_codeunits(pc.replace_substring(texts(values), "T", " "), 0, SECONDS)
     if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
-        return pc.binary_join_element_wise(values.cast(pa.string()), "12:00:00", " ")
+        return pc.binary_join_element_wise(texts(values), "12:00:00", " ")
     return texts(values)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from p2c_lib.days import day_of
+from p2c_lib.days import day_of, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
@@ -142,6 +142,7 @@ class _Kept:
             value = datetime.combine(value, time(12) if self.dialect.days_at_noon else time())
         if not isinstance(value, datetime):
             return str(value)
+        value = microseconds_of(value)
         moment = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         return None if self._is_nothing(moment.date()) else moment
 

@@ -98,7 +98,7 @@ def _nothing(column: ComparedColumn, value: str) -> str:
     if column.kind == "text":
         return f"coalesce(tight_{value} = '', TRUE)"
     if column.kind == "number":
-        return f"coalesce({value} = 0, TRUE)"
+        return column.nought(value)
     return f"{value} IS NULL"
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
-from p2c_lib.reconcile.sides import Side, arrow_schema, quoted, text_literal
+from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Template
@@ -22,6 +22,7 @@ FIRST_DAY = "1900-01-01"
 INTEGERS = pa.types.is_integer
 MOST_DIGITS = 38
 FLOAT_STEP = "4.4e-16"
+DIGITS = "DECIMAL(38, 18)"  # whole numbers of 64 bits, and the decimals of both services
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class ComparedColumn:
 
     ``kind`` is text, number, moment (a date or a time) or other. ``empties_equal`` is true where the destination has
     no null, as in F&O: then null, "", 0 and 1900-01-01 are one. ``types`` are what
-    the expected and the actual side hold.
+    the expected and the actual side hold. Numbers that share no SQL type without loss, as a float and a whole number or
+    a decimal, are compared by their digits: then ``type`` is VARCHAR.
     """
 
     name: str
@@ -51,19 +53,26 @@ class ComparedColumn:
     def aligned(self, source: str) -> str:
         """The column in the shared type, read from the table alias of its side, ``e`` or ``a``."""
         value = f"{source}.{quoted(self.name)}"
-        if self.kind == "text":
-            return text_sql(value, self.types[source != "e"])
-        return f"CAST({value} AS {self.type})"
+        kind = self.types[source != "e"]
+        if self.type == "VARCHAR":
+            return text_sql(value, kind)
+        narrow = pa.types.is_float32(_plain(kind, kind))  # a narrow float is the number its text says
+        return f"CAST({text_sql(value, kind) if narrow else value} AS {self.type})"
 
     def empty(self, value: str) -> str:
         """SQL that is true where a value holds nothing; "" is nothing on both sides."""
         if self.kind == "text":
             return f"coalesce({value} = '', TRUE)"
         if self.empties_equal and self.kind == "number":
-            return f"coalesce({value} = 0, TRUE)"
+            return self.nought(value)
         if self.empties_equal and self.kind == "moment":
             return f"coalesce({value} = CAST('{FIRST_DAY}' AS {self.type}), TRUE)"
         return f"{value} IS NULL"
+
+    def nought(self, value: str) -> str:
+        """SQL that is true where a number is null or 0."""
+        zero = "'0'" if self.type == "VARCHAR" else "0"
+        return f"coalesce({value} = {zero}, TRUE)"
 
     def differs(self, expected: str, actual: str) -> str:
         """SQL that is true, never null, where the two values do not count as equal; rules see unlike values."""
@@ -82,12 +91,19 @@ class ComparedColumn:
 
     def _within(self, expected: str, actual: str) -> str:
         """The gap against the tolerance: exact for decimals and integers, to the last bits for floats."""
+        if self.type == "VARCHAR":
+            e, a = (f"TRY_CAST({value} AS {DIGITS})" for value in (expected, actual))
+            floats = self._close(*(f"TRY_CAST({value} AS DOUBLE)" for value in (expected, actual)))
+            return f"coalesce(TRY(abs({e} - {a})) <= {self.tolerance:f}, {floats})"
         if self.type == "DOUBLE":
-            slack = f"{FLOAT_STEP} * greatest(abs({expected}), abs({actual}))"
-            return f"abs({expected} - {actual}) <= {self.tolerance} + {slack}"
+            return self._close(expected, actual)
         exact = "HUGEINT" if self.type == "BIGINT" else self.type
         # Two numbers at both ends of a decimal lie further apart than it holds, and so than any tolerance.
         return f"TRY(abs(CAST({expected} AS {exact}) - CAST({actual} AS {exact}))) <= {self.tolerance:f}"
+
+    def _close(self, expected: str, actual: str) -> str:
+        slack = f"{FLOAT_STEP} * greatest(abs({expected}), abs({actual}))"
+        return f"abs({expected} - {actual}) <= {self.tolerance} + {slack}"
 
     def text(self, value: str) -> str:
         """The value as text, in its one form."""
@@ -122,7 +138,7 @@ def compared_columns(expected: Side, actual: Side, template: Template) -> tuple[
 
 def _column(name: str, expected: Side, actual: Side, template: Template) -> ComparedColumn:
     rules = template.compare
-    types = [arrow_schema(side).field(name).type for side in (expected, actual)]
+    types = [sql_schema(side).field(name).type for side in (expected, actual)]
     sql, kind = _shared(*types)
     fitting = {"tolerance": "number", "tolerance_percent": "number", "granularity": "moment"}
     if all(map(pa.types.is_null, types)):
@@ -153,7 +169,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
 
 
 def _shared(a: pa.DataType, b: pa.DataType) -> tuple[str, str]:
-    """The SQL type both Arrow types fit into without loss, and its kind; text where there is no other."""
+    """The SQL type both Arrow types fit into without loss, and the kind; text where there is no other."""
     a, b = _plain(a, b), _plain(b, a)
     both: Callable[[Callable[[pa.DataType], bool]], bool] = lambda test: test(a) and test(b)  # noqa: E731
     if both(_number):
@@ -179,12 +195,15 @@ def _number(kind: pa.DataType) -> bool:
 
 
 def _shared_number(a: pa.DataType, b: pa.DataType) -> str:
-    if pa.types.is_floating(a) or pa.types.is_floating(b):
-        return "DOUBLE"
+    floats = pa.types.is_floating(a), pa.types.is_floating(b)
+    if any(floats):
+        return "DOUBLE" if all(floats) else "VARCHAR"
     if INTEGERS(a) and INTEGERS(b):
         return "HUGEINT" if pa.types.is_uint64(a) or pa.types.is_uint64(b) else "BIGINT"
     scale = max(getattr(a, "scale", 0), getattr(b, "scale", 0))
     whole = max(_whole_digits(a), _whole_digits(b))
+    if whole + scale > MOST_DIGITS and a != b:
+        return "VARCHAR"
     return f"DECIMAL({min(MOST_DIGITS, whole + scale)}, {scale})"
 
 

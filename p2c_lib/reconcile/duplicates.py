@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import texts
 from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.sides import quoted
 
@@ -107,7 +108,9 @@ def _normal(frame: EntityFrame, likeness: Likeness) -> pa.Table:
     phone = f"right(regexp_replace({parts['phone']}, '[^0-9]', '', 'g'), 9)"
     database = duckdb.connect(":memory:")
     try:
-        database.register("f", frame.table.append_column("@i", pa.array(np.arange(len(frame)))))
+        used = sorted({column for role in ROLES for column in getattr(likeness, role)})
+        words_of = {column: texts(frame.table.column(column)) for column in used}
+        database.register("f", pa.table({**words_of, "@i": np.arange(len(frame))}))
         table = database.sql(
             f"SELECT {words} AS name, trim({plain['email']}) AS email, {phone} AS phone, {address} AS address, "
             f'trim({parts["name"]}) AS spelt FROM f ORDER BY "@i"'

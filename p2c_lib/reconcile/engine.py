@@ -15,7 +15,7 @@ from p2c_lib.reconcile.causes import cause_sql, values_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
 from p2c_lib.reconcile.patterns import find_patterns
-from p2c_lib.reconcile.sides import AT, Side, Snapshot, arrow_schema, opened, pairing, quoted, rows_at, text_literal
+from p2c_lib.reconcile.sides import AT, Side, Snapshot, opened, pairing, quoted, rows_at, sql_schema, text_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,7 +64,7 @@ def equal_pairs(expected: Side, actual: Side, classes: pa.Table) -> pa.Table:
 def _keys(expected: Side, actual: Side) -> dict[str, str]:
     """The key of either side as SQL, by the name of its view."""
     key = pairing(expected, actual)
-    return {name: key.sql(arrow_schema(side)) for name, side in (("e", expected), ("a", actual))}
+    return {name: key.sql(sql_schema(side)) for name, side in (("e", expected), ("a", actual))}
 
 
 def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import text_of
+from p2c_lib.display import text_of, texts
 from p2c_lib.errors import UnknownName
 from p2c_lib.reconcile.clusters import Cluster, Fix, causes_of, clusters_of
 from p2c_lib.reconcile.columns import compared_columns
@@ -178,7 +178,9 @@ class Reconciliation:
     def _spelling(self, name: str, found: pa.Table) -> pa.Array:
         """A key column as the side writes it that has the row, the expected one first."""
         sides = [taken(f, name, found.column(f"@{s}")) for s, f in zip(SIDES, self._frames, strict=True)]
-        return sides[0] if not sides[0].null_count else pc.coalesce(sides[0], sides[1].cast(sides[0].type))
+        if not sides[0].null_count:
+            return sides[0]
+        return pc.coalesce(*(sides if sides[0].type == sides[1].type else map(texts, sides)))
 
     @property
     def _frames(self) -> tuple[Side, Side]:

@@ -18,12 +18,25 @@ from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, row_key
 from p2c_lib.keys import RowKey, add_keys
 from p2c_lib.lengths import add_lengths
+from p2c_lib.sql_tables import check_in_sql, for_sql
 
 if TYPE_CHECKING:
     from p2c_lib.frames import Origin
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["AT", "Side", "Snapshot", "arrow_schema", "opened", "pairing", "quoted", "rows_at", "taken", "text_literal"]
+__all__ = [
+    "AT",
+    "Side",
+    "Snapshot",
+    "arrow_schema",
+    "opened",
+    "pairing",
+    "quoted",
+    "rows_at",
+    "sql_schema",
+    "taken",
+    "text_literal",
+]
 
 AT = "@i"
 
@@ -88,6 +101,11 @@ def arrow_schema(side: Side) -> pa.Schema:
     return side.arrow_schema if isinstance(side, Snapshot) else side.table.schema
 
 
+def sql_schema(side: Side) -> pa.Schema:
+    """The columns of a side in the types that the database has them in."""
+    return side.arrow_schema if isinstance(side, Snapshot) else for_sql(side.table).schema
+
+
 @contextmanager
 def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the views ``e`` and ``a``: the sides' columns and their row positions ``@i``.
@@ -110,11 +128,12 @@ def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -
 
 def _register(database: duckdb.DuckDBPyConnection, name: str, side: Side, columns: Sequence[str] | None) -> None:
     if isinstance(side, Snapshot):
+        check_in_sql(side.arrow_schema, columns or side.arrow_schema.names, side.path.name)
         source = f"read_parquet({text_literal(str(side.path))}, file_row_number = true)"
         database.execute(f'CREATE VIEW {name} AS SELECT * RENAME (file_row_number AS "{AT}") FROM {source}')
         return
     chosen = side.table if columns is None else side.table.select(list(columns))
-    database.register(name, chosen.append_column(AT, pa.array(np.arange(len(side)))))
+    database.register(name, for_sql(chosen).append_column(AT, pa.array(np.arange(len(side)))))
 
 
 def rows_at(database: duckdb.DuckDBPyConnection, name: str, side: Side, positions: np.typing.NDArray[np.int64]) -> str:
@@ -125,7 +144,7 @@ def rows_at(database: duckdb.DuckDBPyConnection, name: str, side: Side, position
         return f'(SELECT {name}.* FROM {name} JOIN {chosen} ON {name}."{AT}" = {chosen}.i) AS {name}'
     mask = np.zeros(len(side), np.bool_)
     mask[positions] = True
-    database.register(chosen, side.table.filter(pa.array(mask)).append_column(AT, pa.array(positions)))
+    database.register(chosen, for_sql(side.table).filter(pa.array(mask)).append_column(AT, pa.array(positions)))
     return f"{chosen} AS {name}"
 
 
