@@ -107,7 +107,7 @@ def test_well_formed_text_is_read_as_it_is_by_either_way(texts: list[str]) -> No
 def test_json_nested_without_end_is_an_error_of_ours() -> None:
     with pytest.raises(IncompleteRead):
         page(b'"\xff"', b"[" * 100_000)
-    with pytest.raises(IncompleteRead, match="too deeply"):
+    with pytest.raises(IncompleteRead, match=r"too deeply|deeper than"):
         _object(b"[" * 100_000, "metadata")
 
 

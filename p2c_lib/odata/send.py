@@ -164,7 +164,8 @@ class Sender:
         ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out. A web page in the
         place of an answer is raised as NotTheService.
         """
-        url = own_link(url, self.connection.url, target or url)
+        if not url.startswith("/") or url.startswith("//"):  # what is no path of our own making came as a link
+            url = own_link(url, self.connection.url, target or url)
         with halting(self._closed.is_set):
             return self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop)
 
