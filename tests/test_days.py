@@ -104,9 +104,8 @@ def test_a_day_is_the_same_in_filters_keys_and_bodies(
     values = pa.array([form], pa.timestamp("us", zone)) if isinstance(form, datetime) else pa.array([form])
     table = pa.table({column.name: values})
     assert members_of(table, dialect, bodies, creating=False).to_pylist() == [f',"{column.name}":"{text}"']
-    in_path = text.replace(":", "%253A")  # F&O decodes a key twice
-    assert keys_of(table, schema, [column.name]).to_pylist() == [f"({column.name}={in_path})"]
-    assert key_path(schema, {column.name: form}) == f"({column.name}={in_path})"
+    assert keys_of(table, schema, [column.name]).to_pylist() == [f"({column.name}={text})"]
+    assert key_path(schema, {column.name: form}) == f"({column.name}={text})"
     assert cast(values, pa.date32()).values.to_pylist() == [date(2026, 1, 31)]
 
 

@@ -121,13 +121,14 @@ def odd_versions(etags: pa.ChunkedArray) -> pa.Array:
 def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | None:
     """Which rows have a part of their key that goes into an address in another way than as it stands in its column.
 
-    A moment has colons, which no path takes as they are, so no column of moments goes so.
+    A moment has colons, which break an address of Sales.
     """
     if pa.types.is_dictionary(values.type):
         return _odd_key(values.cast(values.type.value_type), schema, name)
     column, kind = schema.column(name), values.type
     strange = pa.types.is_floating(kind) and not _is_natural(kind, column)
-    if column.edm == "Edm.DateTimeOffset" or strange or not any(fits(kind) for fits in _IN_KEYS):
+    breaks = schema.app == "sales" and column.edm == "Edm.DateTimeOffset"
+    if breaks or strange or not any(fits(kind) for fits in _IN_KEYS):
         return pa.repeat(pa.scalar(True), len(values))  # noqa: FBT003 - the value
     beyond = out_of_years(values)
     odd = [each for each in (beyond, _too_long(values)) if each is not None]

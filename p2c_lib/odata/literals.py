@@ -137,7 +137,8 @@ def equals(schema: EntitySchema, name: str, value: object) -> str:
 def key_path(schema: EntitySchema, key: Mapping[str, object]) -> str:
     """``(key)`` of a row's URL, percent-encoded: the bare guid of a Sales row, else every ``column=value``.
 
-    F&O decodes a key twice, so the characters that a path takes only so are encoded twice, those of a moment too.
+    F&O decodes a key twice, so the characters that a path takes only so are encoded twice. Its moments stand as they
+    are, as in Microsoft's own example of a key with a day.
     Raises FrameError for a missing part and for what no path can carry.
     """
     if len(key) == 1 and tuple(key) == schema.key and schema.app == "sales":
@@ -151,17 +152,18 @@ def part_in_path(schema: EntitySchema, name: str, value: object) -> str:
     text = key_literal(schema, name, value)
     if found := CONTROL.search(text):
         raise FrameError(f"its {name} holds the control character {found.group()!r}, which no address can carry")
-    if schema.app == "finops":
-        text = text.translate(TWICE)
-    return encode(text, f"its {name}")
+    if schema.app == "sales":
+        return encode(text, f"its {name}")
+    return text if schema.column(name).edm in DATES else encode(text.translate(TWICE), f"its {name}")
 
 
 def unsafe_in_path(schema: EntitySchema, key: Mapping[str, object]) -> bool:
-    """Whether a key has a part whose literal breaks a Dataverse key URL even when it is percent-encoded.
+    """Whether a key has a part whose literal breaks a key URL when it is percent-encoded once.
 
-    So do the colons of a moment. A part that has no literal breaks none: no URL is made of it.
+    So do the colons of a moment in Dataverse. A part that has no literal breaks none: no URL is made of it.
     """
-    return any(_is_unsafe(schema, name, value) for name, value in key.items())
+    names = [n for n in key if schema.app == "sales" or schema.column(n).edm not in DATES]
+    return any(_is_unsafe(schema, name, key[name]) for name in names)
 
 
 def _is_unsafe(schema: EntitySchema, name: str, value: object) -> bool:

@@ -27,6 +27,8 @@ from p2c_lib.sandbox.wire import Answer, Call
 _SEPARATING = frozenset("/\\+")
 _DANGEROUS = frozenset("<>*%&:?\x7f")
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+# A moment that is a whole part of a key: its colons are taken as they are.
+_MOMENT = re.compile(r"(?<![^=])\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z?(?![^,])")
 _OPTIONS = ("$select", "$filter", "$orderby", "$top", "$skip", "$count", "$expand", "$format", "$skiptoken")
 
 
@@ -219,14 +221,14 @@ def counted(entity: Entity, store: Store, options: Options) -> Answer:
 # -- one row -------------------------------------------------------------------------------------------------------
 
 
-def key_of(entity: Entity, text: str, *, url: str, twice: bool, switches: Switches) -> dict[str, Value]:
+def key_of(entity: Entity, text: str, *, url: str, twice: bool) -> dict[str, Value]:
     """The stored key values of the text between the parentheses; every key field is needed, in any order.
 
     ``twice``: the text was decoded once, by the web server, and is decoded again as a whole, as F&O does. ``url`` is
     the address it came in, for refusals.
     """
     try:
-        parts = parse_key(_decoded(text, url, switches) if twice else text)
+        parts = parse_key(_decoded(text, url) if twice else text)
     except Malformed as error:
         raise bad_query(f"The key '({text[:80]})' cannot be read: {error}") from error
     if tuple(parts) == ("",) and len(entity.key) == 1:
@@ -238,12 +240,11 @@ def key_of(entity: Entity, text: str, *, url: str, twice: bool, switches: Switch
     return {name: _key_value(entity, entity.columns[name], parts[name]) for name in entity.key}
 
 
-def _decoded(text: str, url: str, switches: Switches) -> str:
+def _decoded(text: str, url: str) -> str:
     """A key decoded a second time; `Unrouted` for a character that the first decoding must not leave."""
     if _SEPARATING & set(text):
         raise no_route(url)
-    refused = _DANGEROUS - {":"} if switches.raw_colons == "accept" else _DANGEROUS
-    if found := next((c for c in _ENCODED.sub("", text) if c in refused or c < " "), None):
+    if found := next((c for c in _MOMENT.sub("", _ENCODED.sub("", text)) if c in _DANGEROUS or c < " "), None):
         raise dangerous_path(found)
     return unquote(text)
 

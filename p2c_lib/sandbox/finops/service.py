@@ -99,7 +99,7 @@ class FinOps:
         if match.group("key") is None:
             return self._set(call, entity, options, rest)
         url = f"{call.base}{call.path}"
-        key = key_of(entity, match.group("key"), url=url, twice=twice, switches=self.switches)
+        key = key_of(entity, match.group("key"), url=url, twice=twice)
         if call.method == "GET":
             if rest:
                 return property_of(call, entity, self.store, options, key, rest)

@@ -30,7 +30,6 @@ class Switches:
     - ``longest_url``: the most characters of an address outside ``$batch``; beyond it the web server refuses.
     - ``batch_key_encoding``: how often text in the keys of addresses inside ``$batch`` is percent-decoded; outside it
       is twice.
-    - ``raw_colons``: whether a key of an address may hold a colon as it is, as in a moment.
 
     >>> Switches(country_codes="iso2").country_codes
     'iso2'
@@ -55,4 +54,3 @@ class Switches:
     link_host: Literal["as asked", "upper", "port"] = "as asked"
     longest_url: int = 16_384
     batch_key_encoding: Literal["twice", "once"] = "twice"
-    raw_colons: Literal["refuse", "accept"] = "refuse"
