@@ -239,9 +239,9 @@ def _lifetime(told: Any, where: str, status: int = 0) -> float:
         seconds = float("nan") if isinstance(told, bool) else float(told)
     except (TypeError, ValueError, OverflowError):
         seconds = float("nan")
-    if not 0.0 <= seconds <= LONGEST_LIFE:
+    if not 0.0 <= seconds < float("inf"):
         raise _not_understood(where, status, f"its expires_in is {masked(str(told))[:60]!r}, not seconds")
-    return seconds
+    return min(seconds, LONGEST_LIFE)
 
 
 def _entra(connection: Connection) -> Callable[[], tuple[str, float]]:
