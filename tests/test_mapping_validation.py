@@ -110,7 +110,43 @@ MISTAKES = [
     (BACK, "to: defaultuomid.name", "to: defaultuomid.quantity", "DIPV1027", "fields[3].to", "no key"),
     (BACK, "to: name}", "to: name, apply: [{truncate: 200}]}", "LENGTH", "fields[1]", "holds 100"),
     (GOOD, "from: creditlimit, to: CreditLimit", "from: createdon, to: AddressValidTo", "ZONE", "fields[3]", "in_zone"),
+    (
+        GOOD,
+        "from: creditlimit, to: CreditLimit",
+        "from: createdon, to: AddressValidTo, apply: [{shift_days: 3}, {in_zone: Europe/Berlin}]",
+        "ZONE",
+        "fields[3]",
+        "shift_days takes its day",
+    ),
+    (
+        GOOD,
+        "from: creditlimit, to: CreditLimit",
+        "from: createdon, to: PersonFirstName, apply: [{truncate: 10}]",
+        "ZONE",
+        "fields[3]",
+        "truncate takes its day",
+    ),
+    (GOOD, "statecode eq 0", "createdon ge 2026-01-31", "ZONE", "source.filter", "the day in UTC"),
 ]
+QUOTES = """\
+{version: 1, task: dates, title: Dates, source: {app: finops, entity: CDSSalesQuotationHeaders},
+ destination: {app: sales, entity: quotes}, key: {SalesQuotationNumber: quotenumber},
+ fields: [{from: SalesQuotationNumber, to: quotenumber}, {from: RequestedShippingDate, to: requestdeliveryby}]}"""
+
+
+def test_a_day_of_finance_needs_a_zone_to_become_a_moment_of_sales(session: Session) -> None:
+    def zones(text: str) -> list[str]:
+        return [str(f.message + f.hint) for f in validate(parse(text), session).findings if f.code == "ZONE"]
+
+    (found,) = zones(QUOTES)
+    assert "requestdeliveryby is a moment in UTC" in found
+    assert "from_zone: Europe/Berlin" in found
+    named = "to: requestdeliveryby, apply: [{from_zone: Europe/Berlin}]"
+    assert zones(QUOTES.replace("to: requestdeliveryby", named)) == []
+    by_day = QUOTES.replace("fields: [", "compare: {granularity: {requestdeliveryby: day}}, fields: [")
+    assert any("days are compared" in each for each in zones(by_day))
+    moment = QUOTES.replace("entity: quotes}", "entity: quotes, filter: createdon ge 2026-01-31T00:00:00Z}")
+    assert len(zones(moment)) == 1
 
 
 @pytest.mark.parametrize(

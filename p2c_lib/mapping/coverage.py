@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,13 @@ import pyarrow.compute as pc
 from p2c_lib.display import texts
 from p2c_lib.frames import EntityFrame
 from p2c_lib.lengths import utf16_lengths
-from p2c_lib.mapping.chain import distinct_rows, joined_chunks
+from p2c_lib.mapping.chain import Outcome, distinct_rows, joined_chunks
 from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.mapped import column_type, source_columns
+from p2c_lib.mapping.places import CURRENCY, Places, wide_type
+from p2c_lib.mapping.several import several
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words
-from p2c_lib.mapping.trace import Trace, trace
+from p2c_lib.mapping.trace import Stage, Trace, trace
 from p2c_lib.mapping.transforms.text import is_blank
 
 if TYPE_CHECKING:
@@ -131,28 +134,31 @@ class RuleChange:
         return fragment(Table(("came", "before", "after", "rows"), self.pairs, title).to_html())
 
 
-def preview(source: EntityFrame, template: Template, session: Session, *, rows: int = 5) -> Preview:
-    """The first ``rows`` of a frame through every rule, with the value after each stage."""
+def preview(
+    source: EntityFrame, template: Template, session: Session, *, rows: int = 5, only: str | None = None
+) -> Preview:
+    """The first ``rows`` of a frame through every rule, or the one of a column, with the value after each stage.
+
+    The last stage is what would be written: with the decimals that the destination keeps of it.
+    """
     few = source.with_table(source.table.slice(0, rows))
-    schema = _schema(template, session)
-    context = RunContext(session)
+    bench = _Bench.of(template, session)
+    by_name = {name: joined_chunks(column) for name, column in bench.columns(few, *template.fields).items()}
     fields = []
-    for place, rule in enumerate(template.fields):
-        columns = [joined_chunks(column) for column in source_columns(few, rule, place)]
-        way = trace(columns, rule, column_type(schema, rule, place), len(few), context)
-        lines = tuple(zip(*(stage.values.to_pylist() for stage in way.stages), strict=True))
-        reasons = tuple(reason or "" for reason in way.reasons.to_pylist())
-        fields.append(FieldPreview(rule.to, tuple(stage.name for stage in way.stages), lines, reasons))
+    for rule in template.fields:
+        if only in {None, rule.to}:
+            way = bench.way(by_name, rule, len(few))
+            lines = tuple(zip(*(stage.values.to_pylist() for stage in way.stages), strict=True))
+            reasons = tuple(reason or "" for reason in way.reasons.to_pylist())
+            fields.append(FieldPreview(rule.to, tuple(stage.name for stage in way.stages), lines, reasons))
     keys = [texts(few.table.column(name).combine_chunks()).to_pylist() for name in template.source.key]
     return Preview(template, tuple(" | ".join(map(str, key)) for key in zip(*keys, strict=True)), tuple(fields))
 
 
 def coverage(source: EntityFrame, template: Template, session: Session) -> Coverage:
-    """What every rule does to all rows of a frame; each distinct value is looked at once."""
-    schema = _schema(template, session)
-    context = RunContext(session)
-    fields = [_covered(source, rule, place, schema, context) for place, rule in enumerate(template.fields)]
-    return Coverage(template, tuple(fields))
+    """What every rule does to all rows of a frame, up to what is written; each distinct value is looked at once."""
+    bench = _Bench.of(template, session)
+    return Coverage(template, tuple(bench.covered(source, rule) for rule in template.fields))
 
 
 def rule_change(source: EntityFrame, template: Template, rule: FieldRule, session: Session) -> RuleChange:
@@ -161,78 +167,104 @@ def rule_change(source: EntityFrame, template: Template, rule: FieldRule, sessio
     A column without a rule so far counts as empty before.
     """
     old = template.rule(rule.to)
-    schema = _schema(template, session)
-    context = RunContext(session)
-    place = next((n for n, each in enumerate(template.fields) if each.to == rule.to), len(template.fields))
-    kind = column_type(schema, rule, place)
-    both = [each for each in (old, rule) if each is not None]
-    names = tuple(dict.fromkeys(column for each in both for column in each.columns))
-    whole = FieldRule.model_construct(source=names, to=rule.to, apply=(), default=None, exists_in=None)
-    columns = source_columns(source, whole, place)
-    few, places = (
-        distinct_rows([joined_chunks(column) for column in columns])
-        if columns
-        else ([], pa.repeat(pa.scalar(0), len(source)))
-    )
-    size = len(few[0]) if few else min(1, len(source))
-    by_name = dict(zip(names, few, strict=True))
+    bench = _Bench.of(template.with_rule(rule), session)
+    by_name, places, size = bench.distinct(source, *(each for each in (old, rule) if each is not None))
 
     def after(each: FieldRule | None) -> pa.Array:
         if each is None:
             return pa.nulls(size, pa.string())
-        way = trace([by_name[name] for name in each.columns], each, kind, size, context)
+        way = bench.way(by_name, each, size)
         return pc.coalesce(way.stages[-1].values, way.reasons)
 
     counts = _counts(places, size)
     before, now = after(old), after(rule)
-    came = trace([by_name[name] for name in rule.columns], rule, kind, size, context).stages[0].values
+    came = bench.way(by_name, rule, size).stages[0].values
     differs = pc.not_equal(pc.fill_null(before, "\0"), pc.fill_null(now, "\0"))
     lines = zip(*(part.filter(differs).to_pylist() for part in (came, before, now, counts)), strict=True)
     pairs = sorted(lines, key=lambda pair: -pair[3])
     return RuleChange(rule.to, len(source), sum(pair[3] for pair in pairs), tuple(pairs[:MOST_VALUES]))
 
 
-def _schema(template: Template, session: Session) -> EntitySchema:
-    side = template.destination_side
-    return session.client(side.app).schema(side.entity)
+@dataclass(frozen=True)
+class _Bench:
+    """A template's rules before its destination, which says what it keeps of a value."""
 
+    template: Template
+    schema: EntitySchema
+    places: Places
+    context: RunContext
 
-def _distinct(columns: list[pa.ChunkedArray], rows: int) -> tuple[list[pa.Array], pa.Array, int]:
-    """The distinct rows of some columns, each row's place among them, and how many there are; one without columns."""
-    if not columns:
-        return [], pa.repeat(pa.scalar(0), rows), min(1, rows)
-    few, places = distinct_rows([joined_chunks(column) for column in columns])
-    return few, places, len(few[0])
+    @classmethod
+    def of(cls, template: Template, session: Session) -> _Bench:
+        side = template.destination_side
+        client = session.client(side.app)
+        schema = client.schema(side.entity)
+        names = pa.table({rule.to: pa.nulls(0) for rule in template.fields})
+        return cls(template, schema, Places.of(client, schema, names), RunContext(session))
 
+    def columns(self, source: EntityFrame, *rules: FieldRule) -> dict[str, pa.ChunkedArray]:
+        """The source's columns that some rules read, and the one that tells the currency of their money."""
+        found: dict[str, pa.ChunkedArray] = {}
+        for rule in rules:
+            for each in (rule, self._currency(rule)):
+                if each is not None:
+                    found |= dict(zip(each.columns, source_columns(source, each, self._place(each)), strict=True))
+        return found
 
-def _covered(
-    source: EntityFrame, rule: FieldRule, place: int, schema: EntitySchema, context: RunContext
-) -> FieldCoverage:
-    columns = source_columns(source, rule, place)
-    few, places = (
-        distinct_rows([joined_chunks(column) for column in columns])
-        if columns
-        else ([], pa.repeat(pa.scalar(0), len(source)))
-    )
-    size = len(few[0]) if few else min(1, len(source))
-    way = trace(few, rule, column_type(schema, rule, place), size, context)
-    counts = _counts(places, size)
-    target = way.stages[-1].values
-    known = schema.columns.get(rule.to)
-    return FieldCoverage(
-        field=rule.to,
-        source=", ".join(rule.paths),
-        steps=steps_in_words(rule),
-        rows=len(source),
-        came=_sum(counts, pc.invert(_nothing(few, size))),
-        filled=_sum(counts, pc.invert(is_blank(target))),
-        defaulted=_sum(counts, way.stages[-2].touched) if rule.default is not None else 0,
-        distinct=int(pc.count_distinct(target, mode="only_valid").as_py()),
-        longest=int(pc.max(utf16_lengths(texts(target))).as_py() or 0),
-        limit=known.max_length if known is not None else None,
-        refused=_refused(way, rule, counts),
-        rejected=_sum(counts, pc.is_valid(way.reasons)),
-    )
+    def distinct(self, source: EntityFrame, *rules: FieldRule) -> tuple[dict[str, pa.Array], pa.Array, int]:
+        """The distinct rows of the columns, each row's place among them, and how many they are; one without columns."""
+        columns = self.columns(source, *rules)
+        if not columns:
+            return {}, pa.repeat(pa.scalar(0), len(source)), min(1, len(source))
+        few, places = distinct_rows([joined_chunks(column) for column in columns.values()])
+        return dict(zip(columns, few, strict=True)), places, len(few[0])
+
+    def way(self, by_name: Mapping[str, pa.Array], rule: FieldRule, rows: int) -> Trace:
+        """A rule's stages, the last one as the destination will hold it."""
+        kind = wide_type(column_type(self.schema, rule, self._place(rule)))
+        way = trace([by_name[name] for name in rule.columns], rule, kind, rows, self.context)
+        chosen = several(Outcome(way.target, way.target, way.reasons), self.schema.columns.get(rule.to))
+        reasons = way.reasons if chosen.reasons is None else chosen.reasons
+        given = {rule.to: chosen.values}
+        if (currency := self._currency(rule)) is not None:
+            given[CURRENCY] = self.way(by_name, currency, rows).target
+        kept, _ = self.places.kept(pa.table(given))
+        target = joined_chunks(kept.column(rule.to))
+        values = pc.if_else(pc.is_null(reasons), texts(target), pa.scalar(None, pa.string()))
+        stages = (*way.stages[:-1], Stage("to", values, pc.is_valid(reasons)))
+        return Trace(stages, target, reasons)
+
+    def covered(self, source: EntityFrame, rule: FieldRule) -> FieldCoverage:
+        """What one rule does to all rows."""
+        by_name, places, size = self.distinct(source, rule)
+        way = self.way(by_name, rule, size)
+        counts = _counts(places, size)
+        target = way.stages[-1].values
+        known = self.schema.columns.get(rule.to)
+        return FieldCoverage(
+            field=rule.to,
+            source=", ".join(rule.paths),
+            steps=steps_in_words(rule),
+            rows=len(source),
+            came=_sum(counts, pc.invert(_nothing([by_name[name] for name in rule.columns], size))),
+            filled=_sum(counts, pc.invert(is_blank(target))),
+            defaulted=_sum(counts, way.stages[-2].touched) if rule.default is not None else 0,
+            distinct=int(pc.count_distinct(target, mode="only_valid").as_py()),
+            longest=int(pc.max(utf16_lengths(texts(target))).as_py() or 0),
+            limit=known.max_length if known is not None else None,
+            refused=_refused(way, rule, counts),
+            rejected=_sum(counts, pc.is_valid(way.reasons)),
+        )
+
+    def _currency(self, rule: FieldRule) -> FieldRule | None:
+        """The rule of the row's currency, where the column keeps the decimals of that."""
+        column = self.schema.columns.get(rule.to)
+        by_currency = column is not None and column.places_by == "currency"
+        return self.template.rule(CURRENCY) if by_currency else None
+
+    def _place(self, rule: FieldRule) -> int:
+        fields = self.template.fields
+        return next((n for n, each in enumerate(fields) if each.to == rule.to), len(fields))
 
 
 def _nothing(few: list[pa.Array], size: int) -> pa.Array:

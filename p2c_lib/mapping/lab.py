@@ -103,9 +103,7 @@ class MappingLab:
 
     def look(self) -> FieldPreview:
         """The selected rule on the first rows, stage by stage."""
-        rule = self.template.rule(self.selected)
-        one = self.template.model_copy(update={"fields": (rule,)})
-        return preview(self.source, one, self.session, rows=SHOWN_ROWS).fields[0]
+        return preview(self.source, self.template, self.session, rows=SHOWN_ROWS, only=self.selected).fields[0]
 
     def samples(self) -> dict[str, tuple[str | None, str | None]]:
         """For each rule a value that comes and what it becomes, from the first rows that have one."""

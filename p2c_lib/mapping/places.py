@@ -18,7 +18,7 @@ from p2c_lib.odata.schema import Column, EntitySchema
 if TYPE_CHECKING:
     from p2c_lib.odata import Client
 
-__all__ = ["Places", "wide_type"]
+__all__ = ["CURRENCY", "Places", "wide_type"]
 
 WIDE, WIDEST = pa.decimal128(38, 16), pa.decimal256(76, 16)
 CURRENCY = "transactioncurrencyid.isocurrencycode"

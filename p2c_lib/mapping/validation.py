@@ -6,6 +6,7 @@ PARENT, REFERENCE and ZONE are checks it does not make.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from p2c_lib.mapping.filters import columns_in_filter
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.reading import packaged_tasks, template
 from p2c_lib.mapping.template import FieldRule, Side, Template
+from p2c_lib.mapping.zones import day_without_zone, is_user_local, moment_without_zone
 
 if TYPE_CHECKING:
     from p2c_lib.odata import Client
@@ -43,12 +45,13 @@ CODES = {
     "LENGTH": "text may be longer than the column",
     "PARENT": "a parent task does not run before this one",
     "REFERENCE": "a reference column is not known",
-    "ZONE": "a moment becomes a day and no time zone says which",
+    "ZONE": "a moment becomes a day, or a day a moment, and no time zone says which",
 }
 
 
-USER_LOCAL = "UserLocal"
-MAKE_DAYS = {"date_format", "shift_days"}
+IN_ZONE = "Begin apply with in_zone and the zone of those who enter it: {in_zone: Europe/Berlin}."
+FROM_ZONE = "End apply with from_zone and the zone of those who see it: {from_zone: Europe/Berlin}."
+DAY_IN_FILTER = re.compile(r"([A-Za-z_][\w/.]*)\s+(?:eq|ne|lt|le|gt|ge)\s+'?\d{4}-\d{2}-\d{2}(?![\dT])")
 
 
 @dataclass(frozen=True)
@@ -322,15 +325,34 @@ def _zones(sides: _Sides) -> Iterator[Finding]:
     """A user-local date of Sales is a moment in UTC; the day people see there depends on a zone."""
     for path, rule in sides.rules():
         target = sides.found(sides.template.destination_side, rule.to)
-        steps = {step.name for step in rule.apply}
-        if target is None or "in_zone" in steps or not (target.is_day or steps & MAKE_DAYS):
+        found = {name: sides.found(sides.template.source_side, name) for name in rule.columns}
+        came = {name: column for name, column in found.items() if column is not None}
+        if target is None:
             continue
-        for name in rule.columns:
-            came = sides.found(sides.template.source_side, name)
-            if came is not None and came.behavior == USER_LOCAL:
-                message = f"{name} is a moment in UTC (user local), {rule.to} is a day: it may be another."
-                hint = "Begin apply with in_zone and the zone of those who enter it: {in_zone: Europe/Berlin}."
-                yield Finding("ZONE", "warning", path, message, hint)
+        for name, column in came.items():
+            if step := day_without_zone([column], rule.apply, target):
+                made = f"{rule.to} is a day" if step == "to" else f"{step} takes its day"
+                message = f"{name} is a moment in UTC (user local), {made}: it may be another."
+                yield Finding("ZONE", "warning", path, message, IN_ZONE)
+        if moment_without_zone(came.values(), rule.apply, target):
+            message = f"{rule.to} is a moment in UTC (user local), and a day goes into it: people may see another."
+            yield Finding("ZONE", "warning", path, message, FROM_ZONE)
+    yield from _zones_of_filters(sides)
+
+
+def _zones_of_filters(sides: _Sides) -> Iterator[Finding]:
+    """A bare day in a filter, and a comparison by days, are days in UTC."""
+    for place, side in (("source", sides.template.source_side), ("destination", sides.template.destination_side)):
+        for name in DAY_IN_FILTER.findall(side.filter or ""):
+            column = sides.found(side, name.replace("/", "."))
+            if column is not None and is_user_local(column):
+                message = f"{name} is a moment in UTC (user local), the filter holds it against a day: the day in UTC."
+                yield Finding("ZONE", "warning", f"{place}.filter", message, "Write the moment: 2026-01-30T23:00:00Z.")
+    for name, unit in sides.template.compare.granularity.items():
+        column = sides.found(sides.template.destination_side, name)
+        if unit == "day" and column is not None and is_user_local(column):
+            message = f"{name} is a moment in UTC (user local), days are compared: those in UTC."
+            yield Finding("ZONE", "warning", "compare.granularity", message, "Compare by the hour.")
 
 
 def _parents(sides: _Sides) -> Iterator[Finding]:

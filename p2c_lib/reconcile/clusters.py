@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "Fix", "causes_of", "clusters_of"]
 
 MONEY = "price|discount|credit|amount|cost"
+MONEY_TYPE = "DECIMAL(38, 16)"  # as many decimals as F&O has
 EXAMPLES = 5
 MOST_ENTRIES = 500
 # A transform is proposed where it turns every expected value of the cluster into the actual one.
@@ -146,14 +147,14 @@ def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix
 
 def causes_of(differences: pa.Table) -> pa.Table:
     """How often each cause stands behind each field, an example, and the sum of the gaps where the field is money."""
-    gap = "abs(coalesce(TRY_CAST(expected AS DECIMAL(38, 4)), 0) - coalesce(TRY_CAST(actual AS DECIMAL(38, 4)), 0))"
+    gap = f"abs(coalesce(TRY_CAST(expected AS {MONEY_TYPE}), 0) - coalesce(TRY_CAST(actual AS {MONEY_TYPE}), 0))"
     database = duckdb.connect(":memory:")
     try:
         database.register("d", differences)
         return database.sql(
             'SELECT cause, field, count(*) AS count, first(expected ORDER BY "@expected") AS expected, '
             'first(actual ORDER BY "@expected") AS actual, '
-            f"CASE WHEN regexp_matches(field, '{MONEY}', 'i') THEN sum({gap})::DECIMAL(38, 4) END AS money "
+            f"CASE WHEN regexp_matches(field, '{MONEY}', 'i') THEN sum({gap})::{MONEY_TYPE} END AS money "
             "FROM d GROUP BY cause, field ORDER BY count DESC, cause, field"
         ).to_arrow_table()
     finally:

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from p2c_lib.days import day_of
-from p2c_lib.display import texts
+from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
 
-__all__ = ["Zone", "date_format", "in_zone", "known_zone", "read_date", "shift_days", "today"]
+__all__ = ["Zone", "date_format", "from_zone", "in_zone", "known_zone", "read_date", "shift_days", "today"]
 
 
 def known_zone(name: str) -> str:
@@ -70,6 +70,18 @@ def in_zone(values: pa.Array, zone: Zone) -> Converted:
     return _each(texts(values), lambda text: _on_clock(text.strip(), clock), "is no moment")
 
 
+@transform(per_value=True)
+def from_zone(values: pa.Array, zone: Zone) -> Converted:
+    """A day, or a wall clock without a zone, of a time zone of the IANA list (``Europe/Berlin``) as the moment in UTC.
+
+    The reverse of ``in_zone``, for a day that goes into a user-local moment of Sales: there 31 January in Berlin is 30
+    January, 23:00 UTC, and people in Berlin see the 31st. A day begins at midnight. A moment that names its own zone
+    stays that moment.
+    """
+    clock = ZoneInfo(zone)
+    return _each(texts(values), lambda text: _off_clock(text.strip(), clock), NO_DATE)
+
+
 NO_DATE = "is no date"
 
 
@@ -81,6 +93,14 @@ def _on_clock(text: str, clock: ZoneInfo) -> str | None:
     try:
         read = datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(clock).isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _off_clock(text: str, clock: ZoneInfo) -> str | None:
+    try:
+        read = datetime.fromisoformat(text)
+        return text_of((read if read.tzinfo else read.replace(tzinfo=clock)).astimezone(UTC))
     except (ValueError, OverflowError):
         return None
 
