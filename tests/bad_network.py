@@ -101,6 +101,33 @@ def bad_network(url: str, share: float, *, seed: int = 1) -> Iterator[str]:
 
 
 @contextmanager
+def relay(url: str, before: Callable[[str], None]) -> Iterator[str]:
+    """The URL of a way to ``url``; ``before`` is called with the path of each request and may take its time."""
+    there = urlsplit(url)
+
+    class Relay(_Quiet):
+        def pass_on(self) -> None:
+            body = self.asked()
+            before(self.path)
+            upstream = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+            try:
+                upstream.request(self.command, self.path, body or None, dict(self.headers.items()))
+                answer = upstream.getresponse()
+                said = answer.read()
+            finally:
+                upstream.close()
+            skipped = {"content-length", "transfer-encoding", "connection", "date", "server"}
+            headers = {name: value for name, value in answer.getheaders() if name.lower() not in skipped}
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.say(answer.status, headers, said)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = pass_on  # noqa: N815 - the names http.server looks for
+
+    with _served(Relay) as own:
+        yield own
+
+
+@contextmanager
 def told_server(say: Callable[[str, str], tuple[int, dict[str, str], bytes]]) -> Iterator[str]:
     """The URL of a server that answers each request with ``say(method, path)``; it hands out tokens by itself."""
     with heard_server(lambda method, path, _headers: say(method, path)) as own:

@@ -40,6 +40,7 @@ class Played:
             kernels=kernels,
             held=lambda unit, task, why: self.held.append((task, why)),
             interrupt=lambda: self.order.append("interrupted"),
+            kill=lambda: self.order.append("killed"),
         )
 
 

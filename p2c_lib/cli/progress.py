@@ -61,6 +61,8 @@ class RunDisplay:
             for told in event.get("changed", ()):
                 self.line(f"{event['task']}, {event['step']}: {told}")
             self._step(event)
+        elif event["event"] == "wait":
+            self.line(str(event["text"]))
         elif event["event"] == "progress":
             self._progress.update(self._of(event), completed=event["done"], total=event["of"], step=event["step"])
 

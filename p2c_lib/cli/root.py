@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2c_lib import __version__
+from p2c_lib import __version__, ending, waiting
 from p2c_lib.cli.connect import connect
 from p2c_lib.cli.gate import gate, preflight, quarantine
 from p2c_lib.cli.history import history
@@ -20,11 +20,15 @@ from p2c_lib.cli.run import params, run
 from p2c_lib.cli.sandbox import sandbox
 from p2c_lib.cli.schedule import schedule
 from p2c_lib.cli.settle import settle
-from p2c_lib.cli.show import sandbox_when_named, say, tell
+from p2c_lib.cli.show import sandbox_when_named, say, tell, waits_said
 from p2c_lib.cli.template import template
 from p2c_lib.config import SANDBOX, know_secrets, workspace
 from p2c_lib.errors import P2CError
+from p2c_lib.events import listening
 from p2c_lib.secrecy import mask_streams
+
+if TYPE_CHECKING:
+    import subprocess
 
 __all__ = ["app", "main"]
 
@@ -44,17 +48,33 @@ app = typer.Typer(
 def main() -> None:
     """The console script."""
     mask_streams()
-    try:
-        know_secrets()
-        app()
-    except P2CError as error:
-        say(f"error: {error.message}")
-        if error.hint:
-            say(f"hint: {error.hint}")
-        sys.exit(2)
-    except KeyboardInterrupt:
+    with ending.on_signals(), listening(waits_said):
+        try:
+            know_secrets()
+            app()
+        except SystemExit as left:
+            _end_if_asked(left.code)
+            raise
+        except P2CError as error:
+            _end_if_asked(2)
+            say(f"error: {error.message}")
+            if error.hint:
+                say(f"hint: {error.hint}")
+            sys.exit(2)
+        except BaseException:
+            _end_if_asked(2)
+            raise
+
+
+def _end_if_asked(code: object) -> None:
+    """Where a signal ended what was done, whatever it raised on its way: say so, and leave with the signal's code.
+
+    A server that was asked to stop and did has done what it was to do: it leaves with 0.
+    """
+    if ending.asked() and code not in {0, None}:
+        waiting.end_every_wait()
         say("interrupted")
-        sys.exit(130)
+        sys.exit(ending.exit_code())
 
 
 @app.callback(invoke_without_command=True)
@@ -75,7 +95,24 @@ def lab(context: typer.Context) -> None:
     with sandbox_when_named(here, SANDBOX):
         say("The sandbox is up; JupyterLab opens. Stop both with Ctrl-C.")
         command = [sys.executable, "-m", "jupyterlab", *QUIET_LAB, "--notebook-dir", str(here.notebooks), *context.args]
-        raise typer.Exit(subprocess.call(command))  # noqa: S603 - our own interpreter, no shell
+        child = subprocess.Popen(command)  # noqa: S603 - our own interpreter, no shell
+        with ending.beside(child):
+            raise typer.Exit(_until_its_end(child))
+
+
+def _until_its_end(child: subprocess.Popen[bytes]) -> int:
+    """The exit code of a child; an interrupt ends it too, by force where it takes its time."""
+    import subprocess
+
+    try:
+        return child.wait()
+    except BaseException:
+        child.terminate()
+        try:
+            child.wait(ending.GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        raise
 
 
 WORDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {

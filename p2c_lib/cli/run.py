@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say, tell
+from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say, tell, waits_said
 from p2c_lib.config import workspace
 from p2c_lib.errors import ConfigError
+from p2c_lib.events import listening
 from p2c_lib.runs.described import Parameter, described, parse_parameters
 from p2c_lib.runs.parameters import RunParameters, parameters_of
 
@@ -43,7 +44,7 @@ def run(
 ) -> None:
     """Execute the tasks' notebooks, each when what it needs is done, and write a report.
 
-    Exit code 0: in agreement. 1: differences, or a closed gate. 2: an error. 130: interrupted.
+    Exit code 0: in agreement. 1: differences, or a closed gate. 2: an error. 130: interrupted. 143: ended by SIGTERM.
     """
     from p2c_lib.runs.asked import asked, asked_before
 
@@ -66,13 +67,14 @@ def run(
     from p2c_lib.runs.running import carry_out
 
     display = RunDisplay() if sys.stderr.isatty() and not as_json else None
-    with sandbox_when_named(here, wanted.connection_set), display or nullcontext():
+    hear = display.event if display else waits_said
+    with sandbox_when_named(here, wanted.connection_set), display or nullcontext(), listening(hear):
         result = carry_out(
             here,
             wanted,
             again=bool(resume),
             tell=display.line if display else say,
-            watch=display.event if display else None,
+            watch=hear,
         )
     _show(result, as_json=as_json)
     raise typer.Exit(result.exit_code)

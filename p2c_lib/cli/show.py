@@ -15,7 +15,17 @@ from p2c_lib.secrecy import escaped_json, harmless, masked, one_line
 if TYPE_CHECKING:
     from p2c_lib.session import Session
 
-__all__ = ["JsonOption", "SetOption", "facts", "json_line", "sandbox_when_named", "say", "session_of", "tell"]
+__all__ = [
+    "JsonOption",
+    "SetOption",
+    "facts",
+    "json_line",
+    "sandbox_when_named",
+    "say",
+    "session_of",
+    "tell",
+    "waits_said",
+]
 
 SetOption = Annotated[str, typer.Option("--set", help="Connection set of p2c.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -29,6 +39,12 @@ def say(line: str) -> None:
 def tell(text: object, *, end: str = "\n") -> None:
     """Data: a text on stdout."""
     typer.echo(harmless(masked(f"{text}{end}")), nl=False)
+
+
+def waits_said(event: Mapping[str, Any]) -> None:
+    """Talk: a wait, as one is told."""
+    if event["event"] == "wait":
+        say(str(event["text"]))
 
 
 def json_line(value: Any) -> None:

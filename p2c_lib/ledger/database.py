@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from p2c_lib.errors import ConfigError
+from p2c_lib.events import tell
 from p2c_lib.ledger.migrate import brought_up
 from p2c_lib.secrecy import keep_secrets_of_url, rows_without_secrets
+from p2c_lib.waiting import WALL, unwanted
 
 __all__ = ["Database", "engine_of"]
 
 FILE = "ledger.db"
 WRITES = "p2c_writes"
+# SQLite waits where no signal reaches: a little at a time, again and again until the ledger is free.
+BUSY_MILLISECONDS = 1_000
+BUSY_SECONDS = 20.0
 # One number for all ledgers: PostgreSQL then lets one transaction at a time add to a chain.
+PATIENT = text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS:.0f}s'")
 ONE_WRITER = text("SELECT pg_advisory_xact_lock(20250)")
 
 
@@ -46,6 +51,7 @@ class Database:
         try:
             with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
                 if connection.dialect.name == "postgresql":
+                    connection.execute(PATIENT)
                     connection.execute(ONE_WRITER)
                 yield connection
         except SQLAlchemyError as error:
@@ -111,7 +117,7 @@ def _without_secrets(
 def _durable_and_shared(connection: Any, _record: Any) -> None:
     """Write-ahead log, synced at every commit: readers never wait, and what was said to be written is."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout=20000", "synchronous=FULL"):
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
     # Only the first to open a file has to turn it; two that try at once do not wait for each other.
     for _ in range(100):
@@ -121,10 +127,24 @@ def _durable_and_shared(connection: Any, _record: Any) -> None:
         except sqlite3.OperationalError as error:
             if "locked" not in str(error):
                 raise
-            time.sleep(0.05)
+            WALL.rest(0.05)
 
 
 def _begin(connection: Connection) -> None:
     """A transaction that writes takes its turn at the beginning, so that what it read still holds when it writes."""
     writes = connection.get_execution_options().get(WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
+        return
+    until, told = WALL.now() + BUSY_SECONDS, False
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or WALL.now() >= until or unwanted():
+                raise
+        if not told:
+            left, told = until - WALL.now(), True
+            said = f"Another program writes to the ledger; it is waited for, {left:,.0f} s at most"
+            tell(event="wait", system="ledger", seconds=round(left, 1), attempt=0, of=0, target="", why=said, text=said)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from time import perf_counter, sleep
+from concurrent.futures import Future
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -40,6 +40,7 @@ from p2c_lib.load.versions import look_again
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import WriteResult
+from p2c_lib.waiting import WALL, Threads, halting
 
 if TYPE_CHECKING:
     from p2c_lib.plan import Plan
@@ -91,7 +92,7 @@ def apply(
     try:
         refuse(plan, session, own)
         own.record_plan(plan.id, folder=plan.folder, run_id=run_id, **_scope(plan))
-        with interruptible() as interruption, leased(own, plan.id) as lease:
+        with interruptible() as interruption, halting(interruption.cut_off), leased(own, plan.id) as lease:
             applying = _Applying(plan, session, own, lease, interruption, progress)
             lines = list(applying.lines())
             followed = applying.follow(lines)
@@ -188,7 +189,7 @@ class _Applying:
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:
         waiting: deque[tuple[pa.Table, Future[list[WriteResult]]]] = deque()
-        pool = ThreadPoolExecutor(IN_FLIGHT, "apply")
+        pool = Threads(IN_FLIGHT, "apply")
         try:
             for start in range(0, rows.num_rows, CHUNK):
                 if self._interruption.stop():
@@ -202,7 +203,7 @@ class _Applying:
             while waiting:
                 yield from self._answers(*waiting.popleft())
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.leave()
 
     def _note_sending(self, part: pa.Table) -> None:
         ops = zip(*(part.column(name).to_pylist() for name in ("position", "op", "key")), strict=True)
@@ -217,7 +218,7 @@ class _Applying:
         for attempt in range(ROUNDS):
             if not doubtful or self._interruption.stop():
                 break
-            sleep(REST * 2**attempt)
+            WALL.rest(REST * 2**attempt, self._interruption.stop)
             try:
                 standing = self._destination.standing(_picked(part, doubtful))
             except ServiceError:

@@ -1,4 +1,7 @@
-"""Ctrl-C and a kernel's stop during an apply: requests in flight end and are journalled, then the signal acts."""
+"""Ctrl-C and a kernel's stop during an apply: requests in flight end and are journalled, then the signal acts.
+
+Those that do not end within seconds are cut off and journalled as in doubt.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interruption", "interruptible"]
+from p2c_lib.ending import GRACE, SIGNALS
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["Interruption", "interruptible"]
 
 
 class Interruption:
@@ -18,15 +21,23 @@ class Interruption:
 
     def __init__(self) -> None:
         self.asked: int | None = None
+        self._cut = threading.Event()
 
     def stop(self) -> bool:
         """Whether to begin nothing further."""
         return self.asked is not None
 
+    def cut_off(self) -> bool:
+        """Whether to wait no longer for what is in flight."""
+        return self._cut.is_set()
+
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         if self.asked is not None:
             raise KeyboardInterrupt
         self.asked = number
+        timer = threading.Timer(GRACE, self._cut.set)
+        timer.daemon = True
+        timer.start()
 
 
 @contextmanager

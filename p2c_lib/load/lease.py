@@ -20,6 +20,7 @@ __all__ = ["Lease", "leased"]
 
 SECONDS = 120.0
 RENEWED_AFTER = 20.0
+ENDED_WITHIN = 5.0
 
 
 class Lease:
@@ -71,7 +72,7 @@ def leased(ledger: Ledger, plan_id: str) -> Iterator[Lease]:
         yield lease
     finally:
         lease.give_back()
-        renewing.join()
+        renewing.join(ENDED_WITHIN)
 
 
 def _has_died(holder: str) -> bool:

@@ -19,10 +19,12 @@ from p2c_lib.errors import NoticeError, P2CError
 from p2c_lib.notices.channels import Channel, channels
 from p2c_lib.notices.notice import Notice
 from p2c_lib.secrecy import keep_secret, masked, masked_value
+from p2c_lib.waiting import apart
 
 __all__ = ["announce", "send"]
 
 SECONDS = 15
+WHOLE_SECONDS = 75.0  # for all of a notice: a server that trickles does not hold up the night
 CARD = "application/vnd.microsoft.card.adaptive"
 
 
@@ -52,7 +54,7 @@ def send(notice: Notice, channel: Channel) -> None:
     notice = replace(notice, **masked_value(vars(notice)))
     way: Callable[[Notice, Any], None] = {"email": _mail, "webhook": _post, "command": _run}[channel.kind]
     try:
-        way(notice, channel.settings)
+        apart(lambda: way(notice, channel.settings), WHOLE_SECONDS)
     except (OSError, smtplib.SMTPException, ValueError, subprocess.SubprocessError, P2CError) as error:
         said = " ".join(masked(str(error)).split())[:300]
         raise NoticeError(

@@ -66,13 +66,22 @@ class Job:
     told: CellEnded = _nothing
     stopped: str | None = None
     kernel: Any = None
+    interrupted: bool = False
 
     def interrupt(self) -> None:
-        """Ctrl-C for the kernel: what is in flight ends, then its cell does."""
+        """Ctrl-C for the kernel: what is in flight ends, then its cell does; no further cell begins."""
+        self.interrupted = True
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the kernel, whatever it does."""
+        self._signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
         process = getattr(self.kernel, "process", None)
         if process is not None:
             with suppress(OSError):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
 
 
 @dataclass(frozen=True)
@@ -206,6 +215,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
         for place, cell in enumerate(self.nb.cells):
             if cell.cell_type != "code":
                 continue
+            if self.job.interrupted:
+                raise RuntimeError("it was interrupted")
             if self.job.stopped is not None:
                 self._skip(place, f"Skipped: {self.job.stopped}")
             elif INTERACTIVE in cell.metadata.get("tags", ()):

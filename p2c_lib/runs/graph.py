@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from p2c_lib.config import Workspace
+from p2c_lib.ending import GRACE
 from p2c_lib.mapping import template_in
 from p2c_lib.runs.parameters import NOTEBOOKS, OWN_TASK
+from p2c_lib.waiting import threads
 
 __all__ = ["Unit", "side_by_side", "units"]
 
+# A kernel that is interrupted gives what it has in flight some seconds, and closes its journal.
+ENDED_WITHIN = GRACE + 3.0
 # Of each task that did not end, why.
 Problems = dict[str, str]
 
@@ -57,16 +61,18 @@ def side_by_side(
     kernels: int,
     held: Callable[[Unit, str, str], None],
     interrupt: Callable[[], None],
+    kill: Callable[[], None],
 ) -> dict[str, Problems]:
     """Run every unit once what it needs has ended, so many side by side; of each company's tasks that did not end, why.
 
     ``execute`` is given a unit and the tasks of it that can run. A task whose need did not end is ``held``; the others
-    go on. On Ctrl-C ``interrupt`` is called once, running units end, and KeyboardInterrupt is raised.
+    go on. On Ctrl-C ``interrupt`` is called once, running units end, those that do not within seconds after ``kill``,
+    and KeyboardInterrupt is raised.
     """
     waiting = list(wanted)
     problems: dict[str, Problems] = {unit.company: {} for unit in wanted}
     running: dict[Future[Problems], Unit] = {}
-    with ThreadPoolExecutor(kernels, "kernel") as threads:
+    with threads(kernels, "kernel") as pool:
         try:
             while waiting or running:
                 open_tasks = {(unit.company, task) for unit in (*waiting, *running.values()) for task in unit.tasks}
@@ -74,13 +80,15 @@ def side_by_side(
                     waiting.remove(unit)
                     able = _able(unit, problems[unit.company], held)
                     if able or not unit.tasks:
-                        running[threads.submit(execute, unit, able)] = unit
+                        running[pool.submit(execute, unit, able)] = unit
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     problems[running.pop(future).company] |= future.result()
         except KeyboardInterrupt:
             interrupt()
-            wait(running)
+            if wait(running, timeout=ENDED_WITHIN).not_done:
+                kill()
+                wait(running, timeout=ENDED_WITHIN)
             raise
     return problems
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 from p2c_lib.config import SANDBOX, Workspace
 from p2c_lib.errors import P2CError
 from p2c_lib.run_folder import PREFLIGHT, keep
 from p2c_lib.runs.asked import Asked, folder_of
+from p2c_lib.waiting import Stop, halting
 
 __all__ = ["looking"]
 
@@ -31,10 +32,14 @@ def looking(workspace: Workspace, wanted: Asked, companies: Sequence[str]) -> It
         return
     for folder in new.values():
         keep(folder, {"why": "The systems had not told when the run ended.", "checks": []}, PREFLIGHT)
-    thread = Thread(target=_look, args=(workspace, wanted, new), name="preflight", daemon=True)
+    over = Event()
+    thread = Thread(target=_look, args=(workspace, wanted, new, over.is_set), name="preflight", daemon=True)
     thread.start()
-    yield
-    thread.join(PATIENCE)
+    try:
+        yield
+        thread.join(PATIENCE)
+    finally:
+        over.set()
 
 
 def _is_up(workspace: Workspace, name: str) -> bool:
@@ -42,15 +47,17 @@ def _is_up(workspace: Workspace, name: str) -> bool:
     return name != SANDBOX or not workspace.connection_set(name).sales.url.endswith(":0")
 
 
-def _look(workspace: Workspace, wanted: Asked, folders: dict[str, Path]) -> None:
+def _look(workspace: Workspace, wanted: Asked, folders: dict[str, Path], stop: Stop) -> None:
     from p2c_lib.gates.preflight import preflight
     from p2c_lib.mapping import template_in
     from p2c_lib.session import connect
 
     for company, folder in folders.items():
         try:
-            with connect(wanted.connection_set, company=company, workspace=workspace) as session:
+            with halting(stop), connect(wanted.connection_set, company=company, workspace=workspace) as session:
                 found = preflight(session, [template_in(task, workspace) for task in wanted.tasks]).to_dict()
         except P2CError as error:
             found = {"why": f"Nobody could look: {error.message}", "checks": []}
+        if stop():  # the run has ended without it
+            return
         keep(folder, found, PREFLIGHT)

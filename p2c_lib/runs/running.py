@@ -130,6 +130,7 @@ class _Run:
                     kernels=self.wanted.kernels,
                     held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
                     interrupt=self._interrupt,
+                    kill=self._kill,
                 )
         except KeyboardInterrupt:
             for company in companies:
@@ -200,6 +201,10 @@ class _Run:
     def _interrupt(self) -> None:
         for job in self._jobs:
             job.interrupt()
+
+    def _kill(self) -> None:
+        for job in self._jobs:
+            job.kill()
 
     def _where(self, unit: Unit) -> str:
         return f"{unit.name} of {unit.company}" if len(self.wanted.companies) > 1 else unit.name

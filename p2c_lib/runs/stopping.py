@@ -6,7 +6,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+
+from p2c_lib.ending import interrupted
 
 __all__ = ["stoppable"]
 
@@ -17,9 +18,6 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupted)
     try:

@@ -11,21 +11,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from p2c_lib.errors import RunError
+from p2c_lib.waiting import LOOK, WALL, unwanted
 
 __all__ = ["alone"]
+
+WAITED = 20.0  # seconds; what holds such a lock is done in a moment
 
 
 @contextmanager
 def alone(file: Path, doing: str, *, wait: bool = False) -> Iterator[int]:
     """Hold a lock file while doing something; gives its file number, which a child may hold on to.
 
-    Raises RunError saying what another process does and since when, at once or after having waited for it.
+    Raises RunError saying what another process does and since when, at once or after having waited some seconds for it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     says = file.with_name(f"{file.name}.held")
     with file.open("a+b") as handle:
         try:
-            _lock(handle.fileno(), wait=wait)
+            _lock(handle.fileno(), WAITED if wait else 0.0)
         except OSError:
             raise RunError(f"{_other(says)} in {file.parent}.", hint="Wait until it has ended, or stop it.") from None
         held = {"doing": doing, "pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
@@ -36,15 +39,27 @@ def alone(file: Path, doing: str, *, wait: bool = False) -> Iterator[int]:
             says.unlink(missing_ok=True)
 
 
-def _lock(number: int, *, wait: bool) -> None:
+def _lock(number: int, seconds: float) -> None:
+    """Take the lock, at once or within some seconds. Raises OSError."""
+    until = WALL.now() + seconds
+    while True:
+        try:
+            return _lock_now(number)
+        except OSError:
+            if WALL.now() >= until or unwanted():
+                raise
+        WALL.rest(LOOK / 4)
+
+
+def _lock_now(number: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        msvcrt.locking(number, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
     else:
         import fcntl
 
-        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _other(says: Path) -> str:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from p2c_lib.config import Workspace
+from p2c_lib.ending import beside
 from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.notices import Notice, announce
@@ -24,7 +25,7 @@ __all__ = ["run_now", "serve"]
 
 RUN_LOCK, SCHEDULER_LOCK = "scheduled-run.lock", "scheduler.lock"
 LOOK_SECONDS = 5
-ENDS = {0: "clean", 1: "differences", 2: "error", 130: "interrupted"}
+ENDS = {0: "clean", 1: "differences", 2: "error", 130: "interrupted", 143: "interrupted"}
 
 Tell = Callable[[str], None]
 
@@ -45,7 +46,7 @@ def run_now(place: Workspace, name: str, tell: Tell) -> int:
         ended = ENDS.get(code, f"killed ({code})")
         schedules.ran(name, started, f"{ended} {_words(datetime.now(UTC))}")
         tell(f"{name}: ended {ended}")
-        if code not in {0, 130} and not _recorded(place, started):
+        if code not in {0, 130, 143} and not _recorded(place, started):
             announce(_silent_end(schedule, code, place), place, tell)
     return code
 
@@ -57,12 +58,14 @@ def serve(place: Workspace, tell: Tell) -> None:
     Schedules that are added or removed meanwhile are noticed. Raises RunError while another scheduler serves here.
     """
     with alone(place.state / SCHEDULER_LOCK, "a scheduler"), stoppable():
-        serving = _Serving(place, tell)
+        serving = None
         try:
+            serving = _Serving(place, tell)
             serving.start()
         except KeyboardInterrupt:
             tell("stopping; a run under way ends first")
-            serving.stop()
+            if serving is not None:
+                serving.stop()
 
 
 class _Serving:
@@ -92,7 +95,8 @@ class _Serving:
 
     def stop(self) -> None:
         _interrupt_child()
-        self._jobs.shutdown(wait=True)
+        if self._jobs.running:
+            self._jobs.shutdown(wait=True)
 
     def _look(self) -> None:
         """Take up schedules that are new, drop those that are gone."""
@@ -151,12 +155,18 @@ def _carried_out(schedule: Schedule, place: Workspace, lock: int) -> int:
     child = subprocess.Popen(command, cwd=place.root, env=environment, stdin=subprocess.DEVNULL, **further)  # noqa: S603 - our own interpreter, no shell
     _children.append(child)
     try:
+        with beside(child):
+            return _awaited(child)
+    finally:
+        _children.remove(child)
+
+
+def _awaited(child: subprocess.Popen[bytes]) -> int:
+    try:
         return child.wait()
     except KeyboardInterrupt:
         _interrupt_child()
         return child.wait()
-    finally:
-        _children.remove(child)
 
 
 def _interrupt_child() -> None:
