@@ -87,5 +87,5 @@ def silence(_connection: socket.socket, over: threading.Event) -> None:
     over.wait()
 
 
-SLOW_BODY = trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
+SLOW_BODY = trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
 SLOW_HEAD = trickle(b"HTTP/1.1 200 OK\r\nX-Long: ")
