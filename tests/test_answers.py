@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from p2c_lib.config import Connection, Secret
@@ -28,15 +29,17 @@ from p2c_lib.errors import (
     Unreachable,
     Untrusted,
 )
-from p2c_lib.odata import Client, Patience
+from p2c_lib.odata import Client, Column, EntitySchema, Patience, Query
 from p2c_lib.odata.auth import token_source
 from p2c_lib.odata.characters import MOST_NESTED, plain_json
+from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.links import own_link
 from p2c_lib.sandbox.certificate import certificate
 from tests.bad_network import heard_server, told_server
 from tests.test_odata_hostile import COUNTED, JSON, ROW, SHORT, Said, page, read_from
 
 MB = 1024 * 1024
+MOMENT = Column("made", "Edm.DateTimeOffset", pa.timestamp("us", "UTC"))
 PAGES = """
 import sys
 import pyarrow as pa
@@ -116,6 +119,16 @@ def test_what_stands_beside_the_rows_is_held_to_its_kind(envelope: dict[str, obj
         return
     with pytest.raises(ServiceError, match=words):
         read_from(lambda _: (200, JSON, body))
+
+
+@pytest.mark.parametrize("moment", ["\\udce5", "2026-01-31\\ud800", "x"])
+def test_a_moment_of_half_characters_is_told_with_its_row(moment: str) -> None:
+    body = f'{{"value":[{{"@odata.etag":"1","thingid":"a","made":"{moment}"}}]}}'
+    made = {"thingid": Column("thingid", "Edm.Guid", pa.string()), "made": MOMENT}
+    schema = EntitySchema("sales", "things", "thing", ("thingid",), made)
+    decoder = Decoder(Query("things", ("made",)), schema, empty_is_null=False)
+    with pytest.raises(ServiceError, match=r"things.made: the value .* is no timestamp.*row 1 of the page, thingid a"):
+        decoder.page(body.encode())
 
 
 @pytest.mark.parametrize("etag", ['W/"1"\r\nAuthorization: x', 'W/"é"', "\x00"])

@@ -7,6 +7,7 @@ field, a direction (1 to the destination, 2 back, 3 both) and ``valueTransforms`
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.template import FieldRule, Template, checked
+from p2c_lib.odata.characters import plain_json
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
@@ -132,13 +134,19 @@ def rule_parts(transforms: Any, notes: list[str], where: str) -> dict[str, Any]:
         elif kind == "valuemap" and isinstance(each.get("valueMap"), Mapping):
             pairs = {(key or None): value for key, value in each["valueMap"].items()}
             steps.append({"value_map": pairs})
-        elif kind == "truncate" and (length := str(next((each[n] for n in LENGTH_NAMES if n in each), ""))).isdigit():
+        elif kind == "truncate" and (length := _digits(each)):
             steps.append({"truncate": int(length)})
         elif kind.startswith("country"):
             steps.append({"country_code": "iso3" if "3" in json.dumps(each) else "iso2"})
         else:
             notes.append(f"{where}: transform {json.dumps(each)[:80]} is not known and was left out")
     return parts | ({"apply": steps} if steps else {})
+
+
+def _digits(each: Mapping[str, Any]) -> str:
+    """The length that a transform truncates to, as digits; empty where it names none."""
+    told = str(next((each[name] for name in LENGTH_NAMES if name in each), ""))
+    return told if re.fullmatch(r"[0-9]{1,9}", told) else ""
 
 
 def _transform(step: Step) -> dict[str, Any]:
@@ -178,13 +186,13 @@ class _Speller:
 def _leg(text: str, number: int, entities: tuple[str, str] | None) -> dict[str, Any]:
     hint = "Give a dual-write map with legs, or a list of field mappings."
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = plain_json(text)
+    except ValueError as error:
         raise TemplateError(f"The map is no JSON: {error}.", hint=hint) from None
     if isinstance(data, list):
         data = {"legs": [{"fieldMappings": data}]}
     legs = data.get("legs", [data]) if isinstance(data, dict) else []
-    if not 0 <= number < len(legs) or not _is_leg(legs[number]):
+    if not isinstance(legs, list) or not 0 <= number < len(legs) or not _is_leg(legs[number]):
         raise TemplateError(f"The map has no leg {number} with fieldMappings.", hint=hint)
     named = dict(zip(("sourceSchema", "destinationSchema"), entities or (), strict=False))
     chosen = {"name": data.get("name"), **legs[number], **named}

@@ -116,7 +116,9 @@ class Exact:
         try:
             return _moments(texts, kind)
         except pa.ArrowInvalid:
-            place, value = next((n, v) for n, v in enumerate(values) if v is not None and not _is_moment(v, kind))
+            place, value = next(
+                (n, v) for n, v in enumerate(values) if v is not None and not _is_moment(texts[n], kind)
+            )
             raise self._out_of_type(place, value, str(kind), way) from None
 
     def _out_of_type(self, place: int, value: Any, kind: str, way: tuple[str, ...]) -> ServiceError:
@@ -237,9 +239,9 @@ def _is_beyond(text: str) -> bool:
     return False
 
 
-def _is_moment(value: Any, kind: pa.TimestampType) -> bool:
+def _is_moment(text: pa.StringScalar, kind: pa.TimestampType) -> bool:
     try:
-        _moments(pa.array([value], pa.string()), kind)
+        _moments(pa.array([text], pa.string()), kind)
     except pa.ArrowInvalid:
         return False
     return True
