@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from p2c_lib.errors import Drifted
+from p2c_lib.errors import Drifted, Unreachable
 from p2c_lib.odata import Client, Write
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
@@ -206,3 +207,23 @@ def test_money_goes_by_the_currency_that_the_same_write_sets(sales: Sales, store
     body = {"creditlimit": Decimal("7.65432"), "transactioncurrencyid@odata.bind": f"/transactioncurrencies({DINAR})"}
     assert lost(sales.client, KINDS[0], key, body, arrives=True) is type(None)
     assert held(sales.client, KINDS[0], key, "creditlimit") == Decimal("7.654")
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("by", ["write", "write_table"])
+def test_a_new_row_whose_key_the_service_makes_is_sent_once_whatever_becomes_of_it(
+    finops: httpx.Client, store: Store, by: str, rows: int, arrives: bool
+) -> None:
+    """It cannot be looked for: sent again it might be there twice, so nobody says that it was written."""
+    body = KINDS[-1].row
+    finops.post("LegalEntities", json={"LegalEntityId": "usmf", "Name": "usmf"})
+    finops.post("CustomerGroups", json={"dataAreaId": "usmf", "CustomerGroupId": "10"})
+    finops.post("Currencies", json={"CurrencyCode": "USD"})
+    with losing(finops, "finops", lambda: None, arrives=arrives) as client:
+        if by == "write":
+            results = client.write([Write("create", "CustomersV2", None, body)] * rows)
+        else:
+            results = client.write_table("create", "CustomersV2", pa.Table.from_pylist([dict(body)] * rows))
+    assert [type(result.error) for result in results] == [Unreachable] * rows
+    assert store.count(entities("finops")["CustomersV2"]) == (rows if arrives else 0)

@@ -290,6 +290,27 @@ def test_pages_overlap_where_the_service_does_not_compare_keys(store: Store, por
     judged(store, portal, GROUPS, 90, query, text_ranges="reject", next_link=form)
 
 
+def test_a_page_that_begins_behind_what_was_read_is_asked_for_earlier(store: Store, portal: BlockingPortal) -> None:
+    """More rows in front are deleted than pages overlap, and the counts would have hidden what is missing then."""
+    entity = entities("finops")["Currencies"]
+    with store.write():
+        records = [store.insert(entity, {"CurrencyCode": f"C{n:02}", "Name": "x"}) for n in range(30)]
+    gone = records[:6]
+
+    def between(request: httpx.Request) -> None:
+        if gone and "/Currencies?" in str(request.url) and "skip=" in str(request.url):
+            with store.write():
+                while gone:
+                    store.delete(entity, gone.pop())
+
+    app = finops_app(store, Tokens(TOKEN), Switches(page_size=7, text_ranges="reject"))
+    with wired(app, portal, "finops", between) as (client, _):
+        codes = [row["CurrencyCode"] for row in read(client, Query("Currencies", ("CurrencyCode",)))]
+    assert gone == []
+    assert sorted({f"C{n:02}" for n in range(6, 30)} - set(codes)) == []
+    assert len(codes) == len(set(codes))
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_pages_too_small_to_overlap_are_asked_for_larger(store: Store, portal: BlockingPortal, size: int) -> None:
     for seed in range(4):
