@@ -127,17 +127,21 @@ class Between:
     finops_url: str = ""
     elsewhere_url: str = ""
     trouble: Trouble | None = None
+    page_size: int | None = None
     tokens: list[str] = field(default_factory=list)
     heard: list[Exchange] = field(default_factory=list)
     strays: list[Exchange] = field(default_factory=list)  # what came to the host that is neither system
 
-    def workspace(self, root: Path, patience: str = "") -> Path:
-        """A workspace whose set ``between`` leads here; its secret is in ``P2C_BETWEEN``."""
+    def workspace(self, root: Path, patience: str = "", further: str = "") -> Path:
+        """A workspace whose set ``between`` leads here; its secret is in ``P2C_BETWEEN``.
+
+        ``further`` is a line for both connections.
+        """
         text = ""
         for app, url in (("sales", self.sales_url), ("finops", self.finops_url)):
             text += f'[connections.{app}]\napp = "{app}"\nurl = "{url}"\nclient_id = "between"\n'
             text += f'secret = "env:P2C_BETWEEN"\ntoken_url = "{url}/t/oauth2/v2.0/token"\n'
-            text += f"patience = {{{patience}}}\n" if patience else ""
+            text += (f"patience = {{{patience}}}\n" if patience else "") + f"{further}\n"
         text += '[sets.between]\nsales = "sales"\nfinops = "finops"\ncompany = "USMF"\n'
         root.mkdir(parents=True, exist_ok=True)
         (root / "p2c.toml").write_text(text, "utf-8")
@@ -172,6 +176,9 @@ class Between:
     def _passed(self, exchange: Exchange) -> Answer:
         there = urlsplit(self.running.sales_url if exchange.app == "sales" else self.running.finops_url)
         headers = {**exchange.headers, "authorization": f"Bearer {self.running.token}", "accept-encoding": "identity"}
+        if self.page_size and exchange.is_rows:
+            wanted = [headers.get("prefer", ""), f"odata.maxpagesize={self.page_size}"]
+            headers["prefer"] = ",".join(filter(None, wanted))
         connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
         try:
             connection.request(exchange.method, exchange.path, exchange.body or None, headers)

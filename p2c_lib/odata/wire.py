@@ -6,10 +6,12 @@ cannot be called off. Here every read and write looks a few times a second at th
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Literal
 
 import httpcore
@@ -21,6 +23,7 @@ from p2c_lib.waiting import LOOK, WALL, Clock, unwanted
 __all__ = ["TOLD_AFTER", "Unwanted", "Watch", "watched", "watched_client"]
 
 CHUNK = 65_536
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # where else httpx looks for what to trust
 BLIND_SECONDS = 60.0
 TOLD_AFTER = 15.0  # seconds without an answer are news, and twice as many are news again
 
@@ -114,12 +117,19 @@ def watched(watch: Watch) -> Iterator[None]:
 
 def watched_client(**options: Any) -> httpx.Client:
     """An httpx client, with proxies and all, whose exchanges stand under the watch of where they are made."""
+    options.setdefault("verify", _trusted(options.get("trust_env", True), *map(os.environ.get, CERTIFICATES)))
     client = httpx.Client(**options)
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
             # httpx hands no network backend on to its pools; tests/test_odata_slow.py says whether this still holds.
             transport._pool._network_backend = _Backend()
     return client
+
+
+@lru_cache(maxsize=8)
+def _trusted(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - as httpx names it
+    """The certificates that are trusted, read once: a hundred and fifty of them take longer than a request."""
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 class _Backend(httpcore.SyncBackend):
