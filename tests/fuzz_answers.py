@@ -394,7 +394,7 @@ MAP = json.dumps(
                     {
                         "sourceField": "name",
                         "destinationField": "Name",
-                        "syncDirection": "Bidirectional",
+                        "syncDirection": 3,
                         "valueTransforms": [
                             {"transformType": "ValueMap", "valueMap": {"a": "b"}},
                             {"transformType": "Default", "defaultValue": "x"},

@@ -131,7 +131,7 @@ def rule_parts(transforms: Any, notes: list[str], where: str) -> dict[str, Any]:
         kind = str(each.get("transformType", "")).lower() if isinstance(each, Mapping) else ""
         if kind == "default":
             parts["default"] = each.get("defaultValue")
-        elif kind == "valuemap" and isinstance(each.get("valueMap"), Mapping):
+        elif kind == "valuemap" and _is_value_map(each.get("valueMap")):
             pairs = {(key or None): value for key, value in each["valueMap"].items()}
             steps.append({"value_map": pairs})
         elif kind == "truncate" and (length := _digits(each)):
@@ -141,6 +141,11 @@ def rule_parts(transforms: Any, notes: list[str], where: str) -> dict[str, Any]:
         else:
             notes.append(f"{where}: transform {json.dumps(each)[:80]} is not known and was left out")
     return parts | ({"apply": steps} if steps else {})
+
+
+def _is_value_map(told: object) -> bool:
+    """Whether values stand for values there, and nothing that holds further ones."""
+    return isinstance(told, Mapping) and not any(isinstance(value, (Mapping, list)) for value in told.values())
 
 
 def _digits(each: Mapping[str, Any]) -> str:
@@ -216,7 +221,7 @@ def _rule(
     if each.get("isSystemGenerated"):
         notes.append(f"{where}: made by the system, left out")
         return None
-    if way not in ({FORTH, BOTH} if direction == "forth" else {BACK, BOTH}):
+    if way not in ((FORTH, BOTH) if direction == "forth" else (BACK, BOTH)):
         notes.append(f"{where}: of the other direction, left out")
         return None
     parts = rule_parts(each.get("valueTransforms"), notes, where)

@@ -64,6 +64,7 @@ NOISE = ("validatefield failed on field", "validatewrite failed on data source",
 DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
 LONGEST_ID = 200
+LARGEST_ERROR = 512 * 1024  # bytes of an error's body that are looked at
 MOST_SAID = 4_000  # characters of a message: more tells nobody more
 SIGN_IN = ("login.", "sts.", "adfs.", "signin.", "sso.")  # how the hosts begin where people are sent to sign in
 NOT_THE_SERVICE = (
@@ -125,7 +126,7 @@ def failure(
     that key, or a row that moved. A row is not there only where the service says so in the words it has for that:
     whatever else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
     """
-    body = masked_bytes(body)  # before anything is cut: half a secret is found less surely
+    body = masked_bytes(body[:LARGEST_ERROR])  # before anything is cut: half a secret is found less surely
     if (stranger := not_the_service(status, headers, body, target)) is not None:
         return stranger
     code, message, inner = _parts(body)
