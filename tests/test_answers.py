@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import requests
 
 from p2c_lib.config import Connection, Secret
 from p2c_lib.errors import (
@@ -34,6 +35,7 @@ from p2c_lib.odata.auth import token_source
 from p2c_lib.odata.characters import MOST_NESTED, plain_json
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.links import own_link
+from p2c_lib.odata.unreached import unreached
 from p2c_lib.sandbox.certificate import certificate
 from tests.bad_network import heard_server, told_server
 from tests.test_odata_hostile import COUNTED, JSON, ROW, SHORT, Said, page, read_from
@@ -349,6 +351,19 @@ def test_a_certificate_that_is_not_trusted_is_named_at_once(tmp_path: Path) -> N
     assert f"the certificate of {url.removeprefix('https://')}, issued by CN=P2C sandbox" in error.message
     assert "SSL_CERT_FILE" in (error.hint or "")
     assert not error.can_retry
+
+
+def test_the_library_that_signs_in_at_entra_is_understood_too(tmp_path: Path) -> None:
+    def error_at(url: str) -> ServiceError:
+        with pytest.raises(requests.RequestException) as raised:
+            requests.get(url, timeout=5)
+        return unreached(raised.value, url)
+
+    with tls_server(tmp_path) as url:
+        error = error_at(url)
+    assert type(error) is Untrusted
+    assert "issued by CN=P2C sandbox" in error.message
+    assert "no address is known for the name" in error_at("https://nobody.invalid").message
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -277,7 +277,7 @@ def _entra_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        raise Unreachable(f"No answer from {where}.", target=where, hint="Check the network.") from error
+        raise unreached(error, where) from error
     except TimeoutError as error:
         raise Unreachable(f"No answer from {where} ({error}).", target=where, hint="Check the network.") from error
     except OSError as error:

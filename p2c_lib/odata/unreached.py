@@ -26,6 +26,7 @@ OTHER_TLS = (
     "HANDSHAKE_FAILURE",
     "NO_SHARED_CIPHER",
 )
+TLS_MAY_FAIL = (httpx.ConnectError, httpx.ReadError, httpx.ProxyError)
 UP = "Is the service up, and url in p2c.toml right?"
 SANDBOX_UP = f"{UP} For the sandbox: p2c sandbox status, then p2c sandbox serve."
 WAY = "Is url in p2c.toml right, and does this machine need a VPN or a proxy (HTTPS_PROXY) to get there?"
@@ -67,7 +68,7 @@ def why(error: Exception, url: str) -> Why:
     host = urlsplit(url).netloc.rpartition("@")[2]
     if (trouble := _tls_trouble(error)) is not None:
         return _about_tls(trouble, url, host)
-    if isinstance(error, httpx.ProxyError):
+    if _is_of_a_proxy(error):
         return _about_proxy(error)
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
         remedy = f"Write the name right, or look whether this machine can look names up. {WAY}"
@@ -112,9 +113,14 @@ def _about_tls(trouble: ssl.SSLError, url: str, host: str) -> Why:
     return Why("tls", f"TLS with {host} failed ({trouble.reason or _one_line(trouble)})", WAY)
 
 
-def _about_proxy(error: httpx.ProxyError) -> Why:
-    said = _one_line(error)
-    if said.startswith("407"):
+def _is_of_a_proxy(error: Exception) -> bool:
+    """Whether a proxy is at fault, as httpx says it or the library that speaks to Microsoft Entra."""
+    return type(error).__name__ == "ProxyError"
+
+
+def _about_proxy(error: Exception) -> Why:
+    said = _one_line(error) if isinstance(error, httpx.ProxyError) else _said(error)
+    if re.search(r"\b407\b", said):
         remedy = "Name and password of the proxy go into HTTPS_PROXY, before its host and an @, percent-encoded."
         return Why("proxy", f"the proxy asks who it is ({said})", remedy, final=True)
     remedy = "Look at HTTPS_PROXY, and whether the proxy lets this machine through to the service."
@@ -134,7 +140,7 @@ def _is_no_http(error: Exception) -> bool:
 
 def _tls_trouble(error: BaseException) -> ssl.SSLError | None:
     """The TLS error behind an error while connecting; one in the middle of an answer is any broken connection."""
-    if not isinstance(error, (httpx.ConnectError, httpx.ReadError, httpx.ProxyError)):
+    if isinstance(error, httpx.HTTPError) and not isinstance(error, TLS_MAY_FAIL):
         return None
     found = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
     if found is None or isinstance(found, ssl.SSLEOFError):
