@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 
-.PHONY: help venv run test lab lint lock docs bench clean chaos notebooks play
+.PHONY: help venv run test lab lint lock docs bench clean chaos troubles notebooks play
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -31,6 +31,10 @@ lint: venv
 
 chaos: venv ## kill an apply of 5,000 operations at 50 random points under faults; nothing may be lost or doubled
 	@$(BIN)/python -m tests.chaos --points 50
+
+troubles: venv ## a hundred kinds of trouble on the way to both systems, alone and under whole runs
+	P2C_TROUBLES=all $(BIN)/python -m pytest -q tests/test_troubles.py
+	$(BIN)/python benchmarks/faults.py --troubles
 
 notebooks: venv ## bring notebooks and their texts in step; RENEW=1 runs them for the figures they are held against
 	@$(BIN)/python -m tests.notebook_pairs $(if $(RENEW),--renew)

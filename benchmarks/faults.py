@@ -1,18 +1,22 @@
 """A large read and a large write while a fifth of all exchanges goes wrong: every row arrives, once, and in what time.
 
     python benchmarks/faults.py [--rows 200000] [--writes 50000] [--repeat 3] [--json]
+    python benchmarks/faults.py --troubles [--every 1] [--json]
 
 The sandbox throttles, is unavailable, drops connections and cuts answers short, 5 % of requests each; a reset happens
 for half of them after the work is done. ``*_vs_ideal`` is the time taken over the ideal of the same run: the time
 without faults / 0.8, plus the time in which the service had asked to wait (overlapping waits count once). That is kind
 where many requests are under way, so ``*_vs_calm``, over the time without faults / 0.8 alone, stands beside it.
 ``*_wrong_rows`` counts rows that are lost, doubled or different.
+
+With ``--troubles`` whole runs instead, each under one kind of trouble on its way (``troubled_runs.py``).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +30,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.compute as pc
 from client_race import show
+from troubled_runs import whole_runs
 
 from p2c_lib.config import Connection, Secret
 from p2c_lib.odata import Client, Query
@@ -202,8 +207,14 @@ def main() -> None:
     words.add_argument("--rows", type=int, default=200_000)
     words.add_argument("--writes", type=int, default=50_000)
     words.add_argument("--repeat", type=int, default=3)
+    words.add_argument("--troubles", action="store_true")
+    words.add_argument("--every", type=int, default=1)
     words.add_argument("--json", action="store_true")
     given = words.parse_args()
+    if given.troubles:
+        found = whole_runs(given.every)
+        show("troubles", 0, found, as_json=given.json)
+        sys.exit(1 if found["troubles_wrong"] else 0)
     figures: dict[str, float] = {}
     with sandbox(given.rows) as place:
         for rows in SETS:

@@ -95,6 +95,7 @@ SPELLINGS: dict[str, Spell] = {
     "repr": repr,
     "bytes": lambda value: repr(value.encode()),
     "cut": lambda value: value[:17],
+    "cut early": lambda value: value[:11],
     "cut on both sides": lambda value: value[5:25],
     "wrapped": lambda value: f"{value[:20]}\n  {value[20:]}",
 }

@@ -19,6 +19,8 @@ SHORTEST = 6
 GRAM, PIECE = 8, 16
 # A piece with fewer different letters (zeros of an id, a ruled line) tells nothing.
 VARIED = 6
+# So much of its beginning is masked where a text was cut.
+HEAD = 10
 # A line that was wrapped goes on with so many letters of it, within so wide a margin.
 GOES_ON, MARGIN = 3, 200
 _BLANKS = " \t\r\n\u2502|"
@@ -31,6 +33,7 @@ class Matcher:
     def __init__(self, values: Iterable[str]) -> None:
         self._long: list[str] = []
         self._short: dict[str, None] = {}
+        self._heads: dict[str, str] = {}
         self._grams: set[str] = set()
         self._words: re.Pattern[str] | None = None
         self._spaces = False
@@ -48,7 +51,9 @@ class Matcher:
             else:
                 self._long.append(way)
                 self._grams.update(way[at : at + GRAM] for at in range(len(way) - GRAM + 1))
-        longest_first = sorted(self._short, key=lambda way: (-len(way), way))
+        if len(value) >= PIECE and _is_telling(value[:HEAD]):
+            self._heads[value[:HEAD]] = value
+        longest_first = sorted({*self._short, *self._heads}, key=lambda way: (-len(way), way))
         self._words = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def spans(self, text: str) -> list[tuple[int, int]]:
@@ -60,7 +65,7 @@ class Matcher:
         return _joined(found) if found else found
 
     def _found(self, text: str) -> list[tuple[int, int]]:
-        found = [one.span() for one in self._words.finditer(text)] if self._words is not None else []
+        found = [self._word(text, one) for one in self._words.finditer(text)] if self._words is not None else []
         grams, end = self._grams, 0
         for at in range(0, len(text) - GRAM + 1, GRAM):
             if text[at : at + GRAM] in grams and at + GRAM > end:
@@ -70,6 +75,11 @@ class Matcher:
                     end = stop
         return found
 
+    def _word(self, text: str, found: re.Match[str]) -> tuple[int, int]:
+        """A short value whole; of a long one its beginning and as much more as there is, where a text was cut."""
+        value = self._heads.get(found[0])
+        return found.span() if value is None else (found.start(), _on(text, found.end(), value, HEAD))
+
     def _around(self, text: str, at: int) -> Iterator[tuple[int, int]]:
         """How far a text goes with each spelling on both sides of the eight letters they share."""
         gram = text[at : at + GRAM]
@@ -78,6 +88,11 @@ class Matcher:
             while place >= 0:
                 yield _back(text, at, way, place), _on(text, at + GRAM, way, place + GRAM)
                 place = way.find(gram, place + 1)
+
+
+def _is_telling(head: str) -> bool:
+    """Whether the beginning of a value is no word that other texts have too."""
+    return len(set(head)) >= VARIED and not all(letter.isalpha() or letter == " " for letter in head)
 
 
 def _on(text: str, at: int, way: str, place: int) -> int:
