@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, Origin
+from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.reconcile import Snapshot, reconcile
 from tests.test_reconcile import rules
 
@@ -136,3 +137,17 @@ def test_a_key_of_unlike_numbers_is_spelt_by_either_side() -> None:
     result = reconcile(left, right, rules())
     assert dict(result.summary) | {} == dict.fromkeys(result.summary, 0) | {"equal": 1, "missing": 1, "extra": 1}
     assert result.rows("extra").column("id").to_pylist() == ["3.5"]
+
+
+def test_a_text_cut_at_a_columns_length_is_told_by_the_units_that_the_services_count() -> None:
+    column = Column("x", "Edm.String", pa.string(), max_length=6)
+    schema = EntitySchema("sales", "things", "thing", ("id",), {"x": column})
+    cut = EntityFrame(pa.table({"id": ["1", "2"], "x": ["😀😀😀", "abcdef"]}), ORIGIN, schema)
+    whole = frame(pa.array(["😀😀😀!", "abcdefgh"]))
+    whole = whole.with_table(whole.table.set_column(0, "id", pa.array(["1", "2"])))
+    told = reconcile(whole, cut, rules()).differences.column("cause").to_pylist()
+    assert told == ["truncated", "truncated"]
+    by_letters = EntityFrame(pa.table({"id": ["1", "2"], "x": ["abc", "😀😀abcd"]}), ORIGIN, schema)
+    longer = whole.with_table(pa.table({"id": ["1", "2"], "x": ["abc!", "😀😀abcd!"]}))
+    told = reconcile(longer, by_letters, rules()).differences.column("cause").to_pylist()
+    assert told == ["value", "value"]

@@ -98,7 +98,7 @@ def sales_key(text: object) -> object:
     >>> sales_key("CAFÉ-1  ") == sales_key("cafe-1")
     True
     """
-    return _key(letters(text, "sales").rstrip(" "), "sales") if isinstance(text, str) else text
+    return _text_key(text, "sales") if isinstance(text, str) else text
 
 
 def finops_key(text: object) -> object:
@@ -111,7 +111,13 @@ def finops_key(text: object) -> object:
         return ""
     if not isinstance(text, str):
         return text
-    return _key(letters(text, "finops").rstrip(" "), "finops")
+    return _text_key(text, "finops")
+
+
+@lru_cache(maxsize=131_072)
+def _text_key(text: str, system: System) -> str:
+    """A text is met several times on its way: looked for, held against the others of its column, put into indexes."""
+    return _key(letters(text, system).rstrip(" "), system)
 
 
 def company(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from p2c_lib.sandbox.schema import Column, System
 
@@ -81,7 +81,12 @@ def rounded(value: Decimal, places: int) -> Decimal:
     >>> rounded(Decimal("-0.00005"), 4)
     Decimal('-0.0001')
     """
-    return value.quantize(Decimal(1).scaleb(-places), context=_WIDE)
+    return value.quantize(_unit(places), context=_WIDE)
+
+
+@cache
+def _unit(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
 
 
 def divided(value: Decimal, by: Decimal, places: int) -> Decimal:
@@ -101,11 +106,17 @@ def kept(system: System, column: Column, value: object) -> str:
     >>> kept("sales", entity("sales", "product").columns["price"], 1250)
     '1250.0000'
     """
-    found = decimal_of(value)
+    return _kept(system, column.kind, column.precision, value if isinstance(value, str) else str(value))
+
+
+@lru_cache(maxsize=65_536)
+def _kept(system: System, kind: str, precision: int | None, text: str) -> str:
+    """By the number's digits, which tell its decimals too: a price stands in many rows."""
+    found = number(text)
     if system == "finops":
         return short(rounded(found, REAL_PLACES))
-    if column.kind == "decimal":
-        return plain(rounded(found, column.precision if column.precision is not None else 2))
+    if kind == "decimal":
+        return plain(rounded(found, precision if precision is not None else 2))
     decimals = -int(found.as_tuple().exponent)
     return plain(rounded(found, max(MONEY_PLACES, min(decimals, MOST_PLACES))))
 
@@ -136,6 +147,7 @@ def number_key(value: object) -> str | None:
     return f"0{999 - len(whole):03d}{whole.translate(_COMPLEMENT)}{part.translate(_COMPLEMENT)}~"
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def calculated(op: str, one: object, other: object) -> str | None:
     """``add sub mul div divby mod`` of two numbers in plain digits; None of nothing and of a division by zero."""
     if one is None or other is None:
@@ -151,6 +163,7 @@ def calculated(op: str, one: object, other: object) -> str | None:
         return plain({"add": a + b, "sub": a - b, "mul": a * b}[op])
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def in_base(value: object, rate: object) -> str | None:
     """Money in the base currency: divided by the exchange rate, with the decimals it has in its own."""
     if value is None:
@@ -160,6 +173,7 @@ def in_base(value: object, rate: object) -> str | None:
     return plain(divided(found, by or Decimal(1), -int(found.as_tuple().exponent)))
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def fixed(value: object, places: int) -> str | None:
     """The number in plain digits with exactly so many decimals."""
     return None if value is None else plain(rounded(decimal_of(value), places))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 from p2c_lib.sandbox.exact import number
@@ -205,15 +205,20 @@ def _value(kind: str, text: str, at: int, whole: str) -> object:
     return None
 
 
+ISO_DAY = len("2026-01-31")
+
+
 def moment(text: str, at: int = 0, whole: str | None = None) -> str:
     """A date (``YYYY-MM-DD``) or a moment as UTC in the stored form ``YYYY-MM-DDTHH:MM:SSZ``."""
     try:
+        if len(text) == ISO_DAY and text.isascii() and text[4] == text[7] == "-":
+            return date.fromisoformat(text).isoformat()
         if "T" not in text.upper():
             return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%d").zfill(10)
         trimmed = re.sub(r"\.(\d{6})\d+", r".\1", text.upper().replace("Z", "+00:00"))
         when = datetime.fromisoformat(trimmed)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-        return when.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+        return f"{when.replace(tzinfo=None, microsecond=0).isoformat()}Z"
     except (ValueError, OverflowError) as error:
         raise Malformed(f"'{text}' is not a date that exists", at, whole or text) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from p2c_lib.sandbox.collation import finops_key, key_of, sales_key
 from p2c_lib.sandbox.finops.related import RULES, Related
@@ -131,17 +132,18 @@ def _keys_once(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> 
             continue
         listed = ", ".join(quoted(name) for name in key)
         sql = f"SELECT {listed} FROM {table(csv.entity)}"  # noqa: S608 - names of the schema
-        seen = {_folded(csv.entity, row) for row in store.connection.execute(sql)}
+        forms = [_compared_by(csv.entity, name) for name in key]
+        seen = {_folded(forms, row) for row in store.connection.execute(sql)}
         for row, values in enumerate(zip(*(columns[name] for name in key), strict=True)):
             if None in values:
                 if csv.entity.system == "finops":
                     raise csv.fault(row, key[values.index(None)], "a key column is empty.", "Every row needs its key.")
                 continue
-            if _folded(csv.entity, values) in seen:
+            if (folded := _folded(forms, values)) in seen:
                 shown = ", ".join(str(value) for value in values)
                 hint = f"Keys are unique {_WHATEVER[csv.entity.system]}; load with reset to replace what is there."
                 raise csv.fault(row, ", ".join(key), f"'{shown}' is there already.", hint)
-            seen.add(_folded(csv.entity, values))
+            seen.add(folded)
 
 
 def _fill_keys(entity: Entity, columns: dict[str, list[Value]]) -> None:
@@ -152,8 +154,15 @@ def _fill_keys(entity: Entity, columns: dict[str, list[Value]]) -> None:
             columns[name] = [empty(column) if value is None else value for value in columns[name]]
 
 
-def _folded(entity: Entity, values: tuple[Value, ...]) -> tuple[object, ...]:
-    return tuple(key_of(entity.system, value) for value in values)
+def _compared_by(entity: Entity, name: str) -> Callable[[object], object] | None:
+    """What a column's value is compared by; None for an id, which is kept as it compares."""
+    column = entity.columns.get(name)
+    plain = column is not None and column.kind in {"guid", "lookup"}
+    return None if plain else partial(key_of, entity.system)
+
+
+def _folded(forms: Sequence[Callable[[object], object] | None], values: Sequence[Value]) -> tuple[object, ...]:
+    return tuple(value if form is None else form(value) for form, value in zip(forms, values, strict=True))
 
 
 def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
