@@ -101,7 +101,7 @@ def whole_runs(every: int = 1) -> dict[str, float]:
                     ended, said = tried(place, root, case, meant, calm)
                     wrong, longest = wrong + bool(said), max(longest, ended.seconds)
                     line = f"{what:5} {case.name:35} {case.comes:8} {ended.code} {ended.seconds:6.1f} s  {said}"
-                    print(line, file=sys.stderr, flush=True)
+                    print(line if not said else f"{line}\n{ended.told}", file=sys.stderr, flush=True)
         finally:
             process.stop(running)
     return {"troubles": len(cases[::every]), "troubles_wrong": wrong, "troubles_longest_seconds": round(longest, 1)}
