@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote, quote_plus, urlencode
 from xml.sax.saxutils import escape as xml_escape
 
@@ -365,6 +366,11 @@ def test_a_kernel_sends_no_secret_to_its_notebook(monkeypatch: pytest.MonkeyPatc
     assert told.count(MASK) >= 5
     assert "Qx.Zt_9" not in told
     assert (tmp_path / "leaked").exists()
+
+
+def test_a_secret_may_come_while_ipython_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    assert keep_secret(VALUE) == VALUE
 
 
 # the terminal

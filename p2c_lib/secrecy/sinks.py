@@ -83,7 +83,8 @@ def mask_logs() -> None:
 
 def mask_kernel() -> None:
     """In a notebook's kernel: every output, traceback and widget state goes out without secrets."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    # Another thread may be importing IPython just now; a kernel has done so long since.
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     session = getattr(getattr(shell, "kernel", None), "session", None)
     pack = getattr(session, "pack", None)
     if session is None or pack is None or getattr(pack, _MARK, False):
