@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.errors import Drifted, Unreachable
-from p2c_lib.odata import Client, Write
+from p2c_lib.odata import Client, Column, Write
+from p2c_lib.odata.stored import keeps
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from tests.conftest import Sales
@@ -227,3 +228,45 @@ def test_a_new_row_whose_key_the_service_makes_is_sent_once_whatever_becomes_of_
             results = client.write_table("create", "CustomersV2", pa.Table.from_pylist([dict(body)] * rows))
     assert [type(result.error) for result in results] == [Unreachable] * rows
     assert store.count(entities("finops")["CustomersV2"]) == (rows if arrives else 0)
+
+
+def test_a_new_row_is_ours_where_the_service_filled_in_what_it_was_not_told(sales: Sales) -> None:
+    body = {"name": "One", "accountnumber": None, "description": ""}
+    with losing(sales.client, "sales", lambda: None, arrives=True) as client:
+        (result,) = client.write([Write("create", "accounts", None, body)])
+    assert result.ok, result.error
+    (row,) = sales.client.get("accounts").json()["value"]
+    assert row["accountnumber"]
+    assert row["description"] is None
+
+
+def test_a_new_row_is_ours_in_either_case_of_its_company(finops: httpx.Client) -> None:
+    finops.post("LegalEntities", json={"LegalEntityId": "usmf", "Name": "usmf"})
+    body = {"dataAreaId": "USMF", "CustomerGroupId": "10", "Description": "Ten"}
+    with losing(finops, "finops", lambda: None, arrives=True) as client:
+        (result,) = client.write([Write("create", "CustomerGroups", None, body)])
+    assert result.ok, result.error
+    (row,) = finops.get("CustomerGroups?cross-company=true").json()["value"]
+    assert row["dataAreaId"] == "usmf"
+
+
+@pytest.mark.parametrize(
+    ("edm", "kind", "nothing", "other"),
+    [
+        ("Edm.Boolean", pa.bool_(), False, True),
+        ("Edm.Int64", pa.int64(), 0, 1),
+        ("Edm.Double", pa.float64(), 0.0, 0.5),
+        ("Edm.Guid", pa.string(), str(UUID(int=0)), str(UUID(int=1))),
+        ("Edm.Date", pa.date32(), date(1900, 1, 1), date(1900, 1, 2)),
+        ("Edm.String", pa.string(), "  ", "x"),
+    ],
+)
+def test_what_stands_for_nothing_in_finops_is_something_in_sales(
+    edm: str, kind: pa.DataType, nothing: object, other: object
+) -> None:
+    column = Column("x", edm, kind)
+    assert keeps(None, nothing if edm != "Edm.String" else None, column, "finops")
+    assert keeps(nothing, None, column, "finops")
+    assert not keeps(None, other, column, "finops")
+    assert not keeps(other, None, column, "finops")
+    assert not keeps(nothing, None, column, "sales")

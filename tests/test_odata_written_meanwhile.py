@@ -298,7 +298,8 @@ def test_a_page_that_begins_behind_what_was_read_is_asked_for_earlier(store: Sto
     gone = records[:6]
 
     def between(request: httpx.Request) -> None:
-        if gone and "/Currencies?" in str(request.url) and "skip=" in str(request.url):
+        url = str(request.url)
+        if gone and "/Currencies?" in url and "skip=" in url and "top=" not in url:
             with store.write():
                 while gone:
                     store.delete(entity, gone.pop())
