@@ -22,7 +22,7 @@ from pathlib import Path
 
 from p2c_lib.config import Workspace
 from p2c_lib.ledger import open_ledger
-from p2c_lib.load import apply
+from p2c_lib.load import apply, interrupt
 from p2c_lib.plan import Plan, open_plan
 from p2c_lib.sandbox import process
 from p2c_lib.session import Session, connect
@@ -63,9 +63,13 @@ def prepared(session: Session, subject: Subject, prefix: str, operations: int, f
     return plan_of(session, subject.rows(prefix, operations, 2), folder, prefix, subject.template)
 
 
-def child(root: Path, plan: Plan) -> subprocess.Popen[str]:
-    """A process of its own that applies the plan; it says ``begun`` when it begins."""
+def child(root: Path, plan: Plan, *, grace: float = interrupt.GRACE) -> subprocess.Popen[str]:
+    """A process of its own that applies the plan; it says ``begun`` when it begins.
+
+    After a signal its requests in flight have ``grace`` seconds to end: a slow machine may need more than usual.
+    """
     command = [sys.executable, "-m", "tests.chaos", "--apply", str(plan.folder), "--root", str(root)]
+    command += ["--grace", str(grace)]
     process_ = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process_.stdout is not None
     assert process_.stdout.readline().strip() == "begun"
@@ -173,8 +177,10 @@ def main() -> None:
     words.add_argument("--json", action="store_true")
     words.add_argument("--apply", type=Path, help=argparse.SUPPRESS)
     words.add_argument("--root", type=Path, help=argparse.SUPPRESS)
+    words.add_argument("--grace", type=float, default=interrupt.GRACE, help=argparse.SUPPRESS)
     given = words.parse_args()
     if given.apply is not None:
+        interrupt.GRACE = given.grace
         with connect(workspace=Workspace(given.root)) as session:
             print("begun", flush=True)
             apply(open_plan(given.apply), session)

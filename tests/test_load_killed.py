@@ -24,6 +24,8 @@ from p2c_lib.session import Session, connect
 from tests.chaos import chaos, child, wrongs
 from tests.customers import customers, plan_of, there
 
+LONG = 600.0
+
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
@@ -119,7 +121,7 @@ def test_an_interrupt_ends_after_the_requests_in_flight_with_a_truthful_ledger(
     monkeypatch.setattr(forecast, "PACKAGE_ROWS", 50_000)
     prefix = {signal.SIGINT: "ZDI", signal.SIGTERM: "ZDT"}[number]
     plan = plan_of(session, customers(prefix, 12_000, version=2), session.workspace.state / "plans", prefix)
-    running = child(session.workspace.root, plan)
+    running = child(session.workspace.root, plan, grace=LONG)
     ledger = open_ledger(session.workspace.ledger)
     until = time.monotonic() + 60
     while not any(row["state"] == "applied" for row in ledger.operations(plan.id)) and time.monotonic() < until:
