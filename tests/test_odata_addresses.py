@@ -28,6 +28,7 @@ from p2c_lib.errors import (
     UrlTooLong,
 )
 from p2c_lib.odata import Client, Query, Write, WriteResult
+from p2c_lib.odata.among import SPELLED, among
 from p2c_lib.odata.failures import failure, is_transient
 from p2c_lib.sandbox.store import Store
 from tests.things import JSON, Said, things
@@ -528,6 +529,13 @@ def test_filters_are_as_long_as_an_address_may_be_and_no_longer(app: str, store:
             list(client.read(Query(rows.entity_set, (rows.key,), filter=f"{rows.key} eq '{'x' * 40_000}'")))
         with pytest.raises(UrlTooLong, match="characters"):
             list(client.read(Query(rows.entity_set, (rows.key,), filter=f"{rows.key} eq '{'x' * 70_000}'")))
+
+
+def test_no_filter_spells_out_more_comparisons_than_a_service_takes(store: Store, portal: BlockingPortal) -> None:
+    with finops_client(store, portal) as client:
+        schema = client.schema("Currencies")
+    asked = among(schema, [{"CurrencyCode": f"K{n}"} for n in range(2 * SPELLED + 1)], 1_000_000)
+    assert [one.filter.count(" eq ") for one in asked] == [SPELLED, SPELLED, 1]
 
 
 def test_every_spelling_of_a_business_key_is_resolved(store: Store, portal: BlockingPortal) -> None:

@@ -270,3 +270,10 @@ def test_what_stands_for_nothing_in_finops_is_something_in_sales(
     assert not keeps(None, other, column, "finops")
     assert not keeps(other, None, column, "finops")
     assert not keeps(nothing, None, column, "sales")
+
+
+def test_a_day_in_a_column_of_moments_is_the_moment_each_service_makes_of_it() -> None:
+    column, day = Column("x", "Edm.DateTimeOffset", pa.timestamp("us", "UTC")), date(2026, 3, 1)
+    noon, midnight = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    assert [keeps(day, found, column, "finops") for found in (noon, midnight)] == [True, False]
+    assert [keeps(day, found, column, "sales") for found in (noon, midnight)] == [False, True]

@@ -421,6 +421,31 @@ def test_a_key_no_address_can_hold_is_gone_on_from_before_it(store: Store, porta
         order.after(iter(rows[:1]))
 
 
+def test_rows_told_apart_are_together_in_either_case(store: Store, portal: BlockingPortal) -> None:
+    """To F&O t1 and T1 are one text: what was read of either is not asked for again."""
+    with reader(store, portal, quiet(store, GROUPS, 1), page_size=5) as (client, _):
+        entity_set = "NumberSequencesV2References"
+        order = KeyOrder.of(Query(entity_set, ()), client.schema(entity_set))
+    assert order is not None
+    shared = {"ScopeValue": ""}
+    kinds = [("T1", "Global"), ("t1", "DataArea"), ("T0", "LegalEntity")]
+    rows = [{"DataTypeName": name, "ScopeType": kind, **shared} for name, kind in kinds]
+    behind = order.after(iter(rows))
+    assert len(behind.together) == 2
+    assert ["'Global'" in behind.filter, "'DataArea'" in behind.filter, "'LegalEntity'" in behind.filter] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(("kind", "size", "resumable"), [("an enumeration", 2, False), ("two texts", 2, True)])
+def test_a_read_whose_next_page_hangs_on_earlier_ones_is_begun_anew(
+    store: Store, portal: BlockingPortal, kind: str, size: int, resumable: bool
+) -> None:
+    shape = SHAPES[kind]
+    with reader(store, portal, quiet(store, shape, 20), page_size=size) as (client, _):
+        reading = Reading(client, Query(shape.entity_set, columns(client, shape), page_size=size))
+        next(reading.pages())
+    assert bool(reading.state()["strands"]) == resumable
+
+
 class CutOffError(Exception):
     """The read is interrupted by its reader."""
 
