@@ -76,6 +76,10 @@ CONTACT_BINDINGS: dict[str, Callable[[str], dict[str, object]]] = {
     "a navigation": lambda one: {"parentcustomerid_account@odata.bind": f"/accounts({one})"},
     "a path of the plan": lambda one: {"parentcustomerid.account": f"/accounts({one})"},
     "a column": lambda one: {"parentcustomerid": f"/accounts({one})"},
+    "one way bound, the other emptied": lambda one: {
+        "parentcustomerid.account": f"/accounts({one})",
+        "parentcustomerid.contact": None,
+    },
     "a whole address": lambda one: {
         "parentcustomerid_account@odata.bind": f"http://sales.test/api/data/v9.2/accounts({one.upper()})"
     },

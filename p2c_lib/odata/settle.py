@@ -118,7 +118,9 @@ class _Judge:
                 bindings.append(self._binding(ways, value))
             else:
                 values[name] = value
-        return _Wanted(values, tuple(bindings))
+        # What empties a lookup that the same body binds through another navigation is not sent.
+        bound = {each.column for each in bindings if each != _Binding(each.column, None)}
+        return _Wanted(values, tuple(b for b in bindings if b.column not in bound or b != _Binding(b.column, None)))
 
     def _ways(self, name: str) -> list[Lookup]:
         """The navigations a member of a body may set; none for a plain column."""
