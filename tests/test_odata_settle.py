@@ -121,6 +121,23 @@ def test_a_lookup_that_is_emptied_counts_when_it_is_empty(sales: Sales, arrives:
     assert sales.client.get(path).json()["_parentaccountid_value"] == (None if arrives else parent)
 
 
+@pytest.mark.parametrize("arrives", [False, True])
+@pytest.mark.parametrize("target", ["account", "contact"])
+def test_a_way_that_is_emptied_counts_when_the_row_is_not_reached_by_it(
+    sales: Sales, target: str, arrives: bool
+) -> None:
+    parent = sales.create("accounts", name="Parent")
+    child = sales.create("contacts", lastname="Ito", parentcustomerid_account__bind=f"/accounts({parent})")
+    path = f"contacts({child})"
+    ours = Write("update", "contacts", {"contactid": child}, {f"parentcustomerid.{target}": None}, etag_of(sales, path))
+    with losing(sales.client, "sales", renamed(sales, path, description="x"), arrives=arrives) as client:
+        results = client.write([ours])
+    nothing_to_do = target == "contact"
+    assert told(results) == [type(None) if arrives or nothing_to_do else Drifted]
+    emptied = arrives and not nothing_to_do
+    assert sales.client.get(path).json()["_parentcustomerid_value"] == (None if emptied else parent)
+
+
 def test_a_lookup_that_points_to_the_same_id_in_another_table_is_not_ours(sales: Sales) -> None:
     shared = str(uuid4())
     sales.create("accounts", name="Company", accountid=shared)

@@ -142,8 +142,9 @@ class Client:
     def read_among(self, query: Query, keys: Sequence[Mapping[str, object]]) -> Iterator[Page]:
         """The pages of a query's rows with one of these keys, each a value for one or more columns.
 
-        No other row is among them and none twice, whatever the service brings: ``*`` is a wildcard to F&O. The columns
-        of the keys are read too. Raises like ``read``.
+        No other row is among them and none twice, whatever the service brings: ``*`` is a wildcard to F&O. A row
+        that is named by keys of different columns comes once for each. The columns of the keys are read too. Raises
+        like ``read``.
         """
         for one in self.asked(query, keys):
             for page in self.read(one.query(query)):

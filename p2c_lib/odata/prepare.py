@@ -234,6 +234,8 @@ def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
     """
     if isinstance(ids, FrameError):
         raise ids
+    if isinstance(ids, UrlTooLong):
+        raise ids
     if isinstance(ids, ServiceError):
         raise NotSent(f"The row could not be looked up by its key: {ids.message}", target=ids.target) from ids
     if len(ids) > 1:

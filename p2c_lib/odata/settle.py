@@ -33,14 +33,20 @@ ReadAmong = Callable[[Query, Sequence[Row]], Iterator[Page]]
 class _Binding:
     """A lookup as a write sets it: the row it is to point to, None where it is emptied.
 
-    ``through`` is the navigation, where the column has several: the row must be reached that way. ``known`` is false
-    for a row that is named in another way than by its id: what the lookup holds cannot be held against that.
+    ``through`` is the navigation, where the column has several and one is meant: the row must be reached that way, or
+    none. ``known`` is false for a row that is named in another way than by its id: what the lookup holds cannot be held
+    against that.
     """
 
     column: str
     row_id: str | None
     through: Lookup | None = None
     known: bool = True
+
+    @property
+    def empties(self) -> bool:
+        """Whether the lookup is to point to no row."""
+        return self.row_id is None and self.known
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,8 @@ class _Judge:
             else:
                 values[name] = value
         # What empties a lookup that the same body binds through another navigation is not sent.
-        bound = {each.column for each in bindings if each != _Binding(each.column, None)}
-        return _Wanted(values, tuple(b for b in bindings if b.column not in bound or b != _Binding(b.column, None)))
+        bound = {each.column for each in bindings if not each.empties}
+        return _Wanted(values, tuple(each for each in bindings if not each.empties or each.column not in bound))
 
     def _ways(self, name: str) -> list[Lookup]:
         """The navigations a member of a body may set; none for a plain column."""
@@ -138,13 +144,14 @@ class _Judge:
     def _binding(self, ways: Sequence[Lookup], value: object) -> _Binding:
         """What a lookup is set to; of several navigations the one whose entity set the path names."""
         column = ways[0].column
+        several = len({way.navigation for way in self._schema.lookups if way.column == column}) > 1
         if value is None:
-            return _Binding(column, None)
+            return _Binding(column, None, ways[0] if several and len({way.navigation for way in ways}) == 1 else None)
         path = str(value)
         named = _GUID_IN_PATH.search(path)
         if named is None:
             return _Binding(column, None, known=False)
-        if len({way.navigation for way in self._schema.lookups if way.column == column}) < 2:
+        if not several:
             return _Binding(column, named.group(1))
         entity_set = path.rpartition("(")[0].rpartition("/")[2]
         fitting = [way for way in ways if len(ways) == 1 or self._set_of(way) == entity_set]
@@ -168,14 +175,15 @@ class _Judge:
         return keeps(value, row[name], column, self._schema.app, places)
 
     def _points(self, row: Row, binding: _Binding) -> bool:
-        column = self._schema.column(binding.column)
-        if not keeps(binding.row_id, row[binding.column], column, self._schema.app):
-            return False
+        column, app = self._schema.column(binding.column), self._schema.app
         if binding.through is None:
-            return True
+            return keeps(binding.row_id, row[binding.column], column, app)
         target = self._target(binding.through.target)
         reached = row[f"{binding.through.navigation}.{target.key[0]}"]
-        return keeps(binding.row_id, reached, target.column(target.key[0]), self._schema.app)
+        if binding.empties:
+            return reached is None
+        there = keeps(binding.row_id, row[binding.column], column, app)
+        return there and keeps(binding.row_id, reached, target.column(target.key[0]), app)
 
 
 def settled(

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from p2c_lib.errors import FrameError, IncompleteRead
+from p2c_lib.errors import FrameError, IncompleteRead, Rejected
 from p2c_lib.odata.client import Client
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Page, Query
@@ -88,11 +88,10 @@ def _on_disk(client: Client, query: Query, snapshot: Path, progress: Progress | 
         for page in reading.pages():
             parts.add(page, reading.state())
             _tell(progress, reading)
-    except IncompleteRead:
-        if not reading.ended:
-            raise
-        parts.forget()  # to go on from its end would end the same way
-        if not resumed:
+    except (IncompleteRead, Rejected):
+        if state is not None or reading.ended:
+            parts.forget()  # to go on from there once more would end the same way
+        if state is None:
             raise
         return _on_disk(client, query, snapshot, progress)
     return Gathered(parts.finish(), reading.server_count, resumed, together(parts.notes), reading.note)
