@@ -517,3 +517,61 @@ def test_what_is_there_is_documented_and_declared(wire: httpx.Client) -> None:
     named = {one.get("Type") for one in schema.iter() if one.tag in {f"{EDM}Parameter", f"{EDM}ReturnType"}}
     inner = {(name or "").removeprefix("Collection(").removesuffix(")") for name in named}
     assert {name for name in inner if name.startswith("mscrm.")} <= types
+
+
+def test_an_action_of_products_is_one_of_products_alone(wire: httpx.Client) -> None:
+    before = told(wire.get("products?$select=versionnumber&$top=5000"))["value"]
+    for entity_set in ("accounts", "contacts", "quotes", "quotedetails", "uoms", "systemusers", "organizations"):
+        rows = told(wire.get(f"{entity_set}?$top=3"))["value"]
+        for row in rows:
+            key = row[
+                told(wire.get(f"EntityDefinitions?$filter=EntitySetName eq '{entity_set}'&$select=PrimaryIdAttribute"))[
+                    "value"
+                ][0]["PrimaryIdAttribute"]
+            ]
+            for name in ("PublishProductHierarchy", "RevertProduct"):
+                answer = wire.post(f"{entity_set}({key})/{CRM}.{name}", json={})
+                assert error_of(answer) == (404, "0x8006088a"), answer.text
+    assert told(wire.get("products?$select=versionnumber&$top=5000"))["value"] == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "$apply=aggregate($count as n)",
+        "fetchXml=<fetch><entity name='contact'><attribute name='fullname'/></entity></fetch>",
+        "sql=SELECT COUNT(*) AS n FROM contact",
+        "$select=fullname",
+    ],
+)
+def test_below_a_row_nothing_reads_the_whole_table(wire: httpx.Client, query: str) -> None:
+    account = told(wire.get("accounts?$select=accountid&$top=1"))["value"][0]["accountid"]
+    headers = {"Prefer": "odata.track-changes"} if query.startswith("$select") else {}
+    answer = wire.get(f"accounts({account})/contact_customer_accounts?{query}", headers=headers)
+    assert answer.status_code == 400
+    assert "below a row" in answer.text
+
+
+@pytest.mark.parametrize("option", ["$top=1", "$count=true", "$skiptoken=x", "$deltatoken=x"])
+def test_an_aggregate_takes_no_option_without_a_word(wire: httpx.Client, option: str) -> None:
+    answer = wire.get(f"accounts?$apply=groupby((statecode))&{option}")
+    assert answer.status_code == 400
+    assert option.partition("=")[0] in answer.text
+
+
+def test_objects_and_lists_may_stand_in_single_quotes(wire: httpx.Client) -> None:
+    user = told(wire.get("WhoAmI"))["UserId"]
+    contact = told(wire.get("contacts?$select=contactid&$top=1"))["value"][0]["contactid"]
+    call = f"systemusers({user})/{CRM}.RetrievePrincipalAccess(Target=@t)?@t={{'@odata.id':'contacts({contact})'}}"
+    assert "ReadAccess" in told(wire.get(call))["AccessRights"]
+    condition = {
+        "PropertyName": "LogicalName",
+        "ConditionOperator": "In",
+        "Value": {"Type": "System.String[]", "Value": "['account','contact']"},
+    }
+    query = {
+        "Criteria": {"FilterOperator": "And", "Conditions": [condition]},
+        "Properties": {"AllProperties": False, "PropertyNames": ["LogicalName"]},
+    }
+    found = told(wire.get("RetrieveMetadataChanges(Query=@q)", params={"@q": json.dumps(query)}))
+    assert sorted(one["LogicalName"] for one in found["EntityMetadata"]) == ["account", "contact"]

@@ -22,6 +22,7 @@ from p2c_lib.sandbox.dataverse.states import (
     QUOTE_DRAFT,
     QUOTE_WON,
 )
+from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Value, quoted, sortable_guid, table
 from p2c_lib.sandbox.wire import Answer, Refusal
 
@@ -48,9 +49,11 @@ def find_action(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
     return _UNBOUND.get(name)
 
 
-def bound_to_row(name: str) -> Callable[[Request, Key], Answer] | None:
-    """The action of a qualified name that is bound to one row."""
-    return _BOUND.get(name.removeprefix(f"{NAMESPACE}.")) if name.startswith(f"{NAMESPACE}.") else None
+def bound_to_row(entity: Entity, name: str) -> Callable[[Request, Key], Answer] | None:
+    """The action of a qualified name that is bound to one row of the table; those there are, are products'."""
+    if entity.name != "product" or not name.startswith(f"{NAMESPACE}."):
+        return None
+    return _BOUND.get(name.removeprefix(f"{NAMESPACE}."))
 
 
 def _arguments(request: Request, path: list[Segment]) -> Mapping[str, Any]:

@@ -49,6 +49,8 @@ def aggregate(store: Store, entity: Entity, options: Options, asked: Asked) -> s
     """The members of the answer after its context."""
     if options.order or options.expand or options.select or options.filter is not None:
         raise bad_query("$apply cannot be used together with $select, $filter, $orderby or $expand.")
+    if options.top is not None or options.count or options.skiptoken is not None or options.deltatoken is not None:
+        raise bad_query("$apply cannot be used together with $top, $count, $skiptoken or $deltatoken in this sandbox.")
     predicate = SalesPredicate(options.parameters, asked.caller)
     scope = Scope(entity, "t", Binder(), expression)
     conditions: list[str] = []

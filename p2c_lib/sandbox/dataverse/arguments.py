@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from p2c_lib.sandbox.dataverse.operations import Operation
 from p2c_lib.sandbox.dataverse.options import split_outside
 from p2c_lib.sandbox.dataverse.refusals import bad_query
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_filter
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\']|\'\')*\'', re.DOTALL)
 
 
 def arguments(operation: Operation, text: str | None, raw: Mapping[str, str]) -> dict[str, Any]:
@@ -28,11 +31,25 @@ def arguments(operation: Operation, text: str | None, raw: Mapping[str, str]) ->
     return operation.arguments(given)
 
 
+def loose_json(text: str) -> Any:
+    """JSON whose texts may stand in single quotes, as in examples of the reference. Raises ValueError, RecursionError.
+
+    >>> loose_json("{'@odata.id':'contacts(1)'}")
+    {'@odata.id': 'contacts(1)'}
+    """
+    return json.loads(_QUOTED.sub(_in_double_quotes, text))
+
+
+def _in_double_quotes(found: re.Match[str]) -> str:
+    text = found.group()
+    return text if text[0] == '"' else json.dumps(text[1:-1].replace("''", "'"))
+
+
 def _value(text: str, name: str) -> Any:
     text = text.strip()
     if text.startswith("{"):
         try:
-            return json.loads(text)
+            return loose_json(text)
         except (ValueError, RecursionError) as error:
             raise bad_query(f"The argument '{name}' is not JSON: {str(error)[:100]}.") from error
     try:

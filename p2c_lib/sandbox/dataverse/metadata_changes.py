@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from p2c_lib.sandbox.dataverse import csdl, definitions
+from p2c_lib.sandbox.dataverse.arguments import loose_json
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
@@ -162,7 +162,7 @@ def _wanted(value: object) -> list[str | None]:
         value = value.get("Value")
     if isinstance(value, str) and value.startswith("["):
         try:
-            value = json.loads(value)
+            value = loose_json(value)
         except (ValueError, RecursionError) as error:
             raise bad_argument("The Value of a condition is no JSON list.") from error
     return [_text(one) for one in value] if isinstance(value, list) else [_text(value)]

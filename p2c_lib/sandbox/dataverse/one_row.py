@@ -70,7 +70,7 @@ def _upsert(request: Request, key: Key) -> Answer:
 def below_row(request: Request, key: Key, rest: list[Segment]) -> Answer:
     """The answer to a path that goes on after the row."""
     entity, name = key.entity, rest[0].name
-    action = actions.bound_to_row(name) if len(rest) == 1 else None
+    action = actions.bound_to_row(entity, name) if len(rest) == 1 else None
     if action is not None:
         return action(request, key)
     function = bound_function(name) if len(rest) == 1 and entity.name in {"systemuser", "team"} else None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from p2c_lib.sandbox.dataverse import bulk, changes
 from p2c_lib.sandbox.dataverse.aggregates import aggregate
 from p2c_lib.sandbox.dataverse.fetchxml import fetch
+from p2c_lib.sandbox.dataverse.options import Options
 from p2c_lib.sandbox.dataverse.read import Within, context_of, count_rows, read_page
 from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed, unknown_segment
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
@@ -58,6 +59,8 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
             raise bad_query(f"The query parameter {name} is not offered by this sandbox; use $filter or fetchXml.")
     request.only(*_taken(request.raw))
     options, asked = request.options(), request.asked()
+    if within is not None:
+        _check_below(request, options)
     applied: list[str] = []
     context = f"{entity.set_name}{context_of(options)}"
     if "fetchXml" in request.raw:
@@ -81,6 +84,21 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
     if asked.page_size is not None:
         applied.append(f"odata.maxpagesize={asked.page_size}")
     return _rows_answer(request, context, text, applied)
+
+
+def _check_below(request: Request, options: Options) -> None:
+    """Refuse what reads whole tables: below a row only the rows that belong to it may come."""
+    tracks = "odata.track-changes" in request.preferences
+    whole = {
+        "fetchXml": "fetchXml" in request.raw,
+        "sql": "sql" in request.raw,
+        "$apply": options.apply is not None,
+        "$deltatoken": options.deltatoken is not None,
+        "Prefer: odata.track-changes": tracks,
+    }
+    for name, there in whole.items():
+        if there:
+            raise bad_query(f"{name} is not offered below a row by this sandbox; ask the entity set with a filter.")
 
 
 def references(request: Request, entity: Entity, within: Within | None) -> Answer:
