@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +29,19 @@ class HeldKeys:
         """Whether no key was added twice."""
         whole = self._whole()
         return bool(pc.equal(pc.count_distinct(whole, mode="all"), len(whole)).as_py())
+
+    def copy(self) -> HeldKeys:
+        """The same keys, for as long as they are wanted."""
+        other = HeldKeys(self._names)
+        other._held = list(self._held)
+        return other
+
+    def apart_from(self, other: HeldKeys) -> int:
+        """How many keys only one of the two holds."""
+        mine, theirs = (pc.utf8_lower(each._whole()) for each in (self, other))
+        return sum(
+            int(pc.sum(pc.invert(pc.is_in(a, value_set=b))).as_py() or 0) for a, b in permutations((mine, theirs))
+        )
 
     def has_first_of(self, table: pa.Table) -> bool:
         """Whether the first row of a table is held."""

@@ -307,10 +307,12 @@ class Reading:
         Raises IncompleteRead where neither comes to pass: the count is wrong, or rows are kept back.
         """
         moved = read = rounds = 0
-        while self._held is not None and (rounds < LEAST_AGAIN or (rounds < AGAIN and read < ROWS_AGAIN)):
-            before, rounds = self.rows, rounds + 1
+        last = self._held.copy() if self._held is not None else None
+        while last is not None and (rounds < LEAST_AGAIN or (rounds < AGAIN and read < ROWS_AGAIN)):
             other = yield from self._again()
-            moved += self.rows - before + max(0, self.rows - other.rows)
+            rounds += 1
+            if other._held is not None:
+                moved, last = max(moved, other._held.apart_from(last)), other._held
             counts = _known(*counts, self._client.count(self.query))
             if other.of_one_answer and other.server_count == other.rows:
                 return counts
