@@ -172,6 +172,7 @@ def test_reference_rows_are_made_on_both_sides_and_dead_currencies_only_in_sales
         ("sales/accounts.csv", "A-2,", "a-1,", ["line 3, column 'accountnumber'", "'a-1' is there already"]),
         ("sales/accounts.csv", "A-2,Adventure", "A-2", ["line 3", "5 values, but the header has 6"]),
         ("sales/accounts.csv", "A-2,", f"{'A' * 21},", ["line 3", "21 characters; at most 20"]),
+        ("sales/accounts.csv", "A-2,", f"{'A' * 18}🏭a,", ["line 3", "21 characters; at most 20"]),
         (
             "sales/contacts.csv",
             "C-1,Orlando,Gee,1,A-1",

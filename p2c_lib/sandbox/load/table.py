@@ -170,10 +170,15 @@ def _converted(table: CsvTable, title: str, column: Column, texts: Iterable[str]
             raise table.fault(row, title, f"'{text[:60]}' is not {_what(column)}.", _hint(column)) from error
     if column.length is not None and table.entity.system == "sales":
         for row, value in enumerate(values):
-            if isinstance(value, str) and len(value) > column.length:
-                problem = f"{len(value)} characters; at most {column.length} fit."
+            if isinstance(value, str) and (size := _units(value)) > column.length:
+                problem = f"{size} characters; at most {column.length} fit."
                 raise table.fault(row, title, problem, "Shorten it.")
     return values
+
+
+def _units(text: str) -> int:
+    """The length of a text as nvarchar counts it: UTF-16 units, two for an emoji."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _named(text: str) -> str:
