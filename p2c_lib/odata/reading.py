@@ -303,7 +303,8 @@ class Reading:
         """The rows that other reads have and this one has not, and the counts as they were asked for.
 
         Where somebody writes all the time a count may stand still, and a row may come and go between any two pages: so
-        it is read again until what was seen to move explains the count, or one answer has count and rows alike.
+        it is read again until what was seen to move explains the count, or one answer that has count and rows alike
+        shows that none is missing.
         Raises IncompleteRead where neither comes to pass: the count is wrong, or rows are kept back.
         """
         moved = read = rounds = 0
@@ -314,7 +315,7 @@ class Reading:
             if other._held is not None:
                 moved, last = max(moved, other._held.apart_from(last)), other._held
             counts = _known(*counts, self._client.count(self.query))
-            if other.of_one_answer and other.server_count == other.rows:
+            if other.of_one_answer and other.server_count == other.rows <= max(counts):
                 return counts
             if _explained(other.rows, counts, moved):
                 return counts
