@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,14 @@ def nothing_secret() -> Iterator[None]:
     """A test's secrets, some of them plain words, are none in the next one."""
     yield
     forget_secrets()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_loop_of_a_browser() -> None:
+    """Kernels are not spoken to over the event loop of a browser that an earlier module drove: it may run still."""
+    kept = getattr(sys.modules.get("jupyter_core.utils"), "_loop", None)
+    if isinstance(kept, ContextVar):
+        kept.set(None)
 
 
 @pytest.fixture(scope="session")

@@ -480,6 +480,15 @@ def run(parser: str, seed: int, first: int, cases: int, note: mmap.mmap) -> int:
     return wrong
 
 
+def _peak_mb() -> int:
+    """The most memory this process had. Its resource usage would begin with what the process that made it had."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM:"))
+        return int(line.split()[1]) // 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def main() -> None:
     """The cases that the command line asks for; ends with 1 where one went wrong."""
     parsers, seed, first, cases, file = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
@@ -488,7 +497,7 @@ def main() -> None:
         for parser in parsers.split(","):
             note[20:100] = parser.encode().ljust(80)
             wrong += run(parser, int(seed), int(first), int(cases), note)
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+    print(f"peak {_peak_mb()} MB")
     sys.exit(1 if wrong else 0)
 
 

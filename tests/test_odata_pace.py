@@ -239,7 +239,7 @@ class AzureLike:
     """What an azure-identity credential looks like from outside."""
 
     expires_on: int = int(time.time()) + 3600
-    token: str = "from azure"
+    token: str = "from-azure"
 
     def get_token(self, *scopes: str) -> AzureLike:
         if not scopes[0].endswith("/.default"):
