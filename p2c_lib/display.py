@@ -264,9 +264,23 @@ def _of_numpy(value: Any) -> str | None:
 
         return _plain(np.format_float_positional(value, trim="-")) if np.isfinite(value) else str(value)
     if value.dtype.kind in "Mm":
-        found: str | None = texts(pa.array([value]))[0].as_py()
-        return found
+        return _of_numpy_time(value)
     return text_of(value.item())
+
+
+def _of_numpy_time(value: Any) -> str | None:
+    """A day, a moment or a span of NumPy; what is no time has no text."""
+    import numpy as np
+
+    if np.isnat(value):
+        return None
+    unit, span = np.datetime_data(value.dtype)[0], value.dtype.kind == "m"
+    if unit in {"Y", "M", "W", "D"} and not span:
+        return str(value.astype("datetime64[D]"))
+    if unit in {"W", "D", "h", "m"}:  # Arrow counts in seconds and less
+        value = value.astype("timedelta64[s]" if span else "datetime64[s]")
+    found: str | None = texts(pa.array([value]))[0].as_py()
+    return found
 
 
 def _span(count: int, unit: str) -> str:

@@ -20,6 +20,7 @@ from p2c_lib.mapping import map_frame, parse, template
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.document import to_yaml
 from p2c_lib.mapping.steps import Step
+from p2c_lib.mapping.transforms.dates import known_zone
 from p2c_lib.mapping.validation import validate
 from p2c_lib.odata import Query
 from p2c_lib.odata.bodies import Bodies
@@ -220,3 +221,9 @@ def test_a_day_that_came_as_text_is_the_same_by_package_and_by_table(kind: pa.Da
         gone = [Write("delete", "CustomersV2", {"dataAreaId": "usmf", "CustomerAccount": key}, {}) for key in keys]
         session.finops.write(gone)
     assert held == [{str(n): day for n, day in enumerate(GIVEN.values())}] * 2
+
+
+@pytest.mark.parametrize("name", ["localtime", "right/Europe/Berlin", "posixrules", "Factory"])
+def test_a_file_beside_the_zones_is_no_zone(name: str) -> None:
+    with pytest.raises(ValueError, match="no such time zone"):
+        known_zone(name)

@@ -265,3 +265,12 @@ def test_a_number_that_no_column_holds_has_a_text_that_fits_into_memory() -> Non
     assert text_of(-Decimal("1E-999999")) == "-1E-999999"
     assert text_of(-(10**5000)) == "-1" + "0" * 5000
     assert text_of(Decimal("1E+400")) == "1" + "0" * 400
+
+
+def test_days_moments_and_spans_of_numpy_have_their_text() -> None:
+    import numpy as np
+
+    given = {"2026-01-31": "2026-01-31", "2026-01-31T10:00": "2026-01-31T10:00:00", "NaT": None}
+    assert {text: text_of(np.datetime64(text)) for text in given} == given
+    assert [text_of(np.timedelta64(5, "h")), text_of(np.timedelta64("NaT"))] == ["PT5H", None]
+    assert text_of(np.datetime64("2026-01-31", "h")) == "2026-01-31T00:00:00"

@@ -394,3 +394,23 @@ def test_a_key_with_a_day_goes_as_microsoft_has_it_and_a_text_with_colons_goes_e
         assert client.get(RATES, key, ["Rate"])["Rate"] == 1
         assert client.write([Write("update", RATES, key, {"Rate": 2})])[0].ok
     assert "(RateTypeName='12%253A00',FromCurrency='USD',ToCurrency='EUR',StartDate=2026-01-31T12:00:00Z)" in asked[-1]
+
+
+@pytest.mark.parametrize("app", ["sales", "finops"])
+def test_columns_of_views_are_written_like_other_columns(store: Store, portal: BlockingPortal, app: str) -> None:
+    set_name, key = ("accounts", "accountnumber") if app == "sales" else ("CustomerGroups", "CustomerGroupId")
+    text = "name" if app == "sales" else "Description"
+    company = {} if app == "sales" else {"dataAreaId": ["usmf"] * 2}
+    with (sales_client if app == "sales" else finops_client)(store, portal) as client:
+        if app == "finops":
+            assert client.write([Write("create", "LegalEntities", None, {"LegalEntityId": "usmf"})])[0].ok
+        for op, words in (("create", ["Zoë 😀", "b"]), ("update", ["x", "ÿ"])):
+            table = pa.table({**company, key: pa.array(["K1", "K2"]).cast(pa.string_view()), text: words})
+            table = table.set_column(table.num_columns - 1, text, pa.array(words).cast(pa.string_view()))
+            named = () if op == "create" else (*company, key)
+            assert [done.error for done in client.write_table(op, set_name, table, key=named)] == [None, None]
+            found = [row[text] for page in client.read(Query(set_name, (text,))) for row in page.table.to_pylist()]
+            assert sorted(found) == sorted(words)
+        blobs = table.set_column(table.num_columns - 1, text, pa.array([b"x", b"y"]).cast(pa.binary_view()))
+        with pytest.raises(FrameError, match="binary"):
+            client.write_table("update", set_name, blobs, key=named)

@@ -21,7 +21,7 @@ from p2c_lib.odata.literals import NUMBERS, UNSAFE, encode, key_literal, part_in
 from p2c_lib.odata.schema import Column, EntitySchema, several_text
 from p2c_lib.odata.values import GREATEST
 
-__all__ = ["apart", "keys_of", "members_of", "objects_of"]
+__all__ = ["apart", "keys_of", "members_of", "objects_of", "odd_versions", "without_views"]
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
@@ -98,6 +98,13 @@ def _is_natural(kind: pa.DataType, column: Column) -> bool:
     if _is_text(kind):
         return column.edm in {"Edm.String", "Edm.Guid"}
     return _is_number(kind) and column.edm in {"Edm.String", *NUMBERS}
+
+
+def without_views(table: pa.Table) -> pa.Table:
+    """The table, its columns of views as large texts and bytes: much of Arrow does not compute with views."""
+    kinds = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    schema = pa.schema([field.with_type(kinds.get(field.type, field.type)) for field in table.schema])
+    return table if schema == table.schema else table.cast(schema)
 
 
 def apart(table: pa.Table, schema: EntitySchema, key: Sequence[str], bodies: Bodies) -> pa.Array:

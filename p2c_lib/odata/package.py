@@ -20,6 +20,7 @@ from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata.ask import ask_json, ask_list
 from p2c_lib.odata.characters import plain_json, why_refused
+from p2c_lib.odata.encode import without_views
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.once import check_table
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -82,7 +83,7 @@ def load_package(
     """
     if client.dialect.app != "finops":
         raise FrameError("Packages are F&O's.", hint="Use write_table for Sales.")
-    schema = client.schema(entity_set)
+    schema, table = client.schema(entity_set), without_views(table)
     names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
     schema.check_columns(names)
     _check_once(schema, table)

@@ -14,7 +14,7 @@ from p2c_lib.errors import FrameError, NotFound, NotSent, Rejected, ServiceError
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.encode import apart, odd_versions
+from p2c_lib.odata.encode import apart, odd_versions, without_views
 from p2c_lib.odata.literals import key_literal, key_path, literal, unsafe_in_path, version_header
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.once import Once, check_table, shown_key
@@ -73,6 +73,7 @@ class Preparer:
                 raise UnknownName("column", name, table.column_names, where=f"the rows for {schema.entity_set}")
         if op != "create" and not key:
             raise FrameError(f"Writes to {schema.entity_set} lack a key.", hint="Name the key columns.")
+        table = without_views(table)
         odd = apart(table, schema, () if op == "create" else key, bodies)
         if etag is not None:
             odd = pc.or_(odd, odd_versions(table.column(etag)))

@@ -20,14 +20,22 @@ from p2c_lib.mapping.transforms.text import is_blank
 __all__ = ["Zone", "date_format", "from_zone", "in_zone", "known_zone", "read_date", "shift_days", "today"]
 
 
+# Files beside the zones: the machine's own zone, and zones that count leap seconds.
+_OF_A_MACHINE = ("localtime", "posixrules", "Factory", "right/", "posix/")
+
+
 def known_zone(name: str) -> str:
     """The name of a time zone of the IANA list. Raises ValueError, with the nearest name, for one that is none."""
     try:
-        return ZoneInfo(name).key
+        found = ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), n=1)
+        found = ""
+    if not found or found.startswith(_OF_A_MACHINE):
+        known = [zone for zone in available_timezones() if not zone.startswith(_OF_A_MACHINE)]
+        near = get_close_matches(name, known, n=1)
         guess = f"; did you mean {near[0]}?" if near else "; write it as Europe/Berlin"
-        raise ValueError(f"there is no such time zone{guess}") from None
+        raise ValueError(f"there is no such time zone{guess}")
+    return found
 
 
 Zone = Annotated[str, AfterValidator(known_zone)]
