@@ -414,3 +414,16 @@ def test_columns_of_views_are_written_like_other_columns(store: Store, portal: B
         blobs = table.set_column(table.num_columns - 1, text, pa.array([b"x", b"y"]).cast(pa.binary_view()))
         with pytest.raises(FrameError, match="binary"):
             client.write_table("update", set_name, blobs, key=named)
+
+
+@pytest.mark.parametrize("odd", ["A\ufffe", "\uffffB"])
+def test_what_a_value_may_not_hold_a_key_of_fo_may_not_hold_either(
+    store: Store, portal: BlockingPortal, odd: str
+) -> None:
+    key = ("dataAreaId", "CustomerGroupId")
+    with finops_client(store, portal) as client:
+        row = {"dataAreaId": "usmf", "CustomerGroupId": odd}
+        table = pa.table({name: [value] for name, value in row.items()} | {"Description": ["x"]})
+        by_list = client.write([Write("update", "CustomerGroups", row, {"Description": "x"})])
+        for done in (*by_list, *client.write_table("update", "CustomerGroups", table, key=key)):
+            assert isinstance(done.error, Unsendable), done.error

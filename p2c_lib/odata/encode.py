@@ -25,7 +25,7 @@ __all__ = ["apart", "keys_of", "members_of", "objects_of", "odd_versions", "with
 
 NEEDS_ESCAPE = '["\\\\\\x00-\\x1f]'
 NEEDS_QUOTING = r"[^A-Za-z0-9(),=._~@!$ -]"
-ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f]"
+ODD_IN_KEY = "[" + re.escape(UNSAFE) + r"\x00-\x1f\x7f\x{FFFE}\x{FFFF}]"
 GUID = "^[0-9a-zA-Z-]+$"
 ROWS_AT_ONCE = 20_000
 LONGEST = len(str(GREATEST)) - 1  # digits before the point

@@ -37,7 +37,7 @@ UNSAFE = "/<>*%&:\\?+#"
 TWICE = {ord(c): quote(c, safe="") for c in UNSAFE}
 UNSAFE_TEXT = re.compile("[" + re.escape(UNSAFE) + "\\x00-\\x1f\\x7f]")
 VERSION = re.compile("[ -~]+")
-CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
+CONTROL = re.compile("[\\x00-\\x1f\\x7f\ufffe\uffff]")
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
 NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
