@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 FAULTS = ("429", "503", "lost question", "lost answer", "short", "damaged")
 
@@ -37,14 +37,15 @@ class _Quiet(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 64
+    request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
         """A client that hung up is no news."""
 
 
 @contextmanager
-def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL at which the handler answers."""
     server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -54,6 +55,20 @@ def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _told_there(there: SplitResult, asked: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """What the service says to a request that is passed on: status, headers and body."""
+    upstream = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+    try:
+        upstream.request(asked.command, asked.path, body or None, dict(asked.headers.items()))
+        answer = upstream.getresponse()
+        said = answer.read()
+    finally:
+        upstream.close()
+    skipped = {"content-length", "transfer-encoding", "connection", "date", "server"}
+    headers = {name: value for name, value in answer.getheaders() if name.lower() not in skipped}
+    return answer.status, headers, said
 
 
 @contextmanager
@@ -78,25 +93,17 @@ def bad_network(url: str, share: float, *, seed: int = 1) -> Iterator[str]:
             return self.pass_on(body, kind)
 
         def pass_on(self, body: bytes, kind: str) -> None:
-            upstream = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
-            try:
-                upstream.request(self.command, self.path, body or None, dict(self.headers.items()))
-                answer = upstream.getresponse()
-                said = answer.read()
-            finally:
-                upstream.close()
-            skipped = {"content-length", "transfer-encoding", "connection", "date", "server"}
-            headers = {name: value for name, value in answer.getheaders() if name.lower() not in skipped}
+            status, headers, said = _told_there(there, self, body)
             if kind == "lost answer":
                 return self.hang_up()
             if kind == "short":
-                self.say(answer.status, headers, said[: len(said) // 2], length=len(said))
+                self.say(status, headers, said[: len(said) // 2], length=len(said))
                 return self.hang_up()
-            return self.say(answer.status, headers, said[: len(said) * 2 // 3] if kind == "damaged" else said)
+            return self.say(status, headers, said[: len(said) * 2 // 3] if kind == "damaged" else said)
 
         do_GET = do_POST = do_PATCH = do_DELETE = relay  # noqa: N815 - the names http.server looks for
 
-    with _served(Relay) as own:
+    with served(Relay) as own:
         yield own
 
 
@@ -109,21 +116,13 @@ def relay(url: str, before: Callable[[str], None]) -> Iterator[str]:
         def pass_on(self) -> None:
             body = self.asked()
             before(self.path)
-            upstream = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
-            try:
-                upstream.request(self.command, self.path, body or None, dict(self.headers.items()))
-                answer = upstream.getresponse()
-                said = answer.read()
-            finally:
-                upstream.close()
-            skipped = {"content-length", "transfer-encoding", "connection", "date", "server"}
-            headers = {name: value for name, value in answer.getheaders() if name.lower() not in skipped}
+            status, headers, said = _told_there(there, self, body)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self.say(answer.status, headers, said)
+                self.say(status, headers, said)
 
         do_GET = do_POST = do_PATCH = do_DELETE = pass_on  # noqa: N815 - the names http.server looks for
 
-    with _served(Relay) as own:
+    with served(Relay) as own:
         yield own
 
 
@@ -150,5 +149,5 @@ def heard_server(say: Callable[[str, str, dict[str, str]], tuple[int, dict[str, 
 
         do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names http.server looks for
 
-    with _served(Told) as own:
+    with served(Told) as own:
         yield own

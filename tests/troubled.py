@@ -12,16 +12,16 @@ import json
 import secrets
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from p2c_lib.sandbox import process
+from tests.bad_network import served
 
 App = Literal["sales", "finops"]
 TOKENS = 4  # then the last one is given again, as Entra does within an hour
@@ -193,15 +193,9 @@ def _refusal(status: int, code: str, message: str) -> Answer:
     return Answer(status, JSON, json.dumps(said if status != 401 else {**said, "error": code}).encode())
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hung up is no news."""
-
-
-def _handler(app: App, answer: Callable[[Exchange], None], upstream: Callable[[Exchange], Answer]) -> type:
+def _handler(
+    app: App, answer: Callable[[Exchange], None], upstream: Callable[[Exchange], Answer]
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -220,19 +214,6 @@ def _handler(app: App, answer: Callable[[Exchange], None], upstream: Callable[[E
 
 
 @contextmanager
-def _served(handler: type) -> Iterator[str]:
-    server = _Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
 def between(running: process.Running, secret: str) -> Iterator[Between]:
     """Ways to both systems of a sandbox, and a host that is neither."""
     place = Between(running, secret)
@@ -242,8 +223,8 @@ def between(running: process.Running, secret: str) -> Iterator[Between]:
         exchange.say_json(200, {"value": []})
 
     with (
-        _served(_handler("sales", place.answer, place.upstream)) as place.sales_url,
-        _served(_handler("finops", place.answer, place.upstream)) as place.finops_url,
-        _served(_handler("sales", stray, place.upstream)) as place.elsewhere_url,
+        served(_handler("sales", place.answer, place.upstream)) as place.sales_url,
+        served(_handler("finops", place.answer, place.upstream)) as place.finops_url,
+        served(_handler("sales", stray, place.upstream)) as place.elsewhere_url,
     ):
         yield place
