@@ -37,9 +37,12 @@ def nothing_secret() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_loop_of_a_browser() -> None:
-    """Kernels are not spoken to over the event loop of a browser that an earlier module drove: it may run still."""
+    """Kernels are not spoken to over an event loop that an earlier module left: a browser's may run still."""
     kept = getattr(sys.modules.get("jupyter_core.utils"), "_loop", None)
     if isinstance(kept, ContextVar):
+        loop = kept.get()
+        if loop is not None and not loop.is_running():
+            loop.close()  # one that nobody closed is told as a warning in whichever test happens to come next
         kept.set(None)
 
 
