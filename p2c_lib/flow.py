@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from p2c_lib import events
 from p2c_lib.agreement import record_agreed
+from p2c_lib.display import text_of
 from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.frames import Origin
 from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
@@ -51,6 +52,7 @@ STANDS_ON = {
     "plan": ("reconcile",),
 }
 NO_KEY = "(no key)"
+UNKNOWN_KEY = "Its key came as no well-formed text: nobody knows which row it is. Correct it at the source."
 COUNTS = ("read", "passed", "quarantined", "held", "created", "updated", "unchanged", "extra", "failed", "drifted")
 
 
@@ -460,6 +462,12 @@ class TaskWalk:
         ours = twice.filter(pc.is_valid(twice.column("@expected")))
         for key in pc.unique(ours.column("key")).to_pylist():
             yield WaitingRow(key, "failed", "duplicate", "", None, f"{recon.twice[key]}.")
+        unknown = recon.rows("invalid")
+        ours = unknown.filter(pc.is_valid(unknown.column("@expected"))).select(list(recon.expected.key))
+        for parts in dict.fromkeys(tuple(row.values()) for row in ours.to_pylist()):
+            yield WaitingRow(
+                "|".join(text_of(part) or "" for part in parts), "failed", "invalid", "", None, UNKNOWN_KEY
+            )
         if outcome is not None:
             for row in outcome.problems().to_pylist():
                 yield WaitingRow(row["key"], "failed", row["state"], "", None, row["message"] or row["state"])

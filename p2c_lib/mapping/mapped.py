@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,7 +19,8 @@ from p2c_lib.mapping.context import RunContext
 from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.several import several
 from p2c_lib.mapping.template import FieldRule, Template
-from p2c_lib.odata.characters import all_shown
+from p2c_lib.odata.characters import NO_CHARACTER, all_shown
+from p2c_lib.odata.notes import REPLACED, Note, replaced_in
 from p2c_lib.report import Figures, Part, Report, Table
 
 if TYPE_CHECKING:
@@ -109,12 +110,24 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
         table = table.filter(pc.invert(pc.is_in(table.column(ROW), value_set=pc.unique(rejected.column(ROW)))))
     note = f"{source.origin.app} {source.origin.entity_set} mapped to {target.app} {target.entity}"
     note = f"{note}; {source.origin.note}".rstrip("; ")
-    origin = replace(source.origin, key=target.key, note=note, changed=rounded)
+    changed = (*rounded, *_replaced(source, template, table))
+    origin = replace(source.origin, key=target.key, note=note, changed=changed)
     references = {name: tuple(session.reference(name, target.app)) for name in template.references}
     if len(source):
         app = template.source.app
         references |= {name: tuple(session.reference(name, app)) for name in template.gate.references}
     return Mapped(EntityFrame(table, origin, schema), rejected, source, template, references)
+
+
+def _replaced(source: EntityFrame, template: Template, table: pa.Table) -> Iterator[Note]:
+    """The mapped columns that hold U+FFFD because a text of the source came that is not well-formed."""
+    for rule in template.fields:
+        if not replaced_in(source.origin.changed, rule.columns) or not pa.types.is_string(table.field(rule.to).type):
+            continue
+        values = table.column(rule.to)
+        odd = values.filter(pc.fill_null(pc.match_substring(values, NO_CHARACTER), fill_value=False))
+        if len(odd):
+            yield Note(rule.to, REPLACED, len(odd), odd[0].as_py())
 
 
 def _outcomes(source: EntityFrame, template: Template, schema: EntitySchema, context: RunContext) -> dict[str, Outcome]:

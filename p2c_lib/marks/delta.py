@@ -15,9 +15,12 @@ from p2c_lib.marks.mark import Mark
 from p2c_lib.marks.watched import Watched, twin_column, watched
 from p2c_lib.odata import Query
 from p2c_lib.odata.changes import tells_changes
+from p2c_lib.odata.characters import NO_CHARACTER
+from p2c_lib.odata.notes import REPLACED, together
 
 if TYPE_CHECKING:
     from p2c_lib.odata import Changes, EntitySchema
+    from p2c_lib.odata.notes import Note
     from p2c_lib.session import Session
 
 __all__ = ["Delta", "delta_of"]
@@ -33,7 +36,8 @@ class Delta:
 
     ``rows`` has ``id`` and ``twin``: rows that share a twin value may share a key, so they are read together.
     ``deleted`` are the keys of rows that are gone at the source. ``positions`` and ``behind`` are what the next mark
-    is made of; ``positions`` is None where this run cannot leave one.
+    is made of; ``positions`` is None where this run cannot leave one. ``notes`` say which values that were told could
+    not be kept as they came.
     """
 
     query: EntityQuery
@@ -44,6 +48,7 @@ class Delta:
     deleted: tuple[str, ...] = ()
     positions: Mapping[str, str | None] | None = None
     behind: Mapping[str, pa.Table] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     @property
     def note(self) -> str:
@@ -98,7 +103,8 @@ def delta_of(
     positions = None if since else asking.positions
     deleted = gone or _keys_of(mark, asking.deleted)
     at = since or (mark.at if mark is not None else "")
-    return Delta(asked, at, whole, rows, again.num_rows, deleted, positions, asking.behind)
+    notes = together(asking.notes)
+    return Delta(asked, at, whole, rows, again.num_rows, deleted, positions, asking.behind, notes)
 
 
 class _Asking:
@@ -111,6 +117,7 @@ class _Asking:
         self.behind: dict[str, pa.Table] = {}
         self.deleted: tuple[str, ...] = ()
         self.whole = ""
+        self.notes: list[Note] = []
 
     def rows(self, table: Watched) -> pa.Table:
         """The rows of a table that changed or point to one behind it that did."""
@@ -138,7 +145,7 @@ class _Asking:
             self.deleted = told.deleted
             if told.whole and self._mark is not None:
                 self.whole = told.note
-            return _found(told.table, table.columns[0])
+            return self._by_twin(told, table.columns[0])
         now = _texts(told.table, table.columns)
         before = self._mark.behind[table.path] if self._mark is not None else now.slice(0, 0)
         gone = [before.column("id").combine_chunks().slice(0, 0), pa.array(told.deleted, pa.string())]
@@ -148,10 +155,28 @@ class _Asking:
             return FOUND.empty_table()
         return _as_found(now if self._since else _differing(now, before))
 
+    def _by_twin(self, told: Changes, twin: str) -> pa.Table:
+        """The rows that were told, to be asked for by their twin value; one that no row has as it reads, by their id.
+
+        Where the service gives no id of its own such a row cannot be asked for at all, and all rows are read.
+        """
+        found = _found(told.table, twin)
+        replaced = [note for note in told.notes if note.what == REPLACED and note.column == twin]
+        if not replaced:
+            return found
+        if "@id" not in told.table.column_names:
+            self.whole = f"{twin} of {replaced[0].count:,} that changed is not well-formed, so they cannot be asked for"
+            return found
+        odd = pc.fill_null(pc.match_substring(found.column("twin"), NO_CHARACTER), fill_value=False)
+        alone = pc.if_else(odd, pa.scalar(None, pa.string()), found.column("twin"))
+        return found.set_column(1, FOUND.field("twin"), alone)
+
     def _told(self, table: Watched) -> Changes:
         since = self._since or (self._mark.positions.get(table.path) if self._mark is not None else None)
         company = self._company if self._client.schema(table.entity_set).has_company else None
-        return self._client.changes(table.entity_set, table.columns, since=since, company=company)
+        told = self._client.changes(table.entity_set, table.columns, since=since, company=company)
+        self.notes += told.notes
+        return told
 
     def _pointing(self, table: Watched, lookup: str, ids: Sequence[str]) -> list[pa.Table]:
         """The rows of a table whose lookup leads to one of the ids."""

@@ -96,9 +96,10 @@ class Increment:
 
     @property
     def note(self) -> str:
-        """Which rows were read, and how many are gone at the source, in words."""
+        """Which rows were read, how many are gone at the source, and what was told otherwise than it is kept."""
         gone = f"; {len(self.delta.deleted):,} rows were deleted at the source" if self.delta.deleted else ""
-        return f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{gone}."
+        said = f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{gone}."
+        return " ".join((said, *(f"What changed: {note}" for note in self.delta.notes)))
 
     def gone(self, mapped: Mapped) -> list[str]:
         """The keys that are gone at the source: those that no row holds anew."""

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import ServiceError
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.held_keys import SPELT
 from p2c_lib.odata.literals import literal
+from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.read import Chain
 from p2c_lib.odata.reading import Reading
@@ -36,6 +38,7 @@ class Changes:
 
     ``whole``: the table holds every row, because it was the first read, or the token had expired, or the service
     cannot tell changes; ``note`` says which. ``deleted`` is empty where changes go by a modified date, as in F&O.
+    ``notes`` say which values could not be kept as they came, on all pages together.
     """
 
     table: pa.Table
@@ -43,6 +46,7 @@ class Changes:
     token: str | None
     whole: bool
     note: str
+    notes: tuple[Note, ...] = ()
 
 
 def changes_since(
@@ -81,13 +85,14 @@ def _tracked(
     client: Client, schema: EntitySchema, columns: Sequence[str], url: str, *, whole: bool, note: str
 ) -> Changes:
     query = Query(schema.entity_set, tuple(columns))
-    decoder = Decoder(query, schema, empty_is_null=client.dialect.empty_is_null, tracked=True)
+    decoder = Decoder(query, schema, empty_is_null=client.dialect.empty_is_null, tracked=True, spelt=True)
     headers: Mapping[str, str] = {**client.dialect.headers, **(TRACK if whole else {})}
-    chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set, keys=("@id",))
-    tables, deleted, token = [decoder.empty()], list[str](), None
+    chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set, keys=("@id", SPELT))
+    tables, deleted, token, notes = [decoder.empty()], list[str](), None, list[Note]()
     for page in chain.pages(url):
         tables.append(page.table)
         deleted += page.deleted
+        notes += page.notes
         token = page.delta_link or token
     if token is None:
         raise ServiceError(
@@ -96,12 +101,13 @@ def _tracked(
             hint="Read the set whole, or look whether change tracking is on for the table.",
         )
     table = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"))
-    return Changes(table, tuple(dict.fromkeys(deleted)), token, whole, note)
+    return Changes(table, tuple(dict.fromkeys(deleted)), token, whole, note, together(notes))
 
 
 def _latest_of_each(table: pa.Table) -> pa.Table:
     """Each row once, as it came last: one that changes while its changes are told may be told again."""
-    ids = table.column("@id")
+    ids = pc.coalesce(table.column(SPELT), table.column("@id"))
+    table = table.drop_columns([SPELT])
     if pc.count_distinct(ids, mode="all").as_py() == table.num_rows:
         return table
     numbered = pa.table({"id": ids, "at": pa.array(range(table.num_rows))})
@@ -121,14 +127,16 @@ def _by_modified_date(
     wanted = columns if stamp is None or stamp in columns else (*columns, stamp)
     began = client.sender.clock
     reading = Reading(client, Query(schema.entity_set, wanted, filter=text, company=company))
-    table = pa.concat_tables([page.table for page in reading.pages()], promote_options="permissive")
+    pages = list(reading.pages())
+    table = pa.concat_tables([page.table for page in pages], promote_options="permissive")
+    notes = together(each for page in pages for each in page.notes)
     if stamp is None:
         note = f"{schema.entity_set} has no modified date: all rows were read; what was deleted shows by comparing keys"
-        return Changes(table, (), None, True, note)  # noqa: FBT003 - whole
+        return Changes(table, (), None, True, note, notes)  # noqa: FBT003 - whole
     latest = pc.max(table.column(stamp)).as_py()
     token = since if latest is None else _token(min(latest, began))
     kept = table if stamp in columns else table.drop_columns([stamp])
-    return Changes(kept, (), token, text is None, "what was deleted shows by comparing keys")
+    return Changes(kept, (), token, text is None, "what was deleted shows by comparing keys", notes)
 
 
 def _token(latest: datetime) -> str:

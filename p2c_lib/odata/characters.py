@@ -11,7 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["all_shown", "bounded_json", "decoded", "plain_json", "refused", "shown", "well_formed", "why_refused"]
+__all__ = [
+    "NO_CHARACTER",
+    "all_shown",
+    "bounded_json",
+    "decoded",
+    "plain_json",
+    "refused",
+    "shown",
+    "well_formed",
+    "why_refused",
+]
 
 # What XML 1.0 cannot carry, and so neither service keeps: control characters but tab, line feed and carriage return.
 ODD = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from p2c_lib.errors import AnswerTooLarge, IncompleteRead, ServiceError
 from p2c_lib.odata.arrow_safe import survived
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.exact import Exact, loads
+from p2c_lib.odata.held_keys import SPELT
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema, several_text
@@ -50,14 +52,25 @@ class Decoder:
     """Turns the pages of one query into tables of one schema, whatever the values on a page are.
 
     With ``tracked`` deletions may stand among the rows. With ``empty_is_null`` (F&O) empty texts, 1900-01-01 and the
-    zero guid read as null. Decoding releases the interpreter lock, so it runs beside the next request.
+    zero guid read as null. With ``spelt`` each table has a column that tells rows apart whose keys are no well-formed
+    text and so read alike. Decoding releases the interpreter lock, so it runs beside the next request.
     """
 
-    def __init__(self, query: Query, schema: EntitySchema, *, empty_is_null: bool, tracked: bool = False) -> None:
+    def __init__(
+        self,
+        query: Query,
+        schema: EntitySchema,
+        *,
+        empty_is_null: bool,
+        tracked: bool = False,
+        spelt: bool = False,
+    ) -> None:
         self._leaves = tuple(_leaves(query, schema))
         self._empty_is_null = empty_is_null
         self._row_id = schema.key[0] if schema.app == "sales" else None
         self._key = schema.key
+        self._key_wires = [schema.column(name).wire for name in schema.key] if spelt else []
+        self._spelt = spelt
         self._target = query.entity_set
         self._versioned = not query.apply and not schema.read_only
         self._tracked = tracked
@@ -82,6 +95,7 @@ class Decoder:
 
     def _page(self, body: bytes) -> Page:
         notes: tuple[Note, ...] = ()
+        spelt: pa.Array | None = None
         try:
             if not survived(body, decimals=self._decimals):
                 raise pa.ArrowInvalid("not for Arrow's reader")
@@ -89,14 +103,14 @@ class Decoder:
             whole.validate(full=True)  # the reader checks neither UTF-8 nor a decimal's precision
             self._check_years(whole)
         except pa.ArrowInvalid:
-            whole, notes = self._again(body)
+            whole, notes, spelt = self._again(body)
         envelope = {name: whole.column(name)[0].as_py() for name in whole.column_names if name != "value"}
         self._check(whole, envelope, body)
         rows = whole.column("value").chunk(0).flatten()
         if rows.null_count:
             raise IncompleteRead(f"{self._target}: a page holds a row that is null.", target=self._target)
         return Page(
-            self._table(rows),
+            self._table(rows, spelt),
             next_link=envelope["@odata.nextLink"],
             delta_link=envelope["@odata.deltaLink"],
             server_count=self._count(envelope["@odata.count"]),
@@ -144,8 +158,11 @@ class Decoder:
             raise IncompleteRead(f"{self._target}: the service counts {told:,} rows.", target=self._target)
         return told
 
-    def _again(self, body: bytes) -> tuple[pa.Table, tuple[Note, ...]]:
-        """The page read by the slow exact way; tells a page cut short from a value that does not fit its type."""
+    def _again(self, body: bytes) -> tuple[pa.Table, tuple[Note, ...], pa.Array | None]:
+        """The page read by the slow exact way, and how keys were spelt that are no well-formed text.
+
+        It tells a page cut short from a value that does not fit its type.
+        """
         try:
             found = loads(body)
         except ValueError as broken:
@@ -165,7 +182,12 @@ class Decoder:
         columns: dict[str, pa.Array] = {"value": values}
         for field in ENVELOPE:
             columns[field.name] = pa.array([self._fitting(found.get(field.name), field)], field.type)
-        return pa.table(columns), notes
+        return pa.table(columns), notes, self._spellings(rows or [])
+
+    def _spellings(self, rows: list[dict[str, Any]]) -> pa.Array:
+        """The key of each row as it was spelt, in ASCII, where a part of it is no well-formed text; else null."""
+        keys = ([row.get(wire) for wire in self._key_wires] for row in rows)
+        return pa.array([json.dumps(key) if any(map(_is_odd, key)) else None for key in keys], pa.string())
 
     def _rows_exactly(self, rows: list[dict[str, Any]] | None) -> tuple[pa.Array, tuple[Note, ...]]:
         if rows is None:
@@ -197,11 +219,13 @@ class Decoder:
         told = [f"{name} {value}" for name, value in keys.items() if isinstance(value, (str, int))]
         return well_formed("".join(f", {each[:60]}" for each in told))
 
-    def _table(self, rows: pa.StructArray) -> pa.Table:
+    def _table(self, rows: pa.StructArray, spelt: pa.Array | None) -> pa.Table:
         columns = {leaf.name: self._column(_reach(rows, leaf.way), leaf.column) for leaf in self._leaves}
         columns["@etag"] = self._etags(rows)
         if self._row_id is not None:
             columns["@id"] = _reach(rows, (self._row_id,))
+        if self._spelt:
+            columns[SPELT] = pa.nulls(len(rows), pa.string()) if spelt is None else spelt
         table = pa.table(columns)
         return table.filter(pc.invert(self._gone(rows))) if self._tracked else table
 
@@ -232,7 +256,13 @@ class Decoder:
     def _table_schema(self) -> pa.Schema:
         fields = [pa.field(leaf.name, leaf.column.type) for leaf in self._leaves]
         fields.append(pa.field("@etag", pa.string()))
-        return pa.schema([*fields, pa.field("@id", pa.string())] if self._row_id else fields)
+        named = [name for name, wanted in (("@id", self._row_id), (SPELT, self._spelt)) if wanted]
+        return pa.schema([*fields, *(pa.field(name, pa.string()) for name in named)])
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a value is a text that is not well-formed."""
+    return isinstance(value, str) and well_formed(value) != value
 
 
 def in_order(values: pa.Array) -> pa.Array:

@@ -85,7 +85,7 @@ class Exact:
         if pa.types.is_timestamp(kind):
             return self._moments(values, kind, way)
         read = _READERS.get(kind.id, _as_it_is)
-        changed: dict[str, list[Any]] = {}
+        changed: dict[str, list[int]] = {}
         found: list[Any] = []
         for place, value in enumerate(values):
             if value is None:
@@ -97,10 +97,18 @@ class Exact:
                 raise self._out_of_type(place, value, str(kind), way) from None
             found.append(made)
             if what:
-                changed.setdefault(what, []).append(value)
-        name = self.names.get(way, ".".join(way))
-        self.notes += [Note(name, what, len(came), well_formed(str(came[0]))) for what, came in changed.items()]
+                changed.setdefault(what, []).append(place)
+        for what, places in changed.items():
+            self._tell(way, what, values, places)
         return pa.array(found, kind)
+
+    def _tell(self, way: tuple[str, ...], what: str, values: list[Any], places: list[int]) -> None:
+        """Note that the values at these places were changed, and what the first was in which row."""
+        name, first = self.names.get(way, ".".join(way)), places[0]
+        self.notes.append(Note(name, what, len(places), well_formed(str(values[first])), self._row(first)))
+
+    def _row(self, place: int) -> str:
+        return f"row {place + 1:,} of the page{self.tell(self.rows[place])}"
 
     def _moments(self, values: list[Any], kind: pa.TimestampType, way: tuple[str, ...]) -> pa.Array:
         """Fractions of a microsecond are cut; a moment without a zone is in UTC, one of no year that can be is null."""
@@ -109,8 +117,7 @@ class Exact:
                 raise self._out_of_type(place, value, str(kind), way)
         beyond = {value for value in set(values) if value is not None and _is_beyond(value)}
         if beyond:
-            name = self.names.get(way, ".".join(way))
-            self.notes.append(Note(name, OUT_OF_YEARS, sum(v in beyond for v in values), well_formed(min(beyond))))
+            self._tell(way, OUT_OF_YEARS, values, [n for n, value in enumerate(values) if value in beyond])
             values = [None if value in beyond else value for value in values]
         texts = pa.array([None if value is None else well_formed(value) for value in values], pa.string())
         try:
@@ -123,9 +130,8 @@ class Exact:
 
     def _out_of_type(self, place: int, value: Any, kind: str, way: tuple[str, ...]) -> ServiceError:
         where = f"{self.target}.{self.names.get(way, '.'.join(way))}"
-        row = f"row {place + 1:,} of the page{self.tell(self.rows[place])}"
         return ServiceError(
-            f"{where}: the value {well_formed(str(value))[:60]!r} is no {kind} ({row}).",
+            f"{where}: the value {well_formed(str(value))[:60]!r} is no {kind} ({self._row(place)}).",
             status=200,
             target=where,
             hint="The service's answer does not fit its own metadata; read the metadata again.",

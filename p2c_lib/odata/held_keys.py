@@ -8,14 +8,17 @@ from itertools import permutations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import texts
+from p2c_lib.display import one_array, texts
 
-__all__ = ["HeldKeys"]
+__all__ = ["SPELT", "HeldKeys"]
+
+SPELT = "@spelt"  # the column of a page that tells keys apart which are no well-formed text, and so read alike
 
 
 class HeldKeys:
     """Keys of several columns, as columns. They are compared as they came, and without case where rows are left out:
-    a row whose key changes its case while it is read is still the same row."""
+    a row whose key changes its case while it is read is still the same row. Where a row has ``SPELT`` it counts in the
+    place of its key: two texts that are not well-formed may read alike and are two keys."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
@@ -58,4 +61,7 @@ class HeldKeys:
     def _keys(self, table: pa.Table) -> pa.ChunkedArray:
         parts = [pc.fill_null(texts(table.column(name)), "") for name in self._names]
         joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "\x1f")
-        return joined.cast(pa.string())
+        joined = joined.cast(pa.string())
+        if SPELT not in table.column_names or table.column(SPELT).null_count == table.num_rows:
+            return joined
+        return pa.chunked_array([pc.coalesce(one_array(table.column(SPELT)), one_array(joined))])

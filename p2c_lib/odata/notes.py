@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 
-__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "together"]
+__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "replaced_in", "together"]
 
 ROUNDED = "rounded"
 TOO_LARGE = "too large"
@@ -27,7 +27,7 @@ WORDS = {
 @dataclass(frozen=True)
 class Note:
     """How many values of a column were changed as ``what`` says (``rounded``, ``too large``, ``replaced``,
-    ``out of years``), and one.
+    ``out of years``), one of them, and which ``row`` of the answer that one stands in, where it is known.
 
     >>> print(Note("UnitCost", "rounded", 2, "33.33333333333333333"))
     UnitCost: 2 values have more decimals than can be kept and were rounded, such as 33.33333333333333333.
@@ -37,15 +37,22 @@ class Note:
     what: str
     count: int
     example: str
+    row: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         one, several = WORDS.get(self.what, (self.what, self.what))
         said = f"1 {one}" if self.count == 1 else f"{self.count:,} {several}"
-        return f"{self.column}: {said}, such as {self.example[:SHOWN]}."
+        where = f" ({self.row})" if self.row else ""
+        return f"{self.column}: {said}, such as {self.example[:SHOWN]}{where}."
 
     def to_dict(self) -> dict[str, object]:
         """The note as plain values."""
         return dict(vars(self))
+
+
+def replaced_in(notes: Iterable[Note], columns: Collection[str]) -> bool:
+    """Whether a text of one of these columns came that is not well-formed."""
+    return any(note.what == REPLACED and note.column in columns for note in notes)
 
 
 def together(notes: Iterable[Note]) -> tuple[Note, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from p2c_lib.errors import FrameError, IncompleteRead, Rejected
 from p2c_lib.odata.count import COUNT_CAP, aggregate_count
 from p2c_lib.odata.decode import Decoder
-from p2c_lib.odata.held_keys import HeldKeys
+from p2c_lib.odata.held_keys import SPELT, HeldKeys
 from p2c_lib.odata.key_paging import KeyPaging
 from p2c_lib.odata.keyset import KeyOrder
 from p2c_lib.odata.literals import and_filter
@@ -64,13 +64,15 @@ class Reading:
         order = KeyOrder.of(query, self._schema) if by_key else None
         keys = self._schema.key if by_key else () if query.apply else ("@id",)
         wanted = (*(order.columns if order is not None else ()), *(keys if by_key else ()))
-        self._added = tuple(name for name in dict.fromkeys(wanted) if name not in query.select)
-        self._wide = replace(query, select=(*query.select, *self._added))
+        added = tuple(name for name in dict.fromkeys(wanted) if name not in query.select)
+        self._wide = replace(query, select=(*query.select, *added))
+        self._added = (*added, *((SPELT,) if keys else ()))
         self._counted = query.top is None and query.apply is None
         self.first = first_url(self._wide, self._schema, client.dialect, count=self._counted)
-        self._decoder = Decoder(self._wide, self._schema, empty_is_null=client.dialect.empty_is_null)
+        empty_is_null = client.dialect.empty_is_null
+        self._decoder = Decoder(self._wide, self._schema, empty_is_null=empty_is_null, spelt=bool(keys))
         self._paging = KeyPaging(client, self._wide, order) if order is not None else None
-        self._keys = tuple(keys)
+        self._keys = (*keys, SPELT) if keys else ()
         self._held = HeldKeys(keys) if keys else None
         self._overlaps = by_key and order is None and bool(keys)
         self._resumed = False  # then the keys of the pages before are not among those held

@@ -19,8 +19,9 @@ def reconcile(expected: Side, actual: Side, template: Template) -> Reconciliatio
     """Compare what should be there with what is, by key, under the template's compare rules.
 
     Keys pair as the destination compares them (``RowKey``). Every row lands in one class: equal, changed, missing,
-    extra, duplicate (its key stands more than once on a side; never paired) or invalid (it has no key). Either side may
-    be a Snapshot, which stays on disk. Raises FrameError where the frames do not fit together.
+    extra, duplicate (its key stands more than once on a side; never paired) or invalid (it has no key, or one
+    that came as no well-formed text, so that nobody knows which). Either side may be a Snapshot, which stays on disk.
+    Raises FrameError where the frames do not fit together.
     """
     findings = find(expected, actual, compared_columns(expected, actual, template))
     return Reconciliation(expected, actual, template, findings.classes, findings.differences)

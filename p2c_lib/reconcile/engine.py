@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from p2c_lib.odata.characters import NO_CHARACTER
+from p2c_lib.odata.notes import replaced_in
 from p2c_lib.reconcile.causes import cause_sql, values_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
@@ -62,9 +64,17 @@ def equal_pairs(expected: Side, actual: Side, classes: pa.Table) -> pa.Table:
 
 
 def _keys(expected: Side, actual: Side) -> dict[str, str]:
-    """The key of either side as SQL, by the name of its view."""
+    """The key of either side as SQL, by the name of its view.
+
+    Where a side came with keys that are no well-formed text, nobody knows which key U+FFFD stands for: no row whose key
+    holds it pairs, and it is invalid.
+    """
     key = pairing(expected, actual)
-    return {name: key.sql(sql_schema(side)) for name, side in (("e", expected), ("a", actual))}
+    found = {name: key.sql(sql_schema(side)) for name, side in (("e", expected), ("a", actual))}
+    if not any(replaced_in(side.origin.changed, key.columns) for side in (expected, actual)):
+        return found
+    unknown = text_literal(NO_CHARACTER)
+    return {name: f"CASE WHEN contains({k}, {unknown}) THEN NULL ELSE {k} END" for name, k in found.items()}
 
 
 def _pair(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColumn], sides: Mapping[str, Side]) -> int:

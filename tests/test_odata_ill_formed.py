@@ -1,0 +1,162 @@
+"""Texts that are not well-formed in keys and in changes: every row is read, told of, and never taken for another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from p2c_lib.frames import EntityQuery
+from p2c_lib.marks import Mark, delta_of
+from p2c_lib.marks.mark import SEEN
+from p2c_lib.odata import Client, Query
+from p2c_lib.odata.notes import Note
+from p2c_lib.odata.snapshot import gather
+from p2c_lib.reconcile import reconcile
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.finops import Switches
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import finops_app, sales_app
+from tests.between import wired
+from tests.conftest import TOKEN
+from tests.test_keys_pairing import frame, template
+
+COLUMNS = ("dataAreaId", "CustomerAccount", "OrganizationName")
+BAD = [b"C\xfc", b"C\xe4", rb"C\ud83d", rb"C\ud83e", b"C\xef\xbf\xbd", rb"C\ufffd"]
+G = "00000000-0000-0000-0000-00000000000"
+
+
+def _customers(keys: list[bytes], link: bytes = b"") -> bytes:
+    rows = [
+        b'{"@odata.etag":"W/1","dataAreaId":"usmf","CustomerAccount":"%b","OrganizationName":"ok"}' % key
+        for key in keys
+    ]
+    return b'{"@odata.count":%d,"value":[%b]%b}' % (len(keys), b",".join(rows), link)
+
+
+class Pages:
+    """Answers to reads of customers: page after page of these keys, counted as a whole, whatever is asked."""
+
+    def __init__(self, *pages: list[bytes]) -> None:
+        self.pages, self.at = pages, 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or "/CustomersV2" not in str(request.url) or "metadata" in str(request.url):
+            return None
+        if "$count" in str(request.url.path):
+            return httpx.Response(200, content=str(sum(map(len, self.pages))).encode())
+        page, self.at = self.pages[self.at % len(self.pages)], self.at + 1
+        link = b',"@odata.nextLink":"http://finops.test/data/CustomersV2?$skip=%d"' % self.at
+        return httpx.Response(200, content=_customers(page, link if self.at < len(self.pages) else b""))
+
+
+@pytest.mark.parametrize("keys", [BAD[:2], BAD[2:4], [BAD[2], BAD[4]], [b"A", BAD[0], b"D"], [BAD[0], BAD[2], BAD[4]]])
+def test_rows_whose_keys_read_alike_are_all_read_and_told_of(
+    keys: list[bytes], store: Store, portal: BlockingPortal
+) -> None:
+    app = finops_app(store, Tokens(TOKEN), Switches())
+    with wired(app, portal, "finops", Pages(keys)) as (client, _):
+        found = gather(client, Query("CustomersV2", COLUMNS))
+    odd = [key for key in keys if key in BAD]
+    assert found.table.column("CustomerAccount").to_pylist() == ["C\ufffd" if k in BAD else k.decode() for k in keys]
+    assert found.table.column_names == [*COLUMNS, "@etag"]
+    bad = sum(key not in BAD[4:] for key in odd)
+    assert found.notes == (Note("CustomerAccount", "replaced", bad, "C\ufffd"),)
+    row = next(n for n, key in enumerate(keys, 1) if key in BAD[:4])
+    assert f"(row {row} of the page, dataAreaId usmf, CustomerAccount C\ufffd)" in str(found.notes[0])
+
+
+def test_pages_that_end_and_begin_with_such_keys_lose_none(store: Store, portal: BlockingPortal) -> None:
+    app = finops_app(store, Tokens(TOKEN), Switches())
+    pages = Pages([b"A", BAD[0]], [BAD[1], b"B"], [BAD[2], b"D"], [BAD[3], b"E"])
+    with wired(app, portal, "finops", pages) as (client, _):
+        found = gather(client, Query("CustomersV2", COLUMNS))
+    wanted = ["A", "C\ufffd", "C\ufffd", "B", "C\ufffd", "D", "C\ufffd", "E"]
+    assert found.table.column("CustomerAccount").to_pylist() == wanted
+    assert found.notes == (Note("CustomerAccount", "replaced", 4, "C\ufffd"),)
+
+
+@pytest.mark.parametrize("side", ["expected", "actual"])
+def test_a_key_that_nobody_knows_pairs_with_none_and_is_never_written(side: str) -> None:
+    rules: Any = SimpleNamespace(task="t", sha="s", compare=template("sales").compare, rule=lambda _: None)
+    rows = {"productnumber": ["A", "C\ufffd"], "name": ["1", "2"]}
+    key = ("productnumber",)
+    expected, actual = frame(rows, key, "finops"), frame(rows | {"name": ["1", "9"]}, key, "sales")
+    assert reconcile(expected, actual, rules).summary["changed"] == 1  # a text that truly holds U+FFFD is a key
+    told = (Note("productnumber", "replaced", 1, "C\ufffd"),)
+    if side == "expected":
+        expected = replace(expected, origin=replace(expected.origin, changed=told))
+    else:
+        actual = replace(actual, origin=replace(actual.origin, changed=told))
+    found = reconcile(expected, actual, rules)
+    assert dict(found.summary) == {"equal": 1, "changed": 0, "missing": 0, "extra": 0, "duplicate": 0, "invalid": 2}
+
+
+def _account(number: int, name: bytes) -> bytes:
+    return b'{"@odata.etag":"W/%d","accountid":"%b","accountnumber":"%b","name":"n"}' % (
+        number,
+        f"{G}{number}".encode(),
+        name,
+    )
+
+
+class Changed:
+    """Two pages of changes, the second with what is no text, then a token."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        url = str(request.url)
+        if request.method != "GET" or not re.search(r"/accounts\?", url):
+            return None
+        if "skiptoken" in url:
+            more = b'"@odata.deltaLink":"http://sales.test/api/data/v9.2/accounts?$deltatoken=2"'
+            return httpx.Response(
+                200, content=b'{"value":[%b,%b],%b}' % (_account(2, BAD[0]), _account(3, BAD[2]), more)
+            )
+        more = b'"@odata.nextLink":"http://sales.test/api/data/v9.2/accounts?$skiptoken=1"'
+        return httpx.Response(200, content=b'{"value":[%b],%b}' % (_account(1, b"ok"), more))
+
+
+def _sales(store: Store) -> Any:
+    return sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+
+
+SINCE = "http://sales.test/api/data/v9.2/accounts?$deltatoken=1"
+
+
+def test_changes_tell_what_could_not_be_kept_on_whichever_page(store: Store, portal: BlockingPortal) -> None:
+    with wired(_sales(store), portal, "sales", Changed()) as (client, _):
+        for since in (None, SINCE):
+            told = client.changes("accounts", ("accountnumber", "name"), since=since)
+            assert told.table.column("accountnumber").to_pylist() == ["ok", "C\ufffd", "C\ufffd"]
+            assert told.notes == (Note("accountnumber", "replaced", 2, "C\ufffd"),)
+            assert told.table.column_names == ["accountnumber", "name", "@etag", "@id"]
+
+
+def test_changes_by_a_date_tell_it_too(store: Store, portal: BlockingPortal) -> None:
+    app = finops_app(store, Tokens(TOKEN), Switches())
+    with wired(app, portal, "finops", Pages([b"A", BAD[0], BAD[1]])) as (client, _):
+        told = client.changes("CustomersV2", COLUMNS)
+    assert told.notes == (Note("CustomerAccount", "replaced", 2, "C\ufffd"),)
+
+
+def test_a_changed_row_whose_key_nobody_knows_is_asked_for_by_its_id(store: Store, portal: BlockingPortal) -> None:
+    query = EntityQuery("sales", "accounts", ("accountnumber", "name"), ("accountnumber",))
+    mark = Mark("2026-01-01T00:00:00Z", {"": SINCE}, SEEN.empty_table(), {})
+
+    def session(client: Client) -> Any:
+        return SimpleNamespace(client=lambda _app: client, company=None)
+
+    with wired(_sales(store), portal, "sales", Changed()) as (client, _):
+        delta = delta_of(session(client), query, mark, "")
+        schema = client.schema("accounts")
+    assert delta.keys(schema) == [{"accountnumber": "ok"}, {"accountid": f"{G}2"}, {"accountid": f"{G}3"}]
+    assert delta.notes == (Note("accountnumber", "replaced", 2, "C\ufffd"),)
+    assert pa.types.is_string(delta.rows.schema.field("twin").type)
