@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import bulk
+from p2c_lib.sandbox.dataverse.arguments import sent
 from p2c_lib.sandbox.dataverse.bodies import check_type
 from p2c_lib.sandbox.dataverse.keys import Key, bound, find
 from p2c_lib.sandbox.dataverse.model import by_name, properties
 from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.dataverse.options import Options
 from p2c_lib.sandbox.dataverse.organisation import now
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, not_allowed, plugin, unknown_property
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, plugin, unknown_property
 from p2c_lib.sandbox.dataverse.states import (
     PRODUCT_ACTIVE,
     PRODUCT_RETIRED,
@@ -45,49 +46,47 @@ _COMPUTED = {
 
 
 def find_action(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
-    """The unbound action of that name."""
-    return _UNBOUND.get(name)
-
-
-def bound_to_row(entity: Entity, name: str) -> Callable[[Request, Key], Answer] | None:
-    """The action of a qualified name that is bound to one row of the table; those there are, are products'."""
-    if entity.name != "product" or not name.startswith(f"{NAMESPACE}."):
+    """The answer to a path that is a call of the unbound action of that name."""
+    work = _UNBOUND.get(name)
+    if work is None:
         return None
-    return _BOUND.get(name.removeprefix(f"{NAMESPACE}."))
+    return lambda request, path: work(request, sent(request, BY_NAME[name], path[0], path[1:]))
 
 
-def _arguments(request: Request, path: list[Segment]) -> Mapping[str, Any]:
-    if request.call.method != "POST" or len(path) > 1:
-        raise not_allowed(request.call.method, request.path)
-    request.only()
-    body = request.body()
-    if not isinstance(body, dict):
-        raise bad_argument("The action's parameters must be a JSON object.")
-    return BY_NAME[path[0].name].arguments(body)
+def bound_to_row(entity: Entity, path: Sequence[Segment]) -> Callable[[Request, Key], Answer] | None:
+    """The action that a path after one row of the table begins with, by its qualified name, if it is bound to it."""
+    bare = path[0].name.removeprefix(f"{NAMESPACE}.")
+    work = _BOUND.get(bare) if path[0].name.startswith(f"{NAMESPACE}.") else None
+    if work is None or not BY_NAME[bare].fits(entity.name):
+        return None
+
+    def called(request: Request, key: Key) -> Answer:
+        sent(request, BY_NAME[bare], path[0], path[1:])
+        return work(request, key)
+
+    return called
 
 
 # -- quotes -----------------------------------------------------------------------------------------------------------
 
 
-def _win_quote(request: Request, path: list[Segment]) -> Answer:
-    return _close(request, path, QUOTE_WON, {_WON}, _WON)
+def _win_quote(request: Request, given: Mapping[str, Any]) -> Answer:
+    return _close(request, given, QUOTE_WON, {_WON}, _WON)
 
 
-def _close_quote(request: Request, path: list[Segment]) -> Answer:
-    return _close(request, path, QUOTE_CLOSED, {_LOST, _CANCELED, _REVISED}, _LOST)
+def _close_quote(request: Request, given: Mapping[str, Any]) -> Answer:
+    return _close(request, given, QUOTE_CLOSED, {_LOST, _CANCELED, _REVISED}, _LOST)
 
 
-def _close(request: Request, path: list[Segment], state: int, allowed: set[int], default: int) -> Answer:
-    arguments = _arguments(request, path)
-    closing = arguments["QuoteClose"]
-    if isinstance(closing, dict):
-        check_type(closing, "quoteclose", "quotecloses")
-    if not isinstance(closing, dict) or "quoteid@odata.bind" not in closing:
-        raise bad_argument(f"{path[0].name} needs QuoteClose with 'quoteid@odata.bind'.")
-    status = arguments["Status"]
+def _close(request: Request, given: Mapping[str, Any], state: int, allowed: set[int], default: int) -> Answer:
+    closing = given["QuoteClose"]
+    check_type(closing, "quoteclose", "quotecloses")
+    if "quoteid@odata.bind" not in closing:
+        raise bad_argument("The action needs QuoteClose with 'quoteid@odata.bind'.")
+    status = given["Status"]
     status = default if status is None or status == -1 else status
-    if not isinstance(status, int) or status not in allowed:
-        raise bad_argument(f"{status} is not a valid Status for {path[0].name}; allowed: -1, {sorted(allowed)}.")
+    if status not in allowed:
+        raise bad_argument(f"{status} is not a valid Status for the action; allowed: -1, {sorted(allowed)}.")
     with request.store.write():
         row = _quote(request, closing["quoteid@odata.bind"])
         if row["statecode"] != QUOTE_ACTIVE:
@@ -115,11 +114,10 @@ def _quote(request: Request, url: object) -> dict[str, Value]:
     return find(request.store, Key(quotes, {"quoteid": key}, None, key)) or {}
 
 
-def _revise_quote(request: Request, path: list[Segment]) -> Answer:
-    arguments = _arguments(request, path)
-    columns = _columns(arguments["ColumnSet"])
+def _revise_quote(request: Request, given: Mapping[str, Any]) -> Answer:
+    columns = _columns(given["ColumnSet"])
     with request.store.write():
-        row = _quote(request, f"/quotes({arguments['QuoteId']})")
+        row = _quote(request, f"/quotes({given['QuoteId'].strip('{}')})")
         if row["statecode"] not in {QUOTE_ACTIVE, QUOTE_CLOSED}:
             raise plugin("Only an active or closed quote can be revised.")
         _no_other(request, row)
@@ -128,13 +126,11 @@ def _revise_quote(request: Request, path: list[Segment]) -> Answer:
         return request.row_answer(by_name("quote"), _copied(request, row), columns, 200)
 
 
-def _columns(asked: object) -> Options:
+def _columns(asked: Mapping[str, Any] | None) -> Options:
     """The columns of a ColumnSet; all of them when it is null or says so."""
     if asked is None:
         return Options()
-    names = asked.get("Columns", []) if isinstance(asked, dict) else None
-    if not isinstance(asked, dict) or not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise bad_argument("ColumnSet must be {'AllColumns': true} or {'Columns': ['<column>', ...]}.")
+    names = asked.get("Columns") or []
     known = {column.name: name for name, column in properties(by_name("quote")).items()}
     for name in names:
         if name not in known:
@@ -176,9 +172,6 @@ def _copied(request: Request, row: Mapping[str, Value]) -> int:
 
 
 def _publish(request: Request, key: Key) -> Answer:
-    if request.call.method != "POST":
-        raise not_allowed(request.call.method, request.path)
-    request.only()
     with request.store.write():
         row = find(request.store, key)
         if row is None:
@@ -200,9 +193,6 @@ def _descendants(request: Request, parent: str) -> list[int]:
 
 
 def _revert(request: Request, key: Key) -> Answer:
-    if request.call.method != "POST":
-        raise not_allowed(request.call.method, request.path)
-    request.only()
     with request.store.write():
         row = find(request.store, key)
         if row is None:

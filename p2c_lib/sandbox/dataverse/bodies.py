@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias
 from p2c_lib.sandbox.dataverse.keys import Contents, bound
 from p2c_lib.sandbox.dataverse.model import Collection, Navigation, by_name, collections, navigations, properties
 from p2c_lib.sandbox.dataverse.refusals import (
-    NAMESPACE,
     bad_payload,
     bad_query,
     invalid_property,
+    names_type,
     undeclared_bind,
     wrong_type,
 )
@@ -73,11 +73,8 @@ def read_change(entity: Entity, body: object, around: Around) -> Change:
 def check_type(body: Mapping[str, Any], expected: str, set_name: str) -> None:
     """Refuse a body whose ``@odata.type`` is another table's; without one, it is of the type that is expected."""
     kind = body.get("@odata.type")
-    if kind is None:
-        return
-    named = kind.lstrip("#") if isinstance(kind, str) else str(kind)
-    if named not in {f"{NAMESPACE}.{expected}", f"mscrm.{expected}"}:
-        raise wrong_type(named[:120], expected, set_name)
+    if kind is not None and not names_type(kind, expected):
+        raise wrong_type(str(kind)[:120], expected, set_name)
 
 
 def _annotated(entity: Entity, name: str, body: Mapping[str, Any]) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.collation import sales_key
+from p2c_lib.sandbox.dataverse.arguments import sent
+from p2c_lib.sandbox.dataverse.bodies import check_type
 from p2c_lib.sandbox.dataverse.conditions import expression_rows
 from p2c_lib.sandbox.dataverse.keys import Key, find, read_key
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.dataverse.organisation import now
 from p2c_lib.sandbox.dataverse.records import Conditions
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, bad_payload, not_allowed
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, bad_payload
 from p2c_lib.sandbox.dataverse.values import guid
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Value
@@ -27,30 +29,31 @@ if TYPE_CHECKING:
 _DUPLICATES = {"0x80060892", "0x80040237"}
 
 
-def bound_to_set(name: str) -> Callable[[Request, Entity], Answer] | None:
-    """The bulk message of a qualified name."""
-    return _BOUND.get(name.removeprefix(f"{NAMESPACE}.")) if name.startswith(f"{NAMESPACE}.") else None
+def bound_to_set(path: Sequence[Segment]) -> Callable[[Request, Entity], Answer] | None:
+    """The bulk message that a path after the set begins with, by its qualified name."""
+    bare = path[0].name.removeprefix(f"{NAMESPACE}.")
+    work = _BOUND.get(bare) if path[0].name.startswith(f"{NAMESPACE}.") else None
+    if work is None:
+        return None
+
+    def called(request: Request, entity: Entity) -> Answer:
+        return work(request, entity, _targets(sent(request, BY_NAME[bare], path[0], path[1:]), entity))
+
+    return called
 
 
-def _targets(request: Request, entity: Entity) -> list[dict[str, Any]]:
-    if request.call.method != "POST":
-        raise not_allowed(request.call.method, request.path)
-    request.only()
-    body = request.body()
-    targets = body.get("Targets") if isinstance(body, dict) else None
-    if not isinstance(targets, list) or not targets or not all(isinstance(one, dict) for one in targets):
+def _targets(given: Mapping[str, Any], entity: Entity) -> list[dict[str, Any]]:
+    targets: list[dict[str, Any]] = given["Targets"]
+    if not targets:
         raise bad_payload('The body of a bulk message must be {"Targets": [{...}, ...]} with at least one row.')
     for one in targets:
-        kind = str(one.get("@odata.type", "")).lstrip("#").removeprefix(f"{NAMESPACE}.")
-        if not kind:
+        if one.get("@odata.type") is None:
             raise bad_payload("Each target of a bulk message needs '@odata.type'.")
-        if kind != entity.name:
-            raise bad_payload(f"All targets must be of the type '{NAMESPACE}.{entity.name}'; '{kind}' came.")
+        check_type(one, entity.name, entity.set_name)
     return targets
 
 
-def _create(request: Request, entity: Entity) -> Answer:
-    targets = _targets(request, entity)
+def _create(request: Request, entity: Entity, targets: list[dict[str, Any]]) -> Answer:
     with request.store.write():
         try:
             ids = [request.records.create(entity, one).key for one in targets]
@@ -67,8 +70,7 @@ def _without_row(refusal: Refusal) -> Refusal:
     return refusal
 
 
-def _update(request: Request, entity: Entity) -> Answer:
-    targets = _targets(request, entity)
+def _update(request: Request, entity: Entity, targets: list[dict[str, Any]]) -> Answer:
     keys = [_primary(entity, one) for one in targets]
     with request.store.write():
         rows = [find(request.store, key) for key in keys]
@@ -98,8 +100,7 @@ def _addressed(entity: Entity, url: object) -> Key:
     return read_key(entity, rest[:-1])
 
 
-def _upsert(request: Request, entity: Entity) -> Answer:
-    targets = _targets(request, entity)
+def _upsert(request: Request, entity: Entity, targets: list[dict[str, Any]]) -> Answer:
     keys = [_addressed(entity, one["@odata.id"]) if "@odata.id" in one else _primary(entity, one) for one in targets]
     named = {tuple(sales_key(value) for value in key.values.values()) for key in keys}
     if len(named) < len(keys) and not request.organisation.switches.repeated_targets:
@@ -118,13 +119,11 @@ def _upsert(request: Request, entity: Entity) -> Answer:
     return Answer(204, [("OData-Version", "4.0")])
 
 
-def _delete(request: Request, _entity: Entity) -> Answer:
-    if request.call.method != "POST":
-        raise not_allowed(request.call.method, request.path)
+def _delete(_request: Request, _entity: Entity, _targets: list[dict[str, Any]]) -> Answer:
     raise Refusal(400, "0x80040203", "DeleteMultiple has not yet been implemented.")
 
 
-_BOUND: dict[str, Callable[[Request, Entity], Answer]] = {
+_BOUND: dict[str, Callable[[Request, Entity, list[dict[str, Any]]], Answer]] = {
     "CreateMultiple": _create,
     "UpdateMultiple": _update,
     "UpsertMultiple": _upsert,
@@ -140,21 +139,15 @@ def _json(body: Mapping[str, Any]) -> Answer:
 # -- BulkDelete -------------------------------------------------------------------------------------------------------
 
 
-def bulk_delete(request: Request, _path: list[Segment]) -> Answer:
+def bulk_delete(request: Request, given: Mapping[str, Any]) -> Answer:
     """``BulkDelete``: the rows of the queries are deleted; the answer names the job, which is done already."""
-    if request.call.method != "POST":
-        raise not_allowed(request.call.method, request.path)
-    request.only()
-    body = request.body()
-    if not isinstance(body, dict):
-        raise bad_argument("The action's parameters must be a JSON object.")
-    queries = BY_NAME["BulkDelete"].arguments(body)["QuerySet"]
-    if not isinstance(queries, list) or not queries or not all(isinstance(one, dict) for one in queries):
+    queries = given["QuerySet"]
+    if not queries:
         raise bad_argument("BulkDelete needs a QuerySet with at least one QueryExpression.")
     with request.store.write():
         done = [_deleted(request, key) for query in queries for key in _rows_of(request, query)]
     number = str(uuid.uuid4())
-    facts: dict[str, Value] = {"name": str(body.get("JobName") or ""), "at": now()}
+    facts: dict[str, Value] = {"name": given["JobName"] or "", "at": now()}
     facts |= {"succeeded": sum(done), "failed": len(done) - sum(done)}
     request.organisation.jobs[number] = facts
     context = f"{request.root}$metadata#{NAMESPACE}.BulkDeleteResponse"

@@ -141,6 +141,13 @@ _MENU = {
     "IsCustomizable": False, "Label": {"LocalizedLabels": [], "UserLocalizedLabel": None}, "MenuId": None,
     "Order": None, "QueryApi": None, "ViewId": "00000000-0000-0000-0000-000000000000",
 }  # fmt: skip
+# What relationships of every kind have.
+BASE_RELATIONSHIP = frozenset(
+    {
+        "HasChanged", "IntroducedVersion", "IsCustomRelationship", "IsCustomizable", "IsManaged",
+        "IsValidForAdvancedFind", "MetadataId", "RelationshipType", "SchemaName", "SecurityTypes",
+    }
+)  # fmt: skip
 RELATIONSHIP_FACTS: Mapping[str, Any] = {
     "AssociatedMenuConfiguration": _MENU,
     "CascadeConfiguration": _NO_CASCADE,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse.arguments import arguments
 from p2c_lib.sandbox.dataverse.keys import Key, bound, find
 from p2c_lib.sandbox.dataverse.metadata_changes import changes, stamp
 from p2c_lib.sandbox.dataverse.model import by_name, sets
-from p2c_lib.sandbox.dataverse.operations import ACCESS_RIGHTS, BY_NAME
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, bad_query, missing_row, not_allowed
+from p2c_lib.sandbox.dataverse.operation_types import ACCESS_RIGHTS
+from p2c_lib.sandbox.dataverse.operations import BY_NAME
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument, bad_query, missing_row, not_allowed, not_last
 from p2c_lib.sandbox.dataverse.values import guid
+from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer
 
 if TYPE_CHECKING:
@@ -32,34 +34,35 @@ def find_function(name: str) -> Callable[[Request, list[Segment]], Answer] | Non
         return None
 
     def called(request: Request, path: list[Segment]) -> Answer:
-        if request.call.method != "GET" or len(path) > 1:
-            raise not_allowed(request.call.method, request.path)
-        return _answered(request, name, path[0].key, lambda given: work(request, given))
+        return _answered(request, path, lambda given: work(request, given))
 
     return called
 
 
-def bound_function(name: str) -> Callable[[Request, Key, str | None], Answer] | None:
-    """The answer of a function of a qualified name that is bound to a user or a team."""
-    if name != f"{NAMESPACE}.RetrievePrincipalAccess":
+def bound_function(entity: Entity, path: Sequence[Segment]) -> Callable[[Request, Key], Answer] | None:
+    """The function that a path after one row of the table begins with, by its qualified name, if it is bound to it."""
+    if path[0].name != f"{NAMESPACE}.RetrievePrincipalAccess" or not BY_NAME["RetrievePrincipalAccess"].fits(
+        entity.name
+    ):
         return None
 
-    def called(request: Request, key: Key, text: str | None) -> Answer:
-        if request.call.method != "GET":
-            raise not_allowed(request.call.method, request.path)
+    def called(request: Request, key: Key) -> Answer:
         if find(request.store, key) is None:
             raise key.missing()
-        bare = name.rpartition(".")[2]
-        return _answered(request, bare, text, lambda given: _access(request, given))
+        return _answered(request, path, lambda given: _access(request, given))
 
     return called
 
 
-def _answered(
-    request: Request, name: str, text: str | None, work: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Answer:
+def _answered(request: Request, path: Sequence[Segment], work: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Answer:
+    """The answer of a function that the path's first segment calls; nothing of it can be addressed further."""
+    if len(path) > 1:
+        raise not_last(path[0].name)
+    if request.call.method != "GET":
+        raise not_allowed(request.call.method, request.path)
     request.only("$select")
-    members = work(arguments(BY_NAME[name], text, request.raw))
+    name = path[0].name.rpartition(".")[2]
+    members = work(arguments(BY_NAME[name], path[0].key, request.raw))
     wanted = [part.strip() for part in request.raw.get("$select", "").split(",") if part.strip()]
     for one in wanted:
         if one not in members:
@@ -87,9 +90,7 @@ def _timestamp(request: Request, _given: Mapping[str, Any]) -> dict[str, Any]:
     return {"Timestamp": stamp(request.organisation.switches)}
 
 
-def _organisation(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
-    if given["AccessType"] not in ("Default", "Internet", "Intranet"):
-        raise bad_argument("AccessType is Default, Internet or Intranet.")
+def _organisation(request: Request, _given: Mapping[str, Any]) -> dict[str, Any]:
     own = request.organisation
     base = request.call.base
     organization = own.caller().organization
@@ -123,8 +124,6 @@ def _dictionary(pairs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _total_count(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
     names = given["EntityNames"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise bad_argument('RetrieveTotalRecordCount needs EntityNames=["<logical name>", ...].')
     known = {one.name: one for one in sets().values()}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -161,7 +160,7 @@ def _rate(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
 def _access(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:
     """Every token may do everything here, so every principal has every right."""
     target = given["Target"]
-    if not isinstance(target, dict) or "@odata.id" not in target:
+    if "@odata.id" not in target:
         raise bad_argument("RetrievePrincipalAccess needs Target={'@odata.id':'<set>(<id>)'}.")
     bound(request.store, target["@odata.id"], request.contents)
     return {"AccessRights": ", ".join(name for name, value in ACCESS_RIGHTS.items() if value)}

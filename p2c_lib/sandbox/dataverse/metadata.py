@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import csdl, definitions
+from p2c_lib.sandbox.dataverse.entity_facts import BASE_RELATIONSHIP
+from p2c_lib.sandbox.dataverse.memory_sets import NAMES as SMALL
 from p2c_lib.sandbox.dataverse.metadata_changes import labels_in
 from p2c_lib.sandbox.dataverse.metadata_filter import holds
 from p2c_lib.sandbox.dataverse.model import sets
@@ -25,11 +27,14 @@ _EXPANDED = frozenset({*definitions.PARTS, "ManyToManyRelationships", "OptionSet
 
 
 def service_document(request: Request) -> Answer:
-    """The names of all entity sets."""
+    """The names of all sets that answer: tables, small sets, and those of the metadata."""
     if request.call.method != "GET":
         raise not_allowed(request.call.method, "/")
-    listed = [{"name": name, "kind": "EntitySet", "url": name} for name in sets()]
+    listed = [{"name": name, "kind": "EntitySet", "url": name} for name in (*sets(), *SMALL, *_DEFINED)]
     return _json({"@odata.context": f"{request.root}$metadata", "value": listed})
+
+
+_DEFINED = ("EntityDefinitions", "RelationshipDefinitions", "GlobalOptionSetDefinitions")
 
 
 def find(name: str) -> Callable[[Request, list[Segment]], Answer] | None:
@@ -83,7 +88,8 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
     node: Any = every
     cast: str | None = None
     pending = request.organisation.switches.pending_keys
-    for at, segment in enumerate(path):
+    tail = path[-1].name if path[-1].name in {"$count", "$value"} else None
+    for at, segment in enumerate(path[:-1] if tail else path):
         if segment.name.startswith(f"{NAMESPACE}."):
             cast = segment.name.removeprefix(f"{NAMESPACE}.")
             node = _cast(node, cast)
@@ -91,20 +97,57 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
             node, cast = _part(node, segment.name, pending), None
         if segment.key is not None:
             node = _keyed(node, segment.key, name)
+    if tail is not None:
+        return _text_of(request, node, tail, base=_base(path[:-1], cast))
     # Definitions come whole: neither $top nor $orderby nor pages are known here.
     request.only(*(_LISTED if isinstance(node, list) else _SINGLE if isinstance(node, dict) else ()))
     languages = request.raw.get("LabelLanguages")
     options = read_options({name: text for name, text in request.raw.items() if name != "LabelLanguages"})
     context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
+    base = _base(path, cast)
     if isinstance(node, list):
-        rows = [one for one in node if options.filter is None or holds(options.filter, one, options.parameters)]
-        shown = _in_languages([_shown(one, options, cast, pending) for one in rows], languages)
+        rows = _kept(node, options, base)
+        shown = _in_languages([_shown(one, options, cast, pending, base) for one in rows], languages)
         count = {"@odata.count": len(shown)} if options.count else {}
         return _json({"@odata.context": context, **count, "value": shown})
     if isinstance(node, dict):
-        shown = _in_languages(_shown(node, options, cast, pending), languages)
+        shown = _in_languages(_shown(node, options, cast, pending, base), languages)
         return _json({"@odata.context": f"{context}/$entity", **shown})
     return _json({"@odata.context": context, "value": node})
+
+
+_BASE_CASTS = {"EntityMetadata", "AttributeMetadata", "RelationshipMetadataBase", "OptionSetMetadataBase"}
+
+
+def _base(path: Sequence[Segment], cast: str | None) -> Collection[str] | None:
+    """The members that every row of the path has, where rows may be of several types; None for all they have."""
+    steps = [one.name for one in path if not one.name.startswith(f"{NAMESPACE}.")]
+    if cast is not None and cast not in _BASE_CASTS:
+        return None
+    if steps == ["RelationshipDefinitions"]:
+        return BASE_RELATIONSHIP
+    return definitions.BASE_ATTRIBUTE if steps[-1] == "Attributes" else None
+
+
+def _kept(rows: Sequence[Mapping[str, Any]], options: Options, base: Collection[str] | None) -> list[Mapping[str, Any]]:
+    """The rows that fit the filter, in which only what all of them have can be named."""
+    if options.filter is None:
+        return list(rows)
+    told = [one if base is None else {name: one[name] for name in one if name in base} for one in rows]
+    return [one for one, seen in zip(rows, told, strict=True) if holds(options.filter, seen, options.parameters)]
+
+
+def _text_of(request: Request, node: Any, tail: str, base: Collection[str] | None) -> Answer:
+    """``/$count`` of a collection or ``/$value`` of a plain member, as text."""
+    if isinstance(node, dict) or isinstance(node, list) is not (tail == "$count"):
+        raise unknown_segment(tail)
+    request.only(*(("$filter",) if tail == "$count" else ()))
+    headers = [("Content-Type", "text/plain"), ("OData-Version", "4.0")]
+    if tail == "$count":
+        return Answer(200, headers, str(len(_kept(node, read_options(request.raw), base))).encode())
+    if node is None:
+        return Answer(204, headers[1:])
+    return Answer(200, headers, (str(node).lower() if isinstance(node, bool) else str(node)).encode())
 
 
 def _in_languages(node: Any, text: str | None) -> Any:
@@ -118,7 +161,7 @@ def _in_languages(node: Any, text: str | None) -> Any:
 
 
 def _cast(node: Any, cast: str) -> Any:
-    if cast in {"EntityMetadata", "AttributeMetadata", "RelationshipMetadataBase", "OptionSetMetadataBase"}:
+    if cast in _BASE_CASTS:
         return node
     known = {"OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata", *_cast_names()}
     if cast not in known | {"OptionSetMetadata", "BooleanOptionSetMetadata"}:
@@ -167,11 +210,17 @@ def _keyed(node: Any, text: str, name: str) -> dict[str, Any]:
     raise Refusal(404, "0x80060888", f"Could not find an entity with the specified key: {name} '{shown}'.")
 
 
-def _shown(node: Mapping[str, Any], options: Options, cast: str | None, pending: Collection[str]) -> dict[str, Any]:
+def _shown(
+    node: Mapping[str, Any],
+    options: Options,
+    cast: str | None,
+    pending: Collection[str],
+    base: Collection[str] | None = None,
+) -> dict[str, Any]:
     is_attribute = "AttributeType" in node
     inside = {"OptionSet", "GlobalOptionSet"} if is_attribute else set()
     if options.select:
-        known = definitions.BASE_ATTRIBUTE if is_attribute and cast is None else node.keys()
+        known = definitions.BASE_ATTRIBUTE if is_attribute and cast is None else base or node.keys()
         for name in options.select:
             if name not in known or name in inside:
                 raise bad_query(f"Could not find a property named '{name}' on type '{_type_of(node, cast)}'.")
@@ -201,8 +250,6 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None, pending: C
             raise bad_query(f"The query parameter {option} is not supported in $expand of metadata.")
     value = _part(node, one.name, pending)
     if isinstance(value, list):
-        rows = [
-            row for row in value if one.options.filter is None or holds(one.options.filter, row, one.options.parameters)
-        ]
+        rows = _kept(value, one.options, definitions.BASE_ATTRIBUTE if one.name == "Attributes" else None)
         return [_shown(row, one.options, None, pending) for row in rows]
     return None if value is None else _shown(value, one.options, None, pending)

@@ -9,6 +9,7 @@ from typing import Any
 from p2c_lib.sandbox.dataverse import csdl, definitions
 from p2c_lib.sandbox.dataverse.arguments import loose_json
 from p2c_lib.sandbox.dataverse.model import sets
+from p2c_lib.sandbox.dataverse.operation_types import OPERATORS
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_argument
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.wire import Refusal
@@ -16,7 +17,6 @@ from p2c_lib.sandbox.wire import Refusal
 Row = Mapping[str, Any]
 # What every definition tells whether it is asked for or not.
 _ALWAYS = ("MetadataId", "LogicalName", "SchemaName", "HasChanged")
-_OPERATORS = ("Equals", "NotEquals", "In", "NotIn", "GreaterThan", "LessThan")
 _PARTS = {
     "Attributes": "AttributeQuery",
     "Keys": "KeyQuery",
@@ -36,14 +36,10 @@ def stamp(switches: SalesSwitches) -> str:
 def changes(switches: SalesSwitches, given: Mapping[str, Any]) -> dict[str, Any]:
     """The members of the answer; `Refusal` for a query that names what is not there or for an expired stamp."""
     current, known = stamp(switches), given.get("ClientVersionStamp")
-    if known is not None and not isinstance(known, str):
-        raise bad_argument("ClientVersionStamp must be a text.")
     if known not in {None, "", current}:
         message = "Version stamp associated with the client has expired. Please perform a full sync."
         raise Refusal(400, "0x80044352", message)
     query = given.get("Query")
-    if query is not None and not isinstance(query, dict):
-        raise bad_argument("Query must be an EntityQueryExpression as a JSON object.")
     found = [] if known else _entities(switches, query)
     deleted = {"Count": 0, "IsReadOnly": False, "Keys": [], "Values": []} if known else None
     return {"EntityMetadata": found, "ServerVersionStamp": current, "DeletedMetadata": deleted}
@@ -83,12 +79,7 @@ def _all(asked: object) -> bool:
 
 
 def _names(asked: object) -> Sequence[str]:
-    names = asked.get("PropertyNames") if isinstance(asked, dict) else None
-    if names is None:
-        return ()
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise bad_argument("PropertyNames must be a list of names.")
-    return names
+    return (asked.get("PropertyNames") if isinstance(asked, dict) else None) or ()
 
 
 def _chosen(row: Row, asked: object, *, everything: bool, parts: Mapping[str, str]) -> dict[str, Any]:
@@ -117,32 +108,24 @@ _ANYWHERE = frozenset(
 # -- criteria ---------------------------------------------------------------------------------------------------------
 
 
-def _fits(row: Row, criteria: object, depth: int = 0) -> bool:
+def _fits(row: Row, criteria: Row | None) -> bool:
     if criteria is None:
         return True
-    if not isinstance(criteria, dict) or depth > 20:
-        raise bad_argument("Criteria must be a MetadataFilterExpression, not nested beyond 20.")
-    conditions, inner = criteria.get("Conditions") or [], criteria.get("Filters") or []
-    if not isinstance(conditions, list) or not isinstance(inner, list):
-        raise bad_argument("Conditions and Filters must be lists.")
-    results = [_holds(row, one) for one in conditions] + [_fits(row, one, depth + 1) for one in inner]
-    joined = criteria.get("FilterOperator", "And")
-    if joined not in ("And", "Or", 0, 1):
-        raise bad_argument(f"FilterOperator is And or Or; '{str(joined)[:40]}' came.")
-    return (all(results) if joined in ("And", 0) else any(results)) if results else True
+    results = [_holds(row, one) for one in criteria.get("Conditions") or ()]
+    results += [_fits(row, one) for one in criteria.get("Filters") or ()]
+    either = criteria.get("FilterOperator") in ("Or", 1)
+    return (any(results) if either else all(results)) if results else True
 
 
-def _holds(row: Row, condition: object) -> bool:
-    if not isinstance(condition, dict) or not isinstance(condition.get("PropertyName"), str):
+def _holds(row: Row, condition: Row) -> bool:
+    if condition.get("PropertyName") is None:
         raise bad_argument("A condition needs PropertyName, ConditionOperator and Value.")
-    name, operator = condition["PropertyName"], condition.get("ConditionOperator", "Equals")
-    if isinstance(operator, int) and not isinstance(operator, bool) and 0 <= operator < len(_OPERATORS):
-        operator = _OPERATORS[operator]
-    if operator not in _OPERATORS:
-        raise bad_argument(f"ConditionOperator is one of {', '.join(_OPERATORS)}; '{str(operator)[:40]}' came.")
+    name, operator = condition["PropertyName"], condition.get("ConditionOperator") or "Equals"
+    if isinstance(operator, int):
+        operator = next(one for one, number in OPERATORS.items() if number == operator)
     if name not in row and name not in _ANYWHERE:
         raise bad_argument(f"The property '{name[:80]}' is not a property of this metadata.")
-    wanted, own = _wanted(condition.get("Value")), _text(row.get(name))
+    wanted, own = _wanted(condition.get("Value"), several=operator in {"In", "NotIn"}), _text(row.get(name))
     if operator in {"In", "NotIn"}:
         return (own in wanted) is (operator == "In")
     if operator in {"Equals", "NotEquals"}:
@@ -156,16 +139,24 @@ _ORDER: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def _wanted(value: object) -> list[str | None]:
-    """The texts a condition compares with: one, or for In and NotIn several; a list may come as JSON in a text."""
+def _wanted(value: object, *, several: bool) -> list[str | None]:
+    """The texts a condition compares with: one, or for In and NotIn several.
+
+    A list may come as JSON in a text, its texts in quotes of either kind.
+    """
     if isinstance(value, dict):
         value = value.get("Value")
-    if isinstance(value, str) and value.startswith("["):
-        try:
-            value = loose_json(value)
-        except (ValueError, RecursionError) as error:
-            raise bad_argument("The Value of a condition is no JSON list.") from error
+    if several and isinstance(value, str) and value.startswith("["):
+        value = _listed(value)
     return [_text(one) for one in value] if isinstance(value, list) else [_text(value)]
+
+
+def _listed(text: str) -> list[object]:
+    try:
+        found = loose_json(text)
+    except (ValueError, RecursionError) as error:
+        raise bad_argument("The Value of a condition is no JSON list.") from error
+    return found if isinstance(found, list) else [found]
 
 
 def _text(value: object) -> str | None:
@@ -189,13 +180,8 @@ def _number(text: str | None) -> float:
 
 
 def _languages(query: Row | None) -> frozenset[int] | None:
-    labels = (query or {}).get("LabelQuery")
-    wanted = labels.get("FilterLanguages") if isinstance(labels, dict) else None
-    if not wanted:
-        return None
-    if not isinstance(wanted, list) or not all(isinstance(one, int) for one in wanted):
-        raise bad_argument("FilterLanguages must be a list of language codes.")
-    return frozenset(wanted)
+    wanted = ((query or {}).get("LabelQuery") or {}).get("FilterLanguages")
+    return frozenset(wanted) if wanted else None
 
 
 def _in_languages(value: Any, languages: frozenset[int] | None) -> Any:

@@ -9,11 +9,18 @@ from p2c_lib.sandbox.dataverse import actions
 from p2c_lib.sandbox.dataverse.bodies import emptied, lookup_values
 from p2c_lib.sandbox.dataverse.functions import bound_function
 from p2c_lib.sandbox.dataverse.keys import Key, aliased, bound, find, read_key, record_of
-from p2c_lib.sandbox.dataverse.model import Collection, Navigation, collections, navigations, properties
+from p2c_lib.sandbox.dataverse.model import Collection, Navigation, collections, edm, navigations, properties
 from p2c_lib.sandbox.dataverse.options import Options
 from p2c_lib.sandbox.dataverse.read import Within, read_row
 from p2c_lib.sandbox.dataverse.records import etag
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_payload, not_allowed, unknown_property, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import (
+    NAMESPACE,
+    bad_payload,
+    foreign_value,
+    not_allowed,
+    unknown_property,
+    unknown_segment,
+)
 from p2c_lib.sandbox.dataverse.request import VERSION, Request, json_answer
 from p2c_lib.sandbox.dataverse.segments import Segment
 from p2c_lib.sandbox.dataverse.sets import count_of, page_of, references
@@ -70,12 +77,9 @@ def _upsert(request: Request, key: Key) -> Answer:
 def below_row(request: Request, key: Key, rest: list[Segment]) -> Answer:
     """The answer to a path that goes on after the row."""
     entity, name = key.entity, rest[0].name
-    action = actions.bound_to_row(entity, name) if len(rest) == 1 else None
-    if action is not None:
-        return action(request, key)
-    function = bound_function(name) if len(rest) == 1 and entity.name in {"systemuser", "team"} else None
-    if function is not None:
-        return function(request, key, rest[0].key)
+    operation = actions.bound_to_row(entity, rest) or bound_function(entity, rest)
+    if operation is not None:
+        return operation(request, key)
     if name in navigations(entity):
         return _single(request, key, rest)
     if name in collections(entity):
@@ -106,16 +110,21 @@ def _property(request: Request, key: Key, rest: list[Segment]) -> Answer:
         return json_answer(200, {"@odata.context": url, "value": value})
     if len(rest) > 1 or method not in {"PUT", "DELETE"}:
         raise not_allowed(method, request.path)
-    value = None
-    if method == "PUT":
-        body = request.body()
-        if not isinstance(body, dict) or "value" not in body:
-            raise bad_payload('The body of a property must be {"value": ...}.')
-        value = body["value"]
+    value = _value(request.body(), edm(properties(entity)[name])) if method == "PUT" else None
     with request.store.write():
         row_found = _found(request, key)
         request.records.update(entity, row_found, {name: value})
     return Answer(204, [VERSION])
+
+
+def _value(body: object, kind: str) -> object:
+    """The value of a property's body; `Refusal` (400) for another shape, or for a value of another type."""
+    if not isinstance(body, dict) or {name for name in body if not name.startswith("@")} != {"value"}:
+        raise bad_payload('The body of a property must be {"value": ...}.')
+    named = body.get("@odata.type", kind)
+    if not isinstance(named, str) or named.removeprefix("#") not in {kind, kind.removeprefix("Edm.")}:
+        raise foreign_value(named, kind)
+    return body["value"]
 
 
 def _found(request: Request, key: Key) -> dict[str, Value]:
@@ -163,7 +172,8 @@ def _casts(navigation: Navigation) -> set[str]:
 
 def _reference(request: Request) -> str:
     body = request.body()
-    if not isinstance(body, dict) or not isinstance(body.get("@odata.id"), str):
+    alone = isinstance(body, dict) and all(name.startswith("@") for name in body)
+    if not alone or not isinstance(body.get("@odata.id"), str):
         raise bad_payload('The body of a reference must be {"@odata.id": "<URL of a row>"}.')
     return str(body["@odata.id"])
 

@@ -1,12 +1,12 @@
-"""The functions and actions that are here: their parameters, which may be null, and what they answer."""
+"""The functions and actions that are here: their parameters, what they are bound to, and what they answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from p2c_lib.sandbox.dataverse.refusals import bad_argument, bad_payload
+from p2c_lib.sandbox.dataverse.operation_types import declared_complex, declared_types
 
 TARGETS = "Collection(mscrm.crmbaseentity)"
 
@@ -30,19 +30,19 @@ class Operation:
     returns: str | None = None
     bound: str | None = None
 
-    def arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Every parameter with what was given, or null; `Refusal` (400) for one too many or one that is missing."""
-        known = {one.name: one for one in self.parameters}
-        for name in given:
-            if name not in known and "@" not in name:
-                raise bad_payload(
-                    f"The parameter '{name}' in the request payload is not a valid parameter for the operation "
-                    f"'{self.name}'."
-                )
-        for one in self.parameters:
-            if not one.nullable and given.get(one.name) is None:
-                raise bad_argument(f"{self.name} needs {one.name}, which cannot be null.")
-        return {name: given.get(name) for name in known}
+    @property
+    def address(self) -> str:
+        """How the operation is called, below the service's root."""
+        qualified = f"Microsoft.Dynamics.CRM.{self.name}"
+        if self.bound is None:
+            return f"{self.name}()" if self.kind == "function" else self.name
+        if self.bound.startswith("Collection("):
+            return f"<set>/{qualified}"
+        return f"{self.bound.removeprefix('mscrm.')}s(<key>)/{qualified}"
+
+    def fits(self, table: str) -> bool:
+        """Whether the operation is bound to one row of that table."""
+        return self.bound == f"mscrm.{table}" or (table == "team" and self.bound == "mscrm.systemuser")
 
 
 def _function(name: str, *parameters: Parameter, bound: str | None = None) -> Operation:
@@ -126,17 +126,6 @@ def imported() -> Iterator[str]:
             yield f'<{tag}Import Name="{one.name}" {tag}="Microsoft.Dynamics.CRM.{one.name}" />'
 
 
-def _complex(name: str, members: Mapping[str, str]) -> str:
-    inner = "".join(f'<Property Name="{member}" Type="{kind}" />' for member, kind in members.items())
-    return f'<ComplexType Name="{name}">{inner}</ComplexType>'
-
-
-def _enumerated(name: str, members: Mapping[str, int], flags: str = "") -> str:
-    inner = "".join(f'<Member Name="{member}" Value="{value}" />' for member, value in members.items())
-    return f'<EnumType Name="{name}"{flags}>{inner}</EnumType>'
-
-
-_DELETED = {"Entity": 1, "Attribute": 2, "Relationship": 4, "Label": 8, "OptionSet": 16, "All": 31}
 _RESPONSES: Mapping[str, Mapping[str, str]] = {
     "WhoAmI": {"BusinessUnitId": "Edm.Guid", "UserId": "Edm.Guid", "OrganizationId": "Edm.Guid"},
     "RetrieveVersion": {"Version": "Edm.String"},
@@ -156,25 +145,7 @@ _RESPONSES: Mapping[str, Mapping[str, str]] = {
     "BulkDelete": {"JobId": "Edm.Guid"},
     "CreateMultiple": {"Ids": "Collection(Edm.Guid)"},
 }
-ACCESS_RIGHTS = {
-    "None": 0, "ReadAccess": 1, "WriteAccess": 2, "AppendAccess": 4, "AppendToAccess": 16, "CreateAccess": 32,
-    "DeleteAccess": 65536, "ShareAccess": 262144, "AssignAccess": 524288,
-}  # fmt: skip
 _TYPES = (
-    _enumerated("EndpointAccessType", {"Default": 0, "Internet": 1, "Intranet": 2}),
-    _enumerated("DeletedMetadataFilters", _DELETED, ' IsFlags="true"'),
-    _enumerated("AccessRights", ACCESS_RIGHTS, ' IsFlags="true"'),
-    *(
-        f'<ComplexType Name="{name}" OpenType="true" />'
-        for name in (
-            "EntityQueryExpression",
-            "QueryExpression",
-            "ColumnSet",
-            "OrganizationDetail",
-            "EntityRecordCountCollection",
-            "ComplexEntityMetadata",
-            "DeletedMetadataCollection",
-        )
-    ),
-    *(_complex(f"{name}Response", members) for name, members in _RESPONSES.items()),
+    *declared_types(),
+    *(declared_complex(f"{name}Response", members) for name, members in _RESPONSES.items()),
 )

@@ -11,7 +11,7 @@ from p2c_lib.sandbox.dataverse.bodies import Around, Change, lookup_values, read
 from p2c_lib.sandbox.dataverse.deletion import delete_row
 from p2c_lib.sandbox.dataverse.keys import Contents, Key, find
 from p2c_lib.sandbox.dataverse.organisation import Organisation
-from p2c_lib.sandbox.dataverse.refusals import exists, key_violated, required, version_mismatch
+from p2c_lib.sandbox.dataverse.refusals import exists, key_violated, names_type, required, version_mismatch
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import KeyTaken, Value, sortable_guid
 from p2c_lib.sandbox.wire import Refusal
@@ -79,8 +79,8 @@ class Records:
 
     def _make_parents(self, change: Change) -> None:
         for navigation, body in change.parents:
-            named = str(body.get("@odata.type", "")).rpartition(".")[2].lstrip("#")
-            target = next((t for t in navigation.targets if t.name == named), navigation.target)
+            named = body.get("@odata.type")
+            target = next((t for t in navigation.targets if names_type(named, t.name)), navigation.target)
             made = self.create(target, body)
             change.values.update(lookup_values(navigation.column, made.key, target))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2c_lib.sandbox.dataverse.documented import documented
+from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.holding import TOO_LONG
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.wire import Refusal
@@ -51,16 +52,44 @@ def too_many_conditions() -> Refusal:
     return Refusal(400, "0x8004430C", "Number of conditions in query exceeded maximum limit.")
 
 
+def names_type(kind: object, expected: str) -> bool:
+    """Whether ``@odata.type`` names a type of the service, qualified or by alias, with ``#`` or without.
+
+    >>> [names_type(f"{form}account", "account") for form in ("#Microsoft.Dynamics.CRM.", "mscrm.", "#mscrm.", "")]
+    [True, True, True, False]
+    """
+    return isinstance(kind, str) and kind.removeprefix("#") in {f"{NAMESPACE}.{expected}", f"mscrm.{expected}"}
+
+
 def unknown_segment(segment: str) -> Refusal:
-    """No such entity set, function or action; a documented one is said to be missing here."""
+    """No such entity set, function or action at that address; one that is elsewhere or only documented says so."""
+    here = BY_NAME.get(segment.rpartition(".")[2])
     kind = documented(segment)
-    missing = f" The {kind} is documented, but not in this sandbox." if kind else ""
-    return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.{missing}")
+    if here is not None:
+        more = f" The {here.kind} '{here.name}' is called as {here.address}."
+    else:
+        more = f" The {kind} is documented, but not in this sandbox." if kind else ""
+    return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.{more}")
+
+
+def not_last(segment: str) -> Refusal:
+    """A path that goes on where nothing can follow."""
+    return bad_query(
+        f"The request URI is not valid. The segment '{segment[:100]}' must be the last segment in the URI because it "
+        "is one of the following: $ref, $batch, $count, $value, $metadata, a named media resource, an action, a "
+        "noncomposable function, an action import, a noncomposable function import, an operation with void return "
+        "type, or an operation import with void return type."
+    )
 
 
 def unknown_property(name: str, entity: Entity) -> Refusal:
     """A query that names a property the type does not have."""
     return bad_query(f"Could not find a property named '{name}' on type '{NAMESPACE}.{entity.name}'.")
+
+
+def foreign_value(kind: object, expected: str) -> Refusal:
+    """A value that says it is of another type than its property."""
+    return bad_payload(f"A value with type '{str(kind)[:100]}' was found, but the expected type is '{expected}'.")
 
 
 def invalid_property(name: str, entity: Entity) -> Refusal:

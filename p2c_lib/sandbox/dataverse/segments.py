@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 
 from p2c_lib.sandbox.dataverse.options import split_outside
-from p2c_lib.sandbox.dataverse.refusals import unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import not_last, unknown_segment
 
 _SEGMENT = re.compile(r"([$\w.]+)(?:\((.*)\))?", re.DOTALL)
 # The web server finds the service without case; names of sets, functions and actions behind it have theirs.
+_LAST = {"$ref", "$batch", "$count", "$value", "$metadata"}
 PREFIX = re.compile(r"/?api/data/v\d+\.\d+(?:/|$)", re.IGNORECASE)
 
 
@@ -22,11 +23,15 @@ class Segment:
 
 
 def segments(path: str) -> list[Segment]:
-    """The path's segments; `Refusal` (404) names the one that cannot be read."""
+    """The path's segments; `Refusal` names the one that cannot be read (404) or after which none can stand (400)."""
     found: list[Segment] = []
     for part in split_outside(path.strip("/"), "/") if path.strip("/") else []:
         match = _SEGMENT.fullmatch(part)
         if match is None:
             raise unknown_segment(part[:100])
+        if match.group(2) is not None and match.group(1) in _LAST:
+            raise unknown_segment(part[:100])
+        if found and found[-1].name in _LAST:
+            raise not_last(found[-1].name)
         found.append(Segment(match.group(1), match.group(2)))
     return found

@@ -28,7 +28,7 @@ def answer_set(request: Request, entity: Entity, rest: list[Segment]) -> Answer:
     if [one.name for one in rest] == ["$ref"] and method == "GET":
         return references(request, entity, None)
     if rest:
-        message = bulk.bound_to_set(rest[0].name) if len(rest) == 1 and rest[0].key is None else None
+        message = bulk.bound_to_set(rest)
         if message is None:
             raise unknown_segment(rest[0].name)
         return message(request, entity)
