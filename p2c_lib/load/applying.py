@@ -131,6 +131,7 @@ class _Applying:
         self._following = Following(plan, self._destination, session, ledger, interruption.stop)
         self._done = 0
         self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
+        self._untold: set[int] = set()  # operations sent before, of which nobody can tell whether they were carried out
         self.earlier = 0  # operations whose outcome an earlier apply left
 
     def lines(self) -> Iterator[Line]:
@@ -139,7 +140,8 @@ class _Applying:
         noted = self._ledger.operations(self._plan.id)
         known = {row["position"]: row for row in noted if row["position"] < len(self._plan)}
         yield from self._settled_before(known)
-        rows = _without(self._plan.operations, [at for at, row in known.items() if row["state"] in FINAL])
+        ended = {at for at, row in known.items() if row["state"] in FINAL}
+        rows = _without(self._plan.operations, ended | self._untold)
         broken = self._writer.broken(rows)
         yield from self._told(
             _line(row, FAILED, 0, broken[row["position"]]) for row in _picked(rows, broken).to_pylist()
@@ -168,13 +170,15 @@ class _Applying:
         if unanswered:
             standing = self._destination.standing(_picked(self._plan.operations, unanswered))
             found = [answer(at, state, None, why) for at, (state, why) in standing.items()]
-            self._ledger.answered(self._plan.id, found)
+            self._ledger.answered(self._plan.id, _known(found))
             self._again |= {at for at, (state, _) in standing.items() if state == OPEN}
+            self._untold |= {at for at, (state, _) in standing.items() if state == SENT}
             for line in found:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
         self.earlier = len(final)
         yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
+        yield from self._told(_line(known[at], FAILED, None, known[at]["message"]) for at in sorted(self._untold))
 
     def _imported(self, rows: pa.Table) -> dict[int, Line]:
         """What became of the rows that go by package, by position, without those it leaves to batches."""
@@ -184,7 +188,7 @@ class _Applying:
         for start in range(0, rows.num_rows, CHUNK):
             self._note_sending(rows.slice(start, CHUNK))
         ended = list(self._import.send(rows))
-        self._ledger.answered(self._plan.id, [line for line in ended if line["state"] != SENT])
+        self._ledger.answered(self._plan.id, _known(ended))
         return {line["position"]: line for line in ended if line["state"] != OPEN}
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:
@@ -231,7 +235,7 @@ class _Applying:
             again = _picked(part, doubtful)
             settled, doubtful = self._judged(again, self._writer.send(again) if again.num_rows else [])
             ended += settled
-        self._ledger.answered(self._plan.id, ended)
+        self._ledger.answered(self._plan.id, _known(ended))
         yield from self._named(part, (*ended, *doubtful.values()))
 
     def _named(self, part: pa.Table, lines: Iterable[Line]) -> Iterator[Line]:
@@ -286,6 +290,11 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
     in_doubt = done_before or (unknown and not isinstance(error, Unsendable))
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
+
+
+def _known(lines: list[Line]) -> list[Line]:
+    """The outcomes the ledger notes: what nobody can tell yet stays sent there, as many sendings as outcomes."""
+    return [line for line in lines if line["state"] != SENT]
 
 
 def _line(row: Mapping[str, Any], state: str, status: int | None, message: str | None) -> Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
-from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, taken_by_another
-from p2c_lib.odata.stored import keeps
+from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, SENT, taken_by_another
+from p2c_lib.odata.stored import keeps, kept_now
 
 if TYPE_CHECKING:
     from p2c_lib.odata.schema import Column
@@ -24,6 +24,11 @@ __all__ = ["Destination", "values_of"]
 
 BY_KEY = 600
 CURRENCY = "transactioncurrencyid"
+UNTOLD = (
+    "The answer never came, and the row does not tell whether it was written: how many decimals the service keeps of "
+    "{} cannot be read. Let the application user read the organisation and its currencies and apply the plan again, or "
+    "reconcile again and make a new plan."
+)
 
 
 class Destination:
@@ -35,13 +40,15 @@ class Destination:
         self.app, self.entity_set, self.key = facts["app"], facts["entity_set"], tuple(facts["key"])
         self._size = int(facts["rows"])
         self._ignored = frozenset(plan.facts["ignored"])
-        self._schema = session.client(self.app).schema(self.entity_set)
+        self._client = session.client(self.app)
+        self._schema = self._client.schema(self.entity_set)
+        self._rules = self._client.rules_now(self.entity_set)
         self._leaves: dict[str, Column] = {}
         self._row_key = RowKey.within(self._schema, self.key)
         self.columns = tuple(field.name for field in plan.operations.schema.field("after").type)
         plain = (self._schema.columns.get(name) for name in self.columns)
-        money = any(column is not None and column.places_by == "currency" for column in plain)
-        self._further = (CURRENCY,) if money and CURRENCY in self._schema.columns else ()
+        numbers = any(column is not None and column.edm == "Edm.Decimal" for column in plain)
+        self._further = (CURRENCY,) if numbers and CURRENCY in self._schema.columns else ()
 
     def read(self, rows: pa.Table, columns: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """The rows of some operations as they are now, by normalised key, with ``@etag`` and, in Sales, ``@id``.
@@ -58,7 +65,7 @@ class Destination:
         """For operations of unknown outcome, by position, whether each was carried out, and why not in words.
 
         ``applied``: the row is exactly as the operation makes it. ``open``: it is as it was before, so nothing was
-        written. ``drifted``: neither, so somebody else was there.
+        written. ``drifted``: neither, so somebody else was there. ``sent``: nobody can tell by what the service says.
         """
         listed, there = rows.to_pylist(), self.read(rows)
         by_id = self._by_id([row for row in listed if self._is_another(row, there.get(row["key"]))])
@@ -73,8 +80,12 @@ class Destination:
 
     def differing(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         """The fields an operation writes that do not hold exactly what the service keeps of what it writes."""
+        return [name for name, held in self._held(row, found).items() if not held]
+
+    def _held(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, bool | None]:
+        """Whether each field an operation writes holds it; None where nobody says what the service keeps of it."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
-        return [name for name, value in written.items() if not self._keeps(name, value, found[name], found)]
+        return {name: self._keeps(name, value, found[name], found) for name, value in written.items()}
 
     def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, list[str]]]:
         """The rows of some creates that are there: each one's version, and the fields that are not as they are written.
@@ -99,28 +110,27 @@ class Destination:
         odd = pc.is_valid(wanted)
         if wanted.type == held.type:
             odd = pc.and_(odd, pc.invert(pc.fill_null(pc.equal(wanted, held), fill_value=False)))
-        same = cache(lambda wanted, held: self._keeps(name, wanted, held))
+        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}))
         sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
         yield from (key for key, *pair in zip(*sides, strict=True) if not same(*pair))
 
-    def _keeps(self, name: str, wanted: Any, found: Any, row: Mapping[str, Any] | None = None) -> bool:
+    def _keeps(self, name: str, wanted: Any, found: Any, row: Mapping[str, Any]) -> bool | None:
         """Whether a field holds what was written; a column of the row a lookup points to names that row as a key does.
 
         Where a lookup is set by ``defaultuomid.name``, two spellings that the service takes for one name one row.
         """
         column = self._column(name)
-        if "." in name and isinstance(wanted, str) and isinstance(found, str) and column.edm == "Edm.String":
+        if "." not in name:
+            return kept_now(wanted, found, column, self.app, partial(self._rules.of, column.name, row.get(CURRENCY)))
+        if isinstance(wanted, str) and isinstance(found, str) and column.edm == "Edm.String":
             return fold(wanted, self.app) == fold(found, self.app)
-        if row is None or wanted is None or column.places_by == "attribute":
-            return keeps(wanted, found, column, self.app)
-        places = self._session.client(self.app).precisions().kept_in(column, row.get(CURRENCY))
-        return keeps(wanted, found, column, self.app, places)
+        return keeps(wanted, found, column, self.app)
 
     def _column(self, path: str) -> Column:
         """The column at the end of a path through lookups."""
         known = self._leaves.get(path)
         if known is None:
-            schema, rest, client = self._schema, path, self._session.client(self.app)
+            schema, rest, client = self._schema, path, self._client
             while "." in rest:
                 lookup, _, rest = rest.partition(".")
                 several = len(schema.targets(lookup)) > 1
@@ -130,7 +140,11 @@ class Destination:
         return known
 
     def _tables(self, rows: pa.Table, columns: Iterable[str]) -> Iterator[pa.Table]:
-        """The rows of some operations as tables, with their normalised key as ``@key``."""
+        """The rows of some operations as tables, with their normalised key as ``@key``.
+
+        What they are held against is asked for after them: the rules of an earlier look may not be so any more.
+        """
+        self._rules = self._client.rules_now(self.entity_set)
         if not rows.num_rows:
             return
         wanted = rows.column("key").combine_chunks()
@@ -171,12 +185,14 @@ class Destination:
             return DRIFTED, "The row is not there any more."
         if row["etag"] is not None and found["@etag"] == row["etag"]:
             return OPEN, None
-        differing = self.differing(row, found)
-        if not differing:
+        held = self._held(row, found)
+        if all(held.values()):
             return APPLIED, None
         if self._as_before(row, found):
             return OPEN, None
-        return DRIFTED, taken_by_another(differing)
+        if False not in held.values():
+            return SENT, UNTOLD.format(", ".join(name for name, each in held.items() if not each))
+        return DRIFTED, taken_by_another([name for name, each in held.items() if not each])
 
     def _created(
         self, row: Mapping[str, Any], found: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None

@@ -29,7 +29,7 @@ from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
 from p2c_lib.odata.once import shown_key
 from p2c_lib.odata.package import PackageResult, load_package, package_result
-from p2c_lib.odata.precision import SETS, Precisions
+from p2c_lib.odata.precision import Precisions, RulesNow
 from p2c_lib.odata.prepare import Preparer
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.read import Crew
@@ -116,9 +116,13 @@ class Client:
     def precisions(self) -> Precisions:
         """How many decimals the organisation and its currencies keep of money; empty in F&O, which says nothing.
 
-        They are kept until this client writes to either.
+        They are asked for anew each time: anybody may change them, and old ones falsify what is held against them.
         """
-        return self.metadata.precisions(sum(self.written(entity_set) for entity_set in SETS))
+        return self.metadata.precisions()
+
+    def rules_now(self, entity_set: str) -> RulesNow:
+        """What the service does to values of a set by its settings of this moment, for one judgement."""
+        return RulesNow(lambda: self.metadata.renewed(entity_set), self.precisions)
 
     def written(self, entity_set: str) -> int:
         """How often this client wrote to a set: what was learned from its rows before may not be so any more."""
@@ -294,11 +298,11 @@ class Client:
                     rows.setdefault(text, []).append(row_id)
         return [found[tuple(key)].get(RowKey.within(schema, tuple(key)).of(held_key(schema, key)), []) for key in keys]
 
-    def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool]:
+    def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool | None]:
         def target(table: str) -> EntitySchema:
             return self.schema(self.metadata.set_of(table))
 
-        return settled(schema, doubts, self.read_among, target, self.precisions)
+        return settled(schema, doubts, self.read_among, target, self.rules_now(schema.entity_set))
 
 
 def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:

@@ -36,17 +36,23 @@ class Metadata:
         self._schemas: dict[str, EntitySchema] = {}
         self._sets: dict[str, str] = {}
         self._enums: dict[str, Mapping[int, str]] = {}
-        self._precisions: Precisions | None = None
-        self._precisions_at = -1
 
     def schema(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set. Raises UnknownName with the nearest name where there is none."""
         with self._lock:
             found = self._schemas.get(entity_set)
-            if found is None:
-                read = self._sales if self._dialect.app == "sales" else self._finops
-                found = self._schemas[entity_set] = self._understood(lambda: sound(read(entity_set)), entity_set)
-            return found
+            return self._described(entity_set) if found is None else found
+
+    def renewed(self, entity_set: str) -> EntitySchema:
+        """The schema of an entity set as it is by now, asked for again. Raises UnknownName where it is gone."""
+        with self._lock:
+            self._enums.clear()
+            return self._described(entity_set)
+
+    def _described(self, entity_set: str) -> EntitySchema:
+        read = self._sales if self._dialect.app == "sales" else self._finops
+        found = self._schemas[entity_set] = self._understood(lambda: sound(read(entity_set)), entity_set)
+        return found
 
     def _understood(self, read: Callable[[], T], target: str) -> T:
         """What ``read`` makes of answers. Raises IncompleteRead for answers that it cannot make anything of."""
@@ -84,17 +90,11 @@ class Metadata:
             self._shelf.keep(url, answer)
         return answer.content
 
-    def precisions(self, written: int = 0) -> Precisions:
-        """How many decimals the organisation keeps of money; asked for once, and again where more was ``written``.
-
-        F&O says nothing of the kind.
-        """
-        with self._lock:
-            if self._precisions is None or self._precisions_at != written:
-                known = self._dialect.app == "sales"
-                read = self._understood(lambda: read_precisions(self._rows), "precisions") if known else Precisions()
-                self._precisions, self._precisions_at = read, written
-            return self._precisions
+    def precisions(self) -> Precisions:
+        """How many decimals the organisation keeps of money now; asked for anew each time. F&O says nothing of it."""
+        if self._dialect.app != "sales":
+            return Precisions()
+        return self._understood(lambda: read_precisions(self._rows), "precisions")
 
     def _rows(self, url: str, target: str) -> dict[str, Any]:
         return ask_list(self._sender, url, self._dialect.headers, target)

@@ -1,20 +1,23 @@
-"""How many decimals a service keeps of money that is written: by the column, the organisation or the row's currency."""
+"""How many decimals a service keeps of money that is written: by the column, the organisation or the row's currency.
+
+Administrators change all three while programs run, so what was read of them is good for one judgement only.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected
-from p2c_lib.odata.schema import Column
+from p2c_lib.errors import NoRoute, NotAuthorised, NotFound, Rejected, UnknownName
+from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["SETS", "Precisions", "read_precisions"]
+__all__ = ["Precisions", "RulesNow", "read_precisions"]
 
 MOST = 38
-SETS = ("organizations", "transactioncurrencies")
-ORGANISATION = f"/api/data/v9.2/{SETS[0]}?$select=pricingdecimalprecision,_basecurrencyid_value"
-CURRENCIES = f"/api/data/v9.2/{SETS[1]}?$select=transactioncurrencyid,isocurrencycode,currencyprecision"
+ORGANISATION = "/api/data/v9.2/organizations?$select=pricingdecimalprecision,_basecurrencyid_value"
+CURRENCIES = "/api/data/v9.2/transactioncurrencies?$select=transactioncurrencyid,isocurrencycode,currencyprecision"
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,50 @@ class Precisions:
         return column.places
 
     def kept_in(self, column: Column, currency_id: object) -> int | None:
-        """The decimals that are kept of a column's value in a row whose currency has this id; None for its own ones.
+        """The decimals that are kept of a column's value in a row whose currency has this id; None where nobody says.
 
         A row without a currency goes by the organisation's.
         """
         if column.places_by == "organisation":
             return self.pricing
-        return self.by_id.get(str(currency_id or self.base).lower()) if column.places_by == "currency" else None
+        if column.places_by == "currency":
+            return self.by_id.get(str(currency_id or self.base).lower())
+        return column.places
+
+
+class RulesNow:
+    """What a service does to the values of one set by its settings of this moment: each is asked for when it decides.
+
+    One of these is for one judgement. ``schema`` describes the set and ``precisions`` says what is kept of money, both
+    asked anew. Safe to share between threads.
+    """
+
+    def __init__(self, schema: Callable[[], EntitySchema], precisions: Callable[[], Precisions]) -> None:
+        self._ask_schema, self._ask_precisions = schema, precisions
+        self._lock = threading.Lock()
+        self._schema: EntitySchema | None = None
+        self._precisions: Precisions | None = None
+
+    def of(self, name: str, currency_id: object) -> tuple[Column | None, int | None]:
+        """A column as it is now, and the decimals kept of it in a row of this currency; None for what nobody says.
+
+        Raises the ServiceError that keeps the service from saying it.
+        """
+        with self._lock:
+            if self._schema is None:
+                self._schema = self._described()
+            column = self._schema.columns.get(name) if self._schema is not None else None
+            if column is None or column.places_by == "attribute":
+                return column, None if column is None else column.places
+            if self._precisions is None:
+                self._precisions = self._ask_precisions()
+            return column, self._precisions.kept_in(column, currency_id)
+
+    def _described(self) -> EntitySchema | None:
+        try:
+            return self._ask_schema()
+        except UnknownName:  # the set is gone, and its rows with it
+            return None
 
 
 def read_precisions(get: Callable[[str, str], dict[str, Any]]) -> Precisions:

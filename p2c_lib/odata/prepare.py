@@ -48,7 +48,7 @@ class Preparer:
 
     def __init__(self, dialect: Dialect, metadata: Metadata, find_ids: FindIds) -> None:
         self._dialect, self._metadata, self._find_ids = dialect, metadata, find_ids
-        self._bodies: dict[str, Bodies] = {}
+        self._bodies: dict[str, tuple[EntitySchema, Bodies]] = {}
         self._tail = dialect.options_url("")
         self._weak_match = "" if dialect.cross_company else "If-Match: *\r\n"
 
@@ -191,9 +191,11 @@ class Preparer:
 
     def bodies_of(self, schema: EntitySchema) -> Bodies:
         """What renders the bodies of an entity set; kept, because it remembers checked names."""
-        if schema.entity_set not in self._bodies:
-            self._bodies[schema.entity_set] = Bodies(schema, self._dialect, self._metadata.set_of)
-        return self._bodies[schema.entity_set]
+        described, bodies = self._bodies.get(schema.entity_set, (None, None))
+        if bodies is None or described is not schema:
+            bodies = Bodies(schema, self._dialect, self._metadata.set_of)
+            self._bodies[schema.entity_set] = schema, bodies
+        return bodies
 
 
 def _is_named(row: Mapping[str, object], name: str, schema: EntitySchema) -> bool:

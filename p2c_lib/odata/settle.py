@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from p2c_lib.errors import NotFound, UnknownName
 from p2c_lib.keys import RowKey
 from p2c_lib.odata.among import held_key
-from p2c_lib.odata.precision import Precisions
+from p2c_lib.odata.precision import RulesNow
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import EntitySchema, Lookup
-from p2c_lib.odata.stored import keeps
+from p2c_lib.odata.stored import keeps, kept_now
 from p2c_lib.odata.writes import Write
 from p2c_lib.waiting import threads
 
@@ -65,12 +66,12 @@ class _Judge:
         schema: EntitySchema,
         read: ReadAmong,
         target: Callable[[str], EntitySchema],
-        precisions: Callable[[], Precisions],
+        rules: RulesNow,
     ) -> None:
-        self._schema, self._read, self._target, self._precisions = schema, read, target, precisions
+        self._schema, self._read, self._target, self._rules = schema, read, target, rules
 
-    def settled(self, doubts: Sequence[Doubt]) -> list[bool]:
-        """Whether each write is in its row; one that names nothing to look for never is.
+    def settled(self, doubts: Sequence[Doubt]) -> list[bool | None]:
+        """Whether each write is in its row, None where the row does not tell; one that names nothing to look for never.
 
         Raises the ServiceError that keeps the rows from being read: nobody can tell then.
         """
@@ -85,7 +86,7 @@ class _Judge:
             names: {self._mark({n: row[n] for n in names}): row for row in rows} for names in set(map(tuple, keys))
         }
         there = [found[tuple(key)].get(mark) if (mark := self._mark(key)) else None for key in keys]
-        return [row is not None and self._holds(row, each) for each, row in zip(wanted, there, strict=True)]
+        return [False if row is None else self._holds(row, each) for each, row in zip(wanted, there, strict=True)]
 
     def _query(self, keys: Sequence[Row], wanted: Sequence[_Wanted]) -> Query:
         names = [name for part in (*keys, *(each.values for each in wanted)) for name in part]
@@ -93,8 +94,8 @@ class _Judge:
         ways = dict.fromkeys(binding.through for binding in bindings if binding.through is not None)
         expand = tuple(Expand(way.navigation, way.navigation, *self._ends(way)) for way in ways)
         further = [binding.column for binding in bindings]
-        if CURRENCY in self._schema.columns and any(self._schema.column(n).places_by == "currency" for n in names):
-            further.append(CURRENCY)
+        if CURRENCY in self._schema.columns and any(self._schema.column(n).edm == "Edm.Decimal" for n in names):
+            further.append(CURRENCY)  # by which money may be kept by now, whatever the column said before
         select = tuple(dict.fromkeys([*names, *further]))
         return Query(self._schema.entity_set, select, expand=expand)
 
@@ -163,16 +164,17 @@ class _Judge:
         except UnknownName:
             return None
 
-    def _holds(self, row: Row, wanted: _Wanted) -> bool:
+    def _holds(self, row: Row, wanted: _Wanted) -> bool | None:
         there = [self._keeps(name, value, row) for name, value in wanted.values.items()]
         there += [binding.known and self._points(row, binding) for binding in wanted.bindings]
-        return bool(there) and all(there)
+        if not there or False in there:
+            return False
+        return None if None in there else True
 
-    def _keeps(self, name: str, value: object, row: Row) -> bool:
+    def _keeps(self, name: str, value: object, row: Row) -> bool | None:
         column = self._schema.column(name)
-        told = column.places_by == "attribute" or value is None
-        places = None if told else self._precisions().kept_in(column, row.get(CURRENCY))
-        return keeps(value, row[name], column, self._schema.app, places)
+        now = partial(self._rules.of, column.name, row.get(CURRENCY))
+        return kept_now(value, row[name], column, self._schema.app, now)
 
     def _points(self, row: Row, binding: _Binding) -> bool:
         column, app = self._schema.column(binding.column), self._schema.app
@@ -191,15 +193,15 @@ def settled(
     doubts: Sequence[Doubt],
     read: ReadAmong,
     target: Callable[[str], EntitySchema],
-    precisions: Callable[[], Precisions],
-) -> list[bool]:
-    """Whether each write, with its row's id where that is known, is exactly what its row holds.
+    rules: RulesNow,
+) -> list[bool | None]:
+    """Whether each write, with its row's id where that is known, is exactly what its row holds; None for nobody knows.
 
     All rows are read in a few queries side by side, not one by one. ``target`` describes a table by its logical name,
-    ``precisions`` says what is kept of money. A lookup set by an alternate key cannot be told from its row, so such a
-    write is never held for done.
+    ``rules`` are the service's own, asked after the rows were read. A lookup set by an alternate key cannot be told
+    from its row, so such a write is never held for done.
     """
-    judge = _Judge(schema, read, target, precisions)
+    judge = _Judge(schema, read, target, rules)
     parts = [doubts[start : start + KEYS_AT_ONCE] for start in range(0, len(doubts), KEYS_AT_ONCE)]
     with threads(QUERIES_AT_ONCE) as pool:
         return [done for part in pool.map(judge.settled, parts) for done in part]

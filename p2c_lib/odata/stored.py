@@ -7,7 +7,8 @@ to the column's scale and moments to the second. Case, accents, other blanks, 0 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from uuid import UUID
@@ -20,12 +21,15 @@ from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
 from p2c_lib.odata.values import choices_text
 
-__all__ = ["keeps"]
+__all__ = ["Now", "keeps", "kept_now"]
 
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 COMPANY = "dataAreaId"
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "Edm.Decimal"}
+
+
+Now = Callable[[], tuple[Column | None, int | None]]
 
 
 def keeps(wanted: object, found: object, column: Column, app: str, places: int | None = None) -> bool:
@@ -42,6 +46,23 @@ def keeps(wanted: object, found: object, column: Column, app: str, places: int |
     held = nothing if found is None else kept.held(found)
     forms = (None,) if wanted is None else kept.forms(wanted)
     return any(held == (nothing if form is None else form) for form in forms)
+
+
+def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) -> bool | None:
+    """Whether ``found`` is what the service keeps of a written value by its settings of this moment.
+
+    ``now`` tells the column as it is and the decimals that are kept of it in the row; it is asked only where these
+    decide: where ``found`` may be the written number with fewer decimals. None where nobody says how many are kept, so
+    that it cannot be told whether the value was written.
+    """
+    if keeps(wanted, found, replace(column, places=None), app):
+        return True
+    if not _Kept(column, DIALECTS[app]).is_coarser(wanted, found):
+        return False
+    today, places = now()
+    if places is None:
+        return None if app == "sales" else False
+    return today is not None and keeps(wanted, found, replace(today, places=places, places_by="attribute"), app)
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,15 @@ class _Kept:
         if isinstance(held, str) and self.column.edm == "Edm.String" and self.dialect.empty_is_null:
             return (held.rstrip(" ") or None,)
         return (held,)
+
+    def is_coarser(self, wanted: object, found: object) -> bool:
+        """Whether a number that is read is a written one with some of its decimals rounded away."""
+        if wanted is None or self.column.edm not in NUMBERS:
+            return False
+        whole, held = _number(wanted), self.nothing() if found is None else _number(found)
+        if not isinstance(whole, Decimal) or not isinstance(held, Decimal):
+            return False
+        return whole != held and _rounded(whole, max(0, -int(held.normalize().as_tuple().exponent))) == held
 
     def _places(self) -> list[int]:
         """The decimals a number may be kept with: as many as a read shows, or those that are kept of this one."""

@@ -24,12 +24,17 @@ __all__ = ["Writer"]
 
 Progress = Callable[[int, int], None]
 Settled = list[tuple[int, WriteResult]]
-Settle = Callable[[EntitySchema, Sequence[Doubt]], list[bool]]
+Settle = Callable[[EntitySchema, Sequence[Doubt]], list[bool | None]]
 ROUNDS = 8
 BREAKDOWNS = 3
 READ_AGAIN = (
     "What was written shows in the next reconciliation; something between here and the service changes answers."
 )
+UNCLEAR = (
+    "the answer was lost, and its row does not tell whether it was written: it holds a number with fewer decimals, and "
+    "how many the service keeps cannot be read"
+)
+MAY_READ = "Let the application user read the organisation and its currencies, or reconcile again and plan anew."
 NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
 _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
@@ -251,8 +256,11 @@ class Writer:
             return results
         for at in doubts:
             each = answered[at][0]
-            if done.get(at, each.op == "delete"):
+            was = done.get(at, each.op == "delete")
+            if was:
                 results[at] = each.place, WriteResult(204, each.row_id, None, asked)
+            elif was is None:
+                results[at] = each.place, _failed(_unclear(each))
         return results
 
     def _error(self, each: Ready, reply: Reply) -> ServiceError | None:
@@ -278,6 +286,12 @@ def _untold(error: ServiceError) -> ServiceError:
         target=error.target,
         hint="Whether it was written shows in the next reconciliation.",
     )
+
+
+def _unclear(each: Ready) -> ServiceError:
+    """What is said of a write whose answer was lost, and whose row may hold what the service makes of it, or not."""
+    row = named(each.write(), each.schema)
+    return Unreachable(f"{row}: {UNCLEAR}.", target=row, hint=MAY_READ)
 
 
 def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
