@@ -281,9 +281,9 @@ def test_a_plan_says_where_nobody_can_tell_and_looks_again_once_somebody_can(ses
         "ZYC",
         ACCOUNTS.template,
     )
-    way = Forbidden(httpx.HTTPTransport())
     usual = session.sales
-    with another_ledger(session, "ZYC") as ledger:
+    with another_ledger(session, "ZYC") as ledger, httpx.HTTPTransport() as wire:
+        way = Forbidden(wire)
         journalled(ledger, plan)
         _told_by_another(session, _touched(session, "ZYC"))
         with Client(session.set.sales, transport=way) as session.sales:

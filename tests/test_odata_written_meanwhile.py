@@ -341,6 +341,15 @@ def test_pages_too_small_to_overlap_are_asked_for_larger(store: Store, portal: B
             at.judge(read(client, Query("CustomerGroups", columns(client, GROUPS), page_size=size)))
 
 
+@pytest.mark.parametrize("form", ["skip", "skiptoken"])
+def test_pages_of_one_row_are_held_together_by_the_one_in_front(
+    store: Store, portal: BlockingPortal, form: str
+) -> None:
+    """The service gives no more than one row a page, whatever it is asked for, and does not compare keys either."""
+    query = Query("CustomerGroups", (), page_size=1)
+    judged(store, portal, GROUPS, 15, query, text_ranges="reject", next_link=form)
+
+
 def test_a_company_alone_a_filter_and_an_order_of_ones_own(store: Store, portal: BlockingPortal) -> None:
     finops = Query("CustomerGroups", ("Description",), page_size=6, orderby=("Description desc",))
     judged(store, portal, replace(GROUPS, changed="WriteOffReason"), 60, finops)

@@ -20,15 +20,18 @@ def overlapping(chain: Chain, url: Callable[[int], str], at: int, held: HeldKeys
     """The rows of a set that are not held, page by page, from the offset ``at`` on; ``url`` is that of an offset.
 
     A page counts only when its first row was read before (or it is the set's first page): then no row that stands in
-    the order of the key can lie between the two. Where rows in front were deleted it begins too late, and an earlier
-    one is asked for. The caller adds a page's rows to ``held`` before it takes the next.
+    the order of the key can lie between the two. A page of one row has no room for another's: the page in front of it,
+    asked for right after it, takes that row's place. Where rows in front were deleted a page begins too late, and an
+    earlier one is asked for. The caller adds a page's rows to ``held`` before it takes the next.
     Raises IncompleteRead where the pages bring nothing new and do not end.
     """
     back, idle = OVERLAP, 0
     while idle <= NOTHING_NEW:
         page = chain.one(url(at))
         rows = page.table.num_rows
-        if at and not (rows and held.has_first_of(page.table)):
+        if at and not (
+            _begins_with_held(page, held) or (rows == 1 and _begins_with_held(chain.one(url(at - 1)), held))
+        ):
             at, back, idle = max(0, at - back), 2 * back, idle + 1
             continue
         new = held.new_in(page.table)
@@ -43,3 +46,7 @@ def overlapping(chain: Chain, url: Callable[[int], str], at: int, held: HeldKeys
         target=target,
         hint="Read again; if it stays, the service's paging is at fault: narrow the filter, or tell its support.",
     )
+
+
+def _begins_with_held(page: Page, held: HeldKeys) -> bool:
+    return page.table.num_rows > 0 and held.has_first_of(page.table)
