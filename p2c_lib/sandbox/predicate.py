@@ -40,6 +40,7 @@ _EDM = {
     "enum": "Edm.Enum",
     "null": "null",
     "list": "Collection(Edm.String)",
+    "complex": "Edm.ComplexType",
 }
 _SQL = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _OPERATOR = {
@@ -59,6 +60,14 @@ _LITERAL_FAMILY = {"int": "number", "decimal": "number"}
 
 class Unfit(Exception):
     """An expression that can be read but not answered: unknown name, types that do not compare, foreign function."""
+
+
+def incompatible(left: str, right: str, op: str) -> Unfit:
+    """That values of two families do not compare, as the services word it."""
+    return Unfit(
+        "A binary operator with incompatible types was detected. Found operand types "
+        f"'{_EDM[left]}' and '{_EDM[right]}' for operator kind '{_OPERATOR[op]}'."
+    )
 
 
 @dataclass(slots=True)
@@ -241,10 +250,7 @@ class Predicate:
         families = {left.family, right.family}
         if families == {"datetime", "date"}:
             return self._as_moment(right, scope) if left.family == "datetime" else _as_date(right, scope)
-        raise Unfit(
-            "A binary operator with incompatible types was detected. Found operand types "
-            f"'{_EDM[left.family]}' and '{_EDM[right.family]}' for operator kind '{_OPERATOR[op]}'."
-        )
+        raise incompatible(left.family, right.family, op)
 
     def _as_moment(self, right: Operand, scope: Scope) -> Operand:
         if right.constant:

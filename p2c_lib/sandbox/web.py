@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.protection import Protection
 from p2c_lib.sandbox.dataverse.request import refused as sales_refused
 from p2c_lib.sandbox.dataverse.service import answer as sales_answer
+from p2c_lib.sandbox.failing import fault
 from p2c_lib.sandbox.faults import Faults
 from p2c_lib.sandbox.faulty_app import Box, FaultyApp
 from p2c_lib.sandbox.finops import FinOps, Switches
@@ -36,7 +36,6 @@ _TOKEN_PATH = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
 _DISCOVERY_PATH = re.compile(r"/[^/]+/(?:v2\.0/)?\.well-known/openid-configuration", re.IGNORECASE)
 _THREADS = 16
 _NO_HEADER = bytes(0x20 if code < 0x20 or code == 0x7F else code for code in range(0x100))
-_log = logging.getLogger("p2c_lib.sandbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,7 @@ class Endpoint:
         except Refusal as refusal:
             return self.refused(refusal)
         except Exception:
-            number = str(uuid.uuid4())
-            _log.exception("Request %s %s failed (%s).", call.method, call.path, number)
-            return self.refused(Refusal(500, "0x80040216", f"An unexpected error occurred. ({number})"))
+            return self.refused(fault(call))
 
 
 async def _call(request: Request, link_host: str) -> Call:

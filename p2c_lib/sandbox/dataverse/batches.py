@@ -11,6 +11,8 @@ from p2c_lib.sandbox.dataverse.keys import Contents
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
 from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed
+from p2c_lib.sandbox.dataverse.request import refused
+from p2c_lib.sandbox.failing import fault
 from p2c_lib.sandbox.wire import Answer, Call, split_url
 
 LARGEST = 1000
@@ -70,7 +72,15 @@ def _part(
 ) -> Answered:
     if isinstance(part, tuple):
         return _change_set(organisation, call, part, answering)
-    return answering(organisation, _inner(call, part, no_contents), no_contents), None
+    return _one(organisation, _inner(call, part, no_contents), no_contents, answering), None
+
+
+def _one(organisation: Organisation, call: Call, contents: Contents, answering: Answering) -> Answer:
+    """The answer to one operation; what fails in it is that operation's alone."""
+    try:
+        return answering(organisation, call, contents)
+    except Exception:
+        return refused(fault(call), annotated=False)
 
 
 def _change_set(
@@ -85,7 +95,7 @@ def _change_set(
     try:
         with organisation.store.write():
             for operation in operations:
-                answer = answering(organisation, _inner(call, operation, contents), contents)
+                answer = _one(organisation, _inner(call, operation, contents), contents, answering)
                 if answer.status >= 400:
                     raise _Undone((answer, operation.content_id))
                 location = answer.header("OData-EntityId")

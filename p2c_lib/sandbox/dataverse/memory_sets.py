@@ -28,12 +28,14 @@ class MemorySet:
     """A set by its columns, the first of them its key, and its rows.
 
     ``navigations`` are members that hold another row and come by ``$expand`` only: its columns, the key first.
+    ``example`` is a row to check a filter by where there is none.
     """
 
     logical: str
     columns: tuple[str, ...]
     rows: Callable[[Request], list[Row]]
     navigations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    example: Row | None = None
 
     @property
     def key(self) -> str:
@@ -72,7 +74,7 @@ def _answered(request: Request, path: Sequence[Segment], one: MemorySet) -> Answ
     if path[0].key is None:
         if [segment.name for segment in rest] == ["$count"]:
             request.only("$filter")
-            kept = _kept(one.rows(request), request.options())
+            kept = _kept(one, request, request.options())
             headers = [("Content-Type", "text/plain"), ("OData-Version", "4.0")]
             return Answer(200, headers, str(len(kept)).encode())
         if rest:
@@ -95,15 +97,20 @@ def _answered(request: Request, path: Sequence[Segment], one: MemorySet) -> Answ
 def _listed(one: MemorySet, request: Request) -> Row:
     options = request.options()
     one.check(options)
-    kept = _kept(one.rows(request), options)
+    kept = _kept(one, request, options)
     for term in reversed(options.order):
         kept.sort(key=lambda row: _sortable(row[term.path.names[0]]), reverse=term.descending)
     counted = {"@odata.count": len(kept)} if options.count else {}
     return {**counted, "value": [_shown(one, row, options) for row in kept[: options.top]]}
 
 
-def _kept(rows: list[Row], options: Options) -> list[Row]:
-    return [row for row in rows if options.filter is None or holds(options.filter, row, options.parameters, texts=True)]
+def _kept(one: MemorySet, request: Request, options: Options) -> list[Row]:
+    rows, node = one.rows(request), options.filter
+    if node is None:
+        return rows
+    if not rows and one.example is not None:
+        holds(node, one.example, options.parameters, texts=True)
+    return [row for row in rows if holds(node, row, options.parameters, texts=True)]
 
 
 def _sortable(value: Any) -> tuple[bool, Any]:
@@ -168,18 +175,19 @@ def _message_filters(request: Request) -> list[Row]:
 
 def _jobs(request: Request) -> list[Row]:
     """The jobs of BulkDelete, all of them done."""
-    return [
-        {
-            "asyncoperationid": number,
-            "name": facts["name"],
-            "operationtype": 13,
-            "statecode": 3,
-            "statuscode": 30 if not facts["failed"] else 31,
-            "completedon": facts["at"],
-            "message": f"{facts['succeeded']} deleted, {facts['failed']} not deleted",
-        }
-        for number, facts in request.organisation.jobs.items()
-    ]
+    return [_job(number, facts) for number, facts in request.organisation.jobs.items()]
+
+
+def _job(number: str, facts: Mapping[str, Any]) -> Row:
+    return {
+        "asyncoperationid": number,
+        "name": facts["name"],
+        "operationtype": 13,
+        "statecode": 3,
+        "statuscode": 30 if not facts["failed"] else 31,
+        "completedon": facts["at"],
+        "message": f"{facts['succeeded']} deleted, {facts['failed']} not deleted",
+    }
 
 
 def _solutions(request: Request) -> list[Row]:
@@ -215,7 +223,9 @@ _SETTINGS = (
 _SETS: Mapping[str, MemorySet] = {
     "sdkmessages": MemorySet("sdkmessage", _MESSAGE, _messages),
     "sdkmessagefilters": MemorySet("sdkmessagefilter", _FILTER, _message_filters, {"sdkmessageid": _MESSAGE}),
-    "asyncoperations": MemorySet("asyncoperation", _JOB, _jobs),
+    "asyncoperations": MemorySet(
+        "asyncoperation", _JOB, _jobs, example=_job("", {"name": "", "failed": 0, "succeeded": 0, "at": ""})
+    ),
     "solutions": MemorySet("solution", _SOLUTION, _solutions),
     "usersettingscollection": MemorySet("usersettings", _SETTINGS, _user_settings),
 }

@@ -9,14 +9,10 @@ from typing import Any
 from p2c_lib.sandbox.collation import sales_key
 from p2c_lib.sandbox.dataverse.refusals import bad_query
 from p2c_lib.sandbox.expression import And, Compare, EnumLiteral, Function, Literal, Node, Not, Or, Path
+from p2c_lib.sandbox.memory_compare import compared
+from p2c_lib.sandbox.predicate import Unfit
 from p2c_lib.sandbox.wire import Refusal
 
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-}
 _TEXT: dict[str, Callable[[str, str], bool]] = {
     "contains": lambda text, part: part in text,
     "startswith": lambda text, part: text.startswith(part),
@@ -31,17 +27,20 @@ def holds(
 
     Definitions know no string functions (501) and compare texts exactly; with ``texts`` both are as in tables.
     """
-    if isinstance(node, And):
-        return all(holds(part, row, parameters, texts=texts) for part in node.parts)
-    if isinstance(node, Or):
-        return any(holds(part, row, parameters, texts=texts) for part in node.parts)
+    if isinstance(node, And | Or):
+        # Every part is looked at, so that a mistake in one is told whatever the others say.
+        results = [holds(part, row, parameters, texts=texts) for part in node.parts]
+        return all(results) if isinstance(node, And) else any(results)
     if isinstance(node, Not):
         return not holds(node.part, row, parameters, texts=texts)
     if isinstance(node, Function):
         return _function(node, row, parameters, texts=texts)
     if isinstance(node, Compare):
         left, right = (_folded(_value(side, row, parameters), texts=texts) for side in (node.left, node.right))
-        return _compared(node.op, left, right)
+        try:
+            return compared(node.op, left, right)
+        except Unfit as problem:
+            raise bad_query(str(problem)) from problem
     value = _value(node, row, parameters)
     if not isinstance(value, bool):
         raise bad_query("The $filter expression must evaluate to a single boolean value.")
@@ -52,22 +51,15 @@ def _folded(value: Any, *, texts: bool) -> Any:
     return sales_key(value) if texts and isinstance(value, str) else value
 
 
-def _compared(op: str, left: Any, right: Any) -> bool:
-    if op in {"eq", "ne"}:
-        return bool(left == right) is (op == "eq")
-    try:
-        return _ORDER[op](left, right)
-    except TypeError as error:
-        raise bad_query("A binary operator with incompatible types was detected.") from error
-
-
 def _function(node: Function, row: Mapping[str, Any], parameters: Mapping[str, Node], *, texts: bool) -> bool:
     if not texts:
         raise Refusal(501, "0x8006088a", f"The function '{node.name}' is not supported for metadata.")
     values = [_value(part, row, parameters) for part in node.arguments]
     if node.name not in _TEXT or len(values) != 2:
         raise bad_query(f"The function '{node.name}' is not supported for this set.")
-    if not all(isinstance(value, str) for value in values):
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise bad_query(f"No function signature for the function with name '{node.name}' matches the arguments.")
+    if None in values:
         return False
     return _TEXT[node.name](str(sales_key(values[0])), str(sales_key(values[1])))
 

@@ -11,7 +11,7 @@ from p2c_lib.sandbox.dataverse.functions import bound_function
 from p2c_lib.sandbox.dataverse.keys import Key, aliased, bound, find, read_key, record_of
 from p2c_lib.sandbox.dataverse.model import Collection, Navigation, collections, edm, navigations, properties
 from p2c_lib.sandbox.dataverse.options import Options
-from p2c_lib.sandbox.dataverse.read import Within, read_row
+from p2c_lib.sandbox.dataverse.read import Within, check_row, read_row
 from p2c_lib.sandbox.dataverse.records import etag
 from p2c_lib.sandbox.dataverse.refusals import (
     NAMESPACE,
@@ -146,6 +146,7 @@ def _single(request: Request, key: Key, rest: list[Segment]) -> Answer:
         target = next((t for t in navigation.targets if t.name == kind), None)
         value = row.get(navigation.column.name)
         if value is None or target is None:
+            _check_nothing(request, navigation.target, rest[1:])
             return Answer(204, [VERSION])
         inner = Key(target, {target.key[0]: value}, None, str(value))
         if tail == ["$ref"]:
@@ -163,6 +164,21 @@ def _single(request: Request, key: Key, rest: list[Segment]) -> Answer:
             row = _found(request, key)
             request.records.set(key.entity, row, emptied(navigation, row))
     return Answer(204, [VERSION])
+
+
+def _check_nothing(request: Request, entity: Entity, rest: list[Segment]) -> None:
+    """Refuse what could not be asked of a row either: the lookup is empty, what is asked of its row is looked at."""
+    if not rest:
+        request.only("$select", "$expand")
+        check_row(entity, request.options(), request.asked())
+    elif rest[0].name in navigations(entity):
+        _check_nothing(request, navigations(entity)[rest[0].name].target, rest[1:])
+    elif rest[0].name in collections(entity):
+        _many_of(request, Within(collections(entity)[rest[0].name].lookup.name, ""), entity, rest)
+    elif rest[0].name in properties(entity) or rest[0].name == "$ref":
+        request.only()
+    else:
+        raise unknown_segment(rest[0].name)
 
 
 def _casts(navigation: Navigation) -> set[str]:
@@ -186,13 +202,7 @@ def _many(request: Request, key: Key, rest: list[Segment]) -> Answer:
     if method == "GET":
         row = _found(request, key)
         within = Within(collection.lookup.name, str(row[key.entity.key[0]]))
-        if tail == ["$count"]:
-            return count_of(request, collection.child, within)
-        if tail == ["$ref"]:
-            return references(request, collection.child, within)
-        if tail:
-            raise unknown_segment(tail[0])
-        return page_of(request, collection.child, within)
+        return _many_of(request, within, key.entity, rest)
     request.only(*(("$id",) if method == "DELETE" else ()))
     if method == "POST" and not tail:
         with request.store.write():
@@ -212,6 +222,18 @@ def _many(request: Request, key: Key, rest: list[Segment]) -> Answer:
         values = lookup_values(collection.lookup, parent if method == "POST" else None, target)
         request.records.set(collection.child, child, values)
     return Answer(204, [VERSION])
+
+
+def _many_of(request: Request, within: Within, parent: Entity, rest: list[Segment]) -> Answer:
+    """The rows of a collection, their count or their addresses."""
+    child, tail = collections(parent)[rest[0].name].child, [one.name for one in rest[1:]]
+    if tail == ["$count"]:
+        return count_of(request, child, within)
+    if tail == ["$ref"]:
+        return references(request, child, within)
+    if tail:
+        raise unknown_segment(tail[0])
+    return page_of(request, child, within)
 
 
 def _of_many(request: Request, key: Key, collection: Collection, rest: list[Segment]) -> Answer:

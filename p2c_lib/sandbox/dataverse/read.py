@@ -42,6 +42,12 @@ class Within:
     key: str
 
 
+def check_row(entity: Entity, options: Options, asked: Asked) -> None:
+    """Refuse options that no row of the entity could be read with."""
+    projection = _projection(options, asked)
+    projection.row(entity, projection.scope(entity, "t"), options)
+
+
 def read_row(store: Store, entity: Entity, record: int, options: Options, asked: Asked) -> str:
     """One row as the text of a JSON object."""
     if options.filter is not None or options.order or options.top is not None:

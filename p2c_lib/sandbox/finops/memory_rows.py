@@ -8,17 +8,14 @@ from typing import Any
 from p2c_lib.sandbox.expression import And, Compare, Function, Literal, Malformed, Node, Not, Or, Path
 from p2c_lib.sandbox.expression import parse_filter as parsed_filter
 from p2c_lib.sandbox.expression import parse_order as parsed_order
+from p2c_lib.sandbox.finops.levels import format_level
 from p2c_lib.sandbox.finops.refusals import bad_query
+from p2c_lib.sandbox.memory_compare import compared
+from p2c_lib.sandbox.predicate import Unfit
 
 Row = Mapping[str, Any]
 _LISTED = ("$filter", "$select", "$orderby", "$top", "$skip", "$count", "$format")
 _SINGLE = ("$select", "$format")
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "gt": lambda a, b: a > b,
-    "ge": lambda a, b: a >= b,
-    "lt": lambda a, b: a < b,
-    "le": lambda a, b: a <= b,
-}
 _TEXT: dict[str, Callable[..., Any]] = {
     "tolower": lambda text: text.lower(),
     "toupper": lambda text: text.upper(),
@@ -54,9 +51,8 @@ def check_options(options: Mapping[str, str], known: Sequence[str]) -> None:
     for name in options:
         if name.startswith("$") and name not in known:
             raise bad_query(f"The query option '{name}' is not supported.")
-    form = options.get("$format", "json")
-    if form.partition(";")[0].strip().lower() not in {"json", "application/json"}:
-        raise bad_query(f"The value '{form[:40]}' of the query option '$format' is not supported; it takes json.")
+    if "$format" in options:
+        format_level(options["$format"])
 
 
 def chosen(row: Row, options: Mapping[str, str]) -> dict[str, Any]:
@@ -112,10 +108,10 @@ def _is_true(value: Any) -> bool:
 
 
 def _value(node: Node, row: Row) -> Any:
-    if isinstance(node, And):
-        return all(_is_true(_value(part, row)) for part in node.parts)
-    if isinstance(node, Or):
-        return any(_is_true(_value(part, row)) for part in node.parts)
+    if isinstance(node, And | Or):
+        # Every part is looked at, so that a mistake in one is told whatever the others say.
+        results = [_is_true(_value(part, row)) for part in node.parts]
+        return all(results) if isinstance(node, And) else any(results)
     if isinstance(node, Not):
         return not _is_true(_value(node.part, row))
     if isinstance(node, Literal):
@@ -123,20 +119,14 @@ def _value(node: Node, row: Row) -> Any:
     if isinstance(node, Path) and len(node.names) == 1:
         return _member(row, node.names[0])
     if isinstance(node, Compare):
-        return _compared(node.op, _value(node.left, row), _value(node.right, row))
+        try:
+            return compared(node.op, _value(node.left, row), _value(node.right, row))
+        except Unfit as problem:
+            raise bad_query(str(problem)) from problem
     if isinstance(node, Function) and node.name in _TEXT:
         return _applied(node, [_value(part, row) for part in node.arguments])
     what = f"function '{node.name}'" if isinstance(node, Function) else "expression"
     raise bad_query(f"This {what} is not supported by the metadata service.")
-
-
-def _compared(op: str, left: Any, right: Any) -> bool:
-    if op in {"eq", "ne"}:
-        return bool(left == right) is (op == "eq")
-    try:
-        return _ORDER[op](left, right)
-    except TypeError as error:
-        raise bad_query("A binary operator with incompatible types was detected.") from error
 
 
 def _applied(node: Function, values: list[Any]) -> Any:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+from p2c_lib.sandbox.finops.levels import json_answer
 from p2c_lib.sandbox.finops.memory_rows import check_options, listed, single
 from p2c_lib.sandbox.finops.refusals import no_resource, not_here
 from p2c_lib.sandbox.finops.values import NAMESPACE, edm
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.wire import Answer, Call
 
-_JSON = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
 _DATA_TYPES = {"string": "String", "int": "Int32", "bigint": "Int64", "decimal": "Real", "guid": "Guid", "enum": "Enum"}
 _LABEL = re.compile(r"Labels\(Id='((?:[^']|'')*)',\s*Language='([\w-]+)'\)", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]+|[a-z]+|\d+")
@@ -25,11 +24,7 @@ _KEYED = re.compile(r"(\w+)(?:\((?:\w+=)?'((?:[^']|'')*)'\))?")
 def service_document(call: Call) -> Answer:
     """The list of entity sets."""
     sets = [{"name": name, "kind": "EntitySet", "url": name} for name in sorted(entities("finops"))]
-    return _json({"@odata.context": f"{call.base}/data/$metadata", "value": sets})
-
-
-def _json(body: dict[str, Any]) -> Answer:
-    return Answer(200, list(_JSON), json.dumps(body).encode())
+    return json_answer(call, {"@odata.context": f"{call.base}/data/$metadata", "value": sets})
 
 
 # -- CSDL ----------------------------------------------------------------------------------------------------------
@@ -102,14 +97,14 @@ def metadata_service(call: Call, path: str) -> Answer:
     base, options = f"{call.base}/metadata/$metadata", call.options()
     if not path:
         names = [*(name for name, _, _ in _RESOURCES.values()), "Labels"]
-        check_options(options, ())
+        check_options(options, ("$format",))
         sets = [{"name": name, "kind": "EntitySet", "url": name} for name in names]
-        return _json({"@odata.context": base, "value": sets})
+        return json_answer(call, {"@odata.context": base, "value": sets})
     if path == "$metadata":
         raise not_here("/metadata/$metadata")
     label = _LABEL.fullmatch(path)
     if label is not None:
-        check_options(options, ())
+        check_options(options, ("$format",))
         return _label(call, label.group(1).replace("''", "'"), label.group(2))
     match = _KEYED.fullmatch(path)
     if match is None or match.group(1).lower() not in _RESOURCES:
@@ -119,12 +114,12 @@ def metadata_service(call: Call, path: str) -> Answer:
         raise no_resource(f"Resource not found for the segment '{path[:80]}'. Known: {known}.")
     name, key, rows = _RESOURCES[match.group(1).lower()]
     if match.group(2) is None:
-        return _json({"@odata.context": f"{base}#{name}", **listed(rows(), options)})
+        return json_answer(call, {"@odata.context": f"{base}#{name}", **listed(rows(), options)})
     wanted = match.group(2).replace("''", "'")
     row = next((row for row in rows() if row[key] == wanted), None)
     if row is None:
         raise no_resource(f"No row of '{name}' is named '{wanted[:80]}'.")
-    return _json({"@odata.context": f"{base}#{name}/$entity", **single(row, options)})
+    return json_answer(call, {"@odata.context": f"{base}#{name}/$entity", **single(row, options)})
 
 
 def _label(call: Call, name: str, language: str) -> Answer:
@@ -135,7 +130,7 @@ def _label(call: Call, name: str, language: str) -> Answer:
     own = {one.name: one.label for one in entities("finops").values()}
     words = own.get(name) or " ".join(_WORDS.findall(name.rpartition(".")[2])).capitalize()
     key = f"{call.base}/metadata/$metadata#Labels/$entity"
-    return _json({"@odata.context": key, "Id": f"@Sandbox:{name}", "Language": language, "Value": words})
+    return json_answer(call, {"@odata.context": key, "Id": f"@Sandbox:{name}", "Language": language, "Value": words})
 
 
 @cache

@@ -15,6 +15,8 @@ from typing import Any
 
 from p2c_lib.sandbox.exact import number
 from p2c_lib.sandbox.finops.blobs import Blobs
+from p2c_lib.sandbox.finops.levels import json_answer
+from p2c_lib.sandbox.finops.memory_rows import check_options
 from p2c_lib.sandbox.finops.package_files import PackagePart, csv_unicode, entity_labelled, read_package, write_package
 from p2c_lib.sandbox.finops.refusals import action_refused, bad_body, no_resource
 from p2c_lib.sandbox.finops.rules import Row, Rules
@@ -26,6 +28,21 @@ from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 SET = "DataManagementDefinitionGroups"
 _WHOLE_KINDS = {"int", "bigint"}
+_TYPES: Mapping[str, type] = {"execute": bool, "overwrite": bool, "reExecute": bool, "failOnError": bool, "count": int}
+_IMPORT = ("packageUrl", "definitionGroupId", "executionId", "execute", "overwrite", "legalEntityId")
+_EXPORT = ("definitionGroupId", "packageName", "executionId", "reExecute", "legalEntityId")
+# What each action takes, as the reference has it; all that are not named take the execution alone.
+_TAKES: Mapping[str, tuple[str, ...]] = {
+    "GetAzureWriteUrl": ("uniqueFileName",),
+    "ImportFromPackage": _IMPORT,
+    "ImportFromPackageAsync": (*_IMPORT, "failOnError"),
+    "ExportToPackage": _EXPORT,
+    "ExportToPackageAsync": _EXPORT,
+    "ExportToPackagePreview": (*_EXPORT, "count"),
+    "GetImportStagingErrorFileUrl": ("executionId", "entityName"),
+    "GenerateImportTargetErrorKeysFile": ("executionId", "entityName"),
+    "GetImportTargetErrorKeysFileUrl": ("executionId", "entityName"),
+}
 
 
 @dataclass
@@ -92,14 +109,15 @@ class Packages:
             known = ", ".join(self.actions)
             what = f"{call.method} of {SET}/{name[:80]}" if name else f"The list {SET}"
             raise no_resource(f"{what} is not in this sandbox. POST actions: {known}.")
+        check_options(call.options(), ("$format",))
         parameters = body_of(call) if call.body else {}
+        _check_parameters(name.removeprefix(f"{NAMESPACE}."), parameters)
         # The store first: inside a batch this thread holds it already.
         with self.store.write(), self._lock:
             value = action(call, parameters)
         kind = "Edm.Boolean" if isinstance(value, bool) else "Edm.String"
         body = {"@odata.context": f"{call.base}/data/$metadata#{kind}", "value": value}
-        headers = [("Content-Type", "application/json; odata.metadata=minimal"), ("OData-Version", "4.0")]
-        return Answer(200, headers, json.dumps(body).encode())
+        return json_answer(call, body)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -188,9 +206,9 @@ class Packages:
         if not chosen:
             raise action_refused(f"The data project '{project[:80]}' does not exist.")
         count = given.get("count", 0)
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        if count is not None and count < 0:
             raise bad_body("The parameter 'count' takes a whole number from 0; 0 means all rows.")
-        parts = [(entity, self._rows(entity, company, count)) for entity in chosen]
+        parts = [(entity, self._rows(entity, company, count or 0)) for entity in chosen]
         outcomes = [Outcome(entity, len(rows)) for entity, rows in parts]
         name = str(given.get("packageName") or project)
         address = self.blobs.keep(call.base, write_package(name, parts), ".zip")
@@ -275,6 +293,22 @@ class Packages:
         keys = [column for column in outcome.entity.key if column != "dataAreaId"]
         rows = [key.split("|") for _, key, _ in outcome.errors]
         return self.blobs.keep(call.base, csv_unicode([[k.upper() for k in keys], *rows]), ".csv")
+
+
+def _check_parameters(action: str, given: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the action does not take, and a value of another type."""
+    takes = _TAKES.get(action, ("executionId",))
+    for name, value in given.items():
+        if name.startswith("@"):
+            continue
+        if name not in takes:
+            raise bad_body(f"The parameter '{name[:80]}' is not one of '{action}', which takes {', '.join(takes)}.")
+        kind = _TYPES.get(name, str)
+        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+            raise bad_body(f"The parameter '{name}' of '{action}' is no {_SAID[kind]}; '{str(value)[:80]}' came.")
+
+
+_SAID: Mapping[type, str] = {bool: "truth value", int: "whole number", str: "text"}
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -14,6 +14,7 @@ from p2c_lib.sandbox.collation import finops_key
 from p2c_lib.sandbox.exact import Digits
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, parse_key
 from p2c_lib.sandbox.finops.expand import Expansion, expansions
+from p2c_lib.sandbox.finops.levels import json_headers, level
 from p2c_lib.sandbox.finops.memory_rows import check_options
 from p2c_lib.sandbox.finops.predicate import Sql, column_named, order, where
 from p2c_lib.sandbox.finops.refusals import bad_query, dangerous_path, no_resource, no_route
@@ -98,19 +99,6 @@ def scope(entity: Entity, options: Options) -> Sql:
     return (" AND ".join(parts) or "1"), values
 
 
-def headers(call: Call, *, applied: str = "") -> list[tuple[str, str]]:
-    """The headers of an answer with a JSON body."""
-    kind = f"application/json; odata.metadata={metadata_level(call)}"
-    pairs = [("Content-Type", kind), ("OData-Version", "4.0")]
-    return [*pairs, ("Preference-Applied", applied)] if applied else pairs
-
-
-def metadata_level(call: Call) -> str:
-    """minimal, full or none, as the request accepts."""
-    accept = call.headers.get("accept", "")
-    return next((level for level in ("full", "none") if f"odata.metadata={level}" in accept), "minimal")
-
-
 def context(call: Call, entity: Entity, options: Options, *, single: bool = False) -> str:
     """The context URL of an answer."""
     listed = options.given.get("$select", "").replace(" ", "")
@@ -152,10 +140,10 @@ def collection(call: Call, entity: Entity, store: Store, options: Options) -> An
     body.append(f'"value":[{",".join(texts)}]')
     if len(rows) > room and (top is None or gone + room < top):
         body.append(f'"@odata.nextLink":{as_json_text(_next(call, options, len(shown), gone))}')
-    if metadata_level(call) == "none":
+    if level(call) == "none":
         body = body[1:]
     applied = f"odata.maxpagesize={asked}" if asked else ""
-    return Answer(200, headers(call, applied=applied), ("{" + ",".join(body) + "}").encode())
+    return Answer(200, json_headers(call, applied=applied), ("{" + ",".join(body) + "}").encode())
 
 
 def _widened(text: str, wider: list[Expansion], store: Store, row: Mapping[str, Value]) -> str:
@@ -178,10 +166,9 @@ def _forms(entity: Entity, columns: list[Column]) -> list[Written]:
 
 
 def _head(call: Call, entity: Entity) -> Callable[[int, int], str]:
-    level = metadata_level(call)
-    if level == "none":
+    if level(call) == "none":
         return lambda _version, _record: ""
-    kind = f'"@odata.type":{as_json_text(f"#{NAMESPACE}.{entity.name}")},' if level == "full" else ""
+    kind = f'"@odata.type":{as_json_text(f"#{NAMESPACE}.{entity.name}")},' if level(call) == "full" else ""
     return lambda version, record: f'{kind}"@odata.etag":{as_json_text(etag(version, record))}'
 
 
@@ -299,7 +286,7 @@ def row_answer(
     text = row_text(_forms(entity, columns), [found[c.name] for c in columns], head)
     if wider and store is not None:
         text = _widened(text, wider, store, found)
-    pairs = headers(call)
+    pairs = json_headers(call)
     pairs.append(("ETag", etag(version, record)))
     return Answer(status, pairs, text.encode())
 
@@ -324,6 +311,7 @@ def property_of(call: Call, entity: Entity, store: Store, options: Options, key:
     if tail:
         text = value if isinstance(value, str) else json.dumps(value)
         return Answer(200, [("Content-Type", "text/plain"), ("OData-Version", "4.0")], text.encode())
-    where_ = f"{call.base}/data/$metadata#{entity.set_name}{shown_key(key)}/{name}"
+    where_ = json.dumps(f"{call.base}/data/$metadata#{entity.set_name}{shown_key(key)}/{name}")
     text = value if isinstance(value, Digits) else json.dumps(value)
-    return Answer(200, headers(call), f'{{"@odata.context": {json.dumps(where_)}, "value": {text}}}'.encode())
+    context_ = "" if level(call) == "none" else f'"@odata.context": {where_}, '
+    return Answer(200, json_headers(call), f'{{{context_}"value": {text}}}'.encode())

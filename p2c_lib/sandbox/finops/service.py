@@ -9,7 +9,7 @@ from urllib.parse import quote
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox.batch import Answered, Operation, read_batch, write_batch
 from p2c_lib.sandbox.etags import tagged
-from p2c_lib.sandbox.failing import refuse_if_failing
+from p2c_lib.sandbox.failing import fault, refuse_if_failing
 from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
 from p2c_lib.sandbox.finops.json_services import json_services
 from p2c_lib.sandbox.finops.memory_rows import check_options
@@ -151,6 +151,8 @@ class FinOps:
             return error_answer(refusal), operation.content_id
         except Refusal as refusal:
             return error_answer(refusal), operation.content_id
+        except Exception:
+            return error_answer(fault(inner)), operation.content_id
 
     def _change_set(self, call: Call, operations: tuple[Operation, ...]) -> list[tuple[Answer, str | None]]:
         """All or nothing: a failure answers one part, whose Content-ID is the first operation's, as real ones do."""

@@ -51,7 +51,7 @@ def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
 def _of_type(entity: Entity, kind: object) -> None:
     """Refuse a body that says it is of another entity."""
     own = f"{NAMESPACE}.{entity.name}"
-    named = kind.lstrip("#") if isinstance(kind, str) else kind
+    named = kind.removeprefix("#") if isinstance(kind, str) else kind
     if not isinstance(named, str) or named not in {"", own}:
         raise bad_body(
             f"A resource with type '{str(named)[:120]}' was found, but it is not assignable to the expected type "
