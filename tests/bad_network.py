@@ -147,7 +147,7 @@ def heard_server(say: Callable[[str, str, dict[str, str]], tuple[int, dict[str, 
                 self.say(*say(self.command, self.path, headers))
             return None
 
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names http.server looks for
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names http.server looks for
 
     with served(Told) as own:
         yield own

@@ -15,7 +15,8 @@ import pytest
 from p2c_lib.config import Connection, Secret
 from p2c_lib.errors import NotAuthorised, NotSent, ServiceError, Throttled, Unreachable
 from p2c_lib.odata import Client, Patience
-from p2c_lib.odata.auth import TokenSource, _credential
+from p2c_lib.odata.auth import TokenSource
+from p2c_lib.odata.entra import _credential
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.send import Sender
 from tests.bad_network import told_server

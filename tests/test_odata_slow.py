@@ -15,14 +15,24 @@ from p2c_lib.config import Connection, Secret
 from p2c_lib.connecting import wire as first_look
 from p2c_lib.errors import NotSent, ServiceError, Unreachable
 from p2c_lib.events import listening
-from p2c_lib.odata import Client, Patience, Query, Write, auth, send
+from p2c_lib.odata import Client, Patience, Query, Write, send, token_calls
 from p2c_lib.odata.auth import TokenSource
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.wire import _Backend, watched_client
 from p2c_lib.waiting import WALL, Clock, apart, halting
-from tests.trickling import SLOW_BODY, SLOW_HEAD, Serve, answering, asked, silence, slow_server, whole
+from tests.trickling import (
+    GUARD,
+    SLOW_BODY,
+    SLOW_HEAD,
+    Serve,
+    answering,
+    asked,
+    closed_while,
+    silence,
+    slow_server,
+    whole,
+)
 
-GUARD = 60  # seconds after which a test that hangs is over; nothing is asserted about how long it took
 ONCE = Patience(tries=1)
 
 
@@ -127,7 +137,7 @@ def test_every_call_to_a_service_that_trickles_ends_in_words(call: str, serve: S
 
 @pytest.mark.parametrize("serve", [SLOW_BODY, SLOW_HEAD, silence])
 def test_a_token_and_a_first_look_do_not_wait_for_ever_either(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "TOKEN_SECONDS", 0.6)
+    monkeypatch.setattr(token_calls, "TOKEN_SECONDS", 0.6)
     monkeypatch.setattr(first_look, "SECONDS", 0.3)
     with slow_server(answering(serve, tokens=False)) as url:
         with closing(Sender(connection(url))) as one, pytest.raises(Unreachable, match=r"No answer from .*oauth2"):
@@ -137,26 +147,15 @@ def test_a_token_and_a_first_look_do_not_wait_for_ever_either(serve: Serve, monk
 
 
 def test_what_nobody_waits_for_any_more_is_cut_off_in_the_middle() -> None:
-    begun, ended = threading.Event(), list[ServiceError]()
+    begun = threading.Event()
 
     def serve(connection: Any, over: threading.Event) -> None:
         begun.set()
         silence(connection, over)
 
     with slow(serve, leap=0) as one:
-
-        def ask() -> None:
-            try:
-                one.send("POST", "/a", body=b"{}")
-            except ServiceError as error:
-                ended.append(error)
-
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        assert begun.wait(GUARD)
-        one.close()
-        thread.join(GUARD)
-    assert [type(error) for error in ended] == [Unreachable]  # it may have been carried out, so it is not NotSent
+        ended = closed_while(one, begun, lambda: one.send("POST", "/a", body=b"{}"))
+    assert ended == [Unreachable]  # it may have been carried out, so it is not NotSent
 
 
 def test_who_waits_long_for_an_answer_is_told() -> None:

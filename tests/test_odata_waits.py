@@ -23,30 +23,16 @@ from p2c_lib.odata.send import Sender
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app
-from p2c_lib.waiting import Clock, Stop, halting, never, threads, unwanted
+from p2c_lib.waiting import Clock, halting, threads
 from tests.bad_network import told_server
 from tests.between import QUICK, wired
 from tests.conftest import TOKEN
+from tests.hasty import Hasty
+from tests.trickling import GUARD, closed_while
 
 Said = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
-GUARD = 60  # seconds after which a test that hangs is over; nothing is asserted about how long it took
 AT = "Wed, 21 Oct 2015 07:28:00 GMT"
-
-
-class Hasty(Clock):
-    """A clock whose waits are over at once; it keeps how long they were to be."""
-
-    def __init__(self) -> None:
-        self.at, self.rests = 0.0, list[float]()
-
-    def now(self) -> float:
-        return self.at
-
-    def rest(self, seconds: float, stop: Stop = never) -> None:
-        if not unwanted(stop):
-            self.rests.append(seconds)
-            self.at += seconds
 
 
 @contextmanager
@@ -171,20 +157,8 @@ def test_a_closed_sender_waits_no_longer() -> None:
     busy: Said = (429, {"Retry-After": "500"}, b"{}")
     with told_server(lambda _method, _path: busy) as url, listening(lambda _event: begun.set()):
         here = Connection("x", "sales", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
-        one, ended = Sender(here), list[Exception]()
-
-        def ask() -> None:
-            try:
-                one.send("GET", "/a")
-            except ServiceError as error:
-                ended.append(error)
-
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        assert begun.wait(GUARD)
-        one.close()
-        thread.join(GUARD)
-    assert [type(error) for error in ended] == [NotSent]
+        one = Sender(here)
+        assert closed_while(one, begun, lambda: one.send("GET", "/a")) == [NotSent]
 
 
 def test_whoever_leaves_threads_by_an_interrupt_does_not_sit_out_their_waits() -> None:

@@ -8,6 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from p2c_lib.errors import ServiceError
+from p2c_lib.odata.send import Sender
+
+GUARD = 60  # seconds after which a test that hangs is over; nothing is asserted about how long it took
+
 Serve = Callable[[socket.socket, threading.Event], None]
 
 TOKEN = b'{"access_token": "t", "expires_in": 3600}'
@@ -89,3 +94,21 @@ def silence(_connection: socket.socket, over: threading.Event) -> None:
 
 SLOW_BODY = trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n")
 SLOW_HEAD = trickle(b"HTTP/1.1 200 OK\r\nX-Long: ")
+
+
+def closed_while(one: Sender, begun: threading.Event, ask: Callable[[], object]) -> list[type[ServiceError]]:
+    """How a request ends whose sender is closed once it has begun; nothing where it does not end."""
+    ended: list[type[ServiceError]] = []
+
+    def asked() -> None:
+        try:
+            ask()
+        except ServiceError as error:
+            ended.append(type(error))
+
+    thread = threading.Thread(target=asked, daemon=True)
+    thread.start()
+    assert begun.wait(GUARD)
+    one.close()
+    thread.join(GUARD)
+    return ended

@@ -13,11 +13,11 @@ from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.connecting.remedies import SYSTEMS
 from p2c_lib.connecting.result import Status
 from p2c_lib.errors import ServiceError
-from p2c_lib.odata.content import received
 from p2c_lib.odata.dialect import DIALECTS
+from p2c_lib.odata.exchange import Reply, exchanged
 from p2c_lib.odata.failures import NOT_THE_SERVICE, SIGN_IN, not_the_service, sent_to
 from p2c_lib.odata.unreached import why
-from p2c_lib.odata.wire import Watch, watched, watched_client
+from p2c_lib.odata.wire import Watch, watched_client
 from p2c_lib.patience import Patience
 from p2c_lib.service_url import host_of
 
@@ -61,24 +61,13 @@ def look(connection: Connection) -> Iterator[Looked]:
     yield _service(connection, answer)
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What came to a request without a token: at most ``MOST`` bytes of it."""
-
-    status: int
-    headers: httpx.Headers
-    content: bytes
-
-
-def _asked(connection: Connection) -> _Answer:
+def _asked(connection: Connection) -> Reply:
     """The answer to a request without a token, over the same ways as all others."""
-    url = connection.url + DIALECTS[connection.app].root
+    url, host = connection.url + DIALECTS[connection.app].root, host_of(connection.url)
     loopback = urlsplit(connection.url).hostname in LOOPBACK
     watch = Watch(Patience(slow_seconds=SECONDS), SECONDS, whole=2 * SECONDS)
-    with watched_client(timeout=SECONDS, trust_env=not loopback) as client, watched(watch):
-        with client.stream("GET", url, headers=ASKING) as answer:
-            content, _ = received(answer, MOST, host_of(connection.url))
-        return _Answer(answer.status_code, answer.headers, content)
+    with watched_client(timeout=SECONDS, trust_env=not loopback) as client:
+        return exchanged(client, "GET", url, watch=watch, most=MOST, target=host, headers=ASKING)
 
 
 def _no_answer(error: Exception, connection: Connection, host: str) -> Iterator[Looked]:
@@ -93,7 +82,7 @@ def _no_answer(error: Exception, connection: Connection, host: str) -> Iterator[
     yield Looked("address", "fail", reason.found, remedy)
 
 
-def _service(connection: Connection, answer: _Answer) -> Looked:
+def _service(connection: Connection, answer: Reply) -> Looked:
     if answer.status not in ASKS_FOR_A_TOKEN:
         return _another(connection, answer)
     if answer.status in {302, 303} and not _to_sign_in(answer, connection):
@@ -107,7 +96,7 @@ def _service(connection: Connection, answer: _Answer) -> Looked:
     return Looked("service", "ok", f"asks for a token{f' of tenant {theirs}' if _GUID.fullmatch(theirs) else ''}")
 
 
-def _another(connection: Connection, answer: _Answer) -> Looked:
+def _another(connection: Connection, answer: Reply) -> Looked:
     """Who answers does not ask for a token, and so is not the system."""
     system = SYSTEMS[connection.app]
     said = f"answered {answer.status} where a token should be asked for"
@@ -117,7 +106,7 @@ def _another(connection: Connection, answer: _Answer) -> Looked:
     return Looked("service", "fail", said, f"Write only the host of {system}, such as {_EXAMPLES[connection.app]}.")
 
 
-def _to_sign_in(answer: _Answer, connection: Connection) -> bool:
+def _to_sign_in(answer: Reply, connection: Connection) -> bool:
     """Whether a redirect leads to Microsoft Entra, as F&O answers a browser, or to a sign-in of the system's own."""
     host = sent_to(answer.headers)[0]
     return host.startswith(SIGN_IN) or host == host_of(connection.url)

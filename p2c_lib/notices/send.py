@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import smtplib
-import ssl
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
 
 from p2c_lib.config import Workspace, safe_url
 from p2c_lib.errors import NoticeError, P2CError
 from p2c_lib.notices.channels import Channel, channels
 from p2c_lib.notices.notice import Notice
-from p2c_lib.secrecy import keep_secret, masked, masked_value
+from p2c_lib.secrecy import masked, masked_value
 from p2c_lib.waiting import apart
 
 __all__ = ["announce", "send"]
@@ -63,39 +59,17 @@ def send(notice: Notice, channel: Channel) -> None:
 
 
 def _mail(notice: Notice, settings: Any) -> None:
-    message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = notice.headline, settings["from"], ", ".join(settings["to"])
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=settings["from"].rpartition("@")[2])
-    message.set_content(notice.text)
-    trust = ssl.create_default_context(cafile=settings["authority"])
-    address = (settings["host"], settings["port"])
-    server = (
-        smtplib.SMTP_SSL(*address, timeout=SECONDS, context=trust)
-        if settings["security"] == "tls"
-        else smtplib.SMTP(*address, timeout=SECONDS)
-    )
-    with server:
-        if settings["security"] == "starttls":
-            server.starttls(context=trust)
-        if settings["password"] is not None:
-            server.login(settings["user"], settings["password"].reveal())
-        server.send_message(message)
+    from p2c_lib.notices.mail import mail
+
+    mail(notice, settings, WHOLE_SECONDS)
 
 
 def _post(notice: Notice, settings: Any) -> None:
-    import httpx
+    from p2c_lib.notices.webhook import post
 
     url = safe_url(settings["url"].reveal(), "the webhook")
-    keep_secret(urlsplit(url)._replace(scheme="", netloc="").geturl())
     body = {"teams": _teams, "slack": _slack, "json": Notice.to_dict}[settings["form"]](notice)
-    trust = ssl.create_default_context(cafile=settings["authority"])
-    try:
-        answer = httpx.post(url, json=body, timeout=SECONDS, verify=trust)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The address is a secret, and some of httpx' words repeat it.
-        raise OSError(f"no answer ({type(error).__name__})") from None
-    if not answer.is_success:
-        raise OSError(f"the service answered {answer.status_code}")
+    post(url, body, settings["authority"], WHOLE_SECONDS, "The webhook")
 
 
 def _run(notice: Notice, settings: Any) -> None:

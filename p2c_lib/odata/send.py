@@ -15,27 +15,18 @@ from urllib.parse import urlsplit
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
-from p2c_lib.errors import (
-    IncompleteRead,
-    NotSent,
-    Rejected,
-    ServiceError,
-    Throttled,
-    Unreachable,
-    Unsendable,
-    UrlTooLong,
-)
+from p2c_lib.errors import IncompleteRead, NotSent, Rejected, Throttled, Unreachable, Unsendable, UrlTooLong
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
-from p2c_lib.odata.content import received
+from p2c_lib.odata.exchange import Reply, exchanged
 from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.telling import tell_wait
-from p2c_lib.odata.unreached import is_final, unreached
-from p2c_lib.odata.wire import Unwanted, Watch, watched, watched_client
+from p2c_lib.odata.waits import NOBODY, Waits, answered, passes, throttled
+from p2c_lib.odata.wire import Unwanted, Watch, watched_client
 from p2c_lib.patience import Patience
-from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, masked, without_secrets_in
+from p2c_lib.secrecy import keep_secrets_of_proxies, keep_secrets_of_url, without_secrets_in
 from p2c_lib.service_url import host_of
 from p2c_lib.waiting import WALL, Clock, Stop, halting, never
 
@@ -52,6 +43,7 @@ DEFAULT_HEADERS = {
 }
 READ_AGAIN = 4
 UPLOADS = 8
+STORE_NAME = "The store of F&O's packages"
 BELIEVED = timedelta(days=2)  # a date farther off is no clock's but somebody's mistake
 LONGEST_URL = 65_536  # httpx takes no longer one
 
@@ -97,7 +89,7 @@ class Sender:
         self._clock = clock
         self._closed = threading.Event()
         self._users = [
-            _User(token_source(c, transport=transport, credential=credential), Pace(clock))
+            _User(token_source(replace(c, patience=self.patience), transport, credential, clock), Pace(clock))
             for c in (connection, *users)
         ]
         self._next_user = 0
@@ -123,8 +115,9 @@ class Sender:
 
     def sign_in(self) -> int:
         """Have a token for every application user, and say how many these are. Raises what getting one raises."""
-        for user in self._users:
-            user.tokens.current()
+        with halting(self._closed.is_set):
+            for user in self._users:
+                user.tokens.current()
         return len(self._users)
 
     def now(self) -> float:
@@ -180,34 +173,35 @@ class Sender:
         repeatable: bool,
         stop: Stop,
     ) -> Answer:
-        began, attempt, resent, renewed = self._clock.now(), 0, False, False
+        waits = Waits(self.connection.app, self.patience, self._clock, target)
+        resent = renewed = False
         while True:
             user = self._user()
             token = user.tokens.current()
-            left = self.patience.budget - (self._clock.now() - began)
             try:
-                outcome = self._attempt(user, token, method, url, headers, body, stop, left)
+                outcome = self._attempt(user, token, method, url, headers, body, stop, waits.left)
             except NotSent as stopped:
                 if not resent:
                     raise
                 raise Unreachable("The answer never came, and it was asked to stop.", target=target) from stopped
             except Throttled as quiet:
-                raise _throttled(f"{self.connection.url}: {quiet.message}", target) from None
-            again = method == "GET" and attempt < READ_AGAIN and _failed_inside(outcome)
-            if isinstance(outcome, Answer) and not again and not is_transient(outcome.status, outcome.body):
+                raise throttled(f"{self.connection.url}: {quiet.message}", target) from None
+            again = method == "GET" and waits.attempt < READ_AGAIN and _failed_inside(outcome)
+            if isinstance(outcome, Reply) and not again and not is_transient(outcome.status, outcome.content):
                 if outcome.status == 401 and not renewed:
                     renewed = True
                     user.tokens.renew(token)
                     continue
-                return _of_the_service(replace(outcome, resent=resent), target or url)
-            wait = self._wait(user, outcome, attempt)
+                return _of_the_service(outcome, target or url, resent=resent)
+            wait = self._wait(user, outcome, waits)
             if not repeatable and _may_have_begun(outcome):
-                raise _given_up(outcome, self.connection.url, target or url, 0.0)
-            self._check_budget(outcome, self._clock.now() - began + wait, attempt, target or url)
+                raise waits.error(outcome, wait, self.connection.url, target or url)
+            waits.known = self._answered
+            if not waits.has_room(outcome, wait):
+                cause = outcome if isinstance(outcome, Exception) else None
+                raise waits.error(outcome, wait, self.connection.url, target or url) from cause
             resent = resent or _may_have_begun(outcome)
-            attempt += 1
-            self._tell(outcome, wait, attempt, target)
-            self._clock.rest(wait, stop)
+            waits.rest(outcome, wait, stop)
 
     def ask(
         self,
@@ -236,40 +230,26 @@ class Sender:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:
             raise Rejected(f"The address to upload to is not https but {parts.scheme}.", target=host)
-        for attempt in range(UPLOADS):
-            try:
-                self._put(url, path, host)
-            except ServiceError as error:
-                if attempt + 1 == UPLOADS or not (error.can_retry or error.status >= 500):
-                    raise
-                wait = self.patience.wait(attempt)
-                tell_wait(
-                    self.connection.app, "did not take the package", wait, attempt=attempt + 2, of=UPLOADS, target=host
-                )
-                self.rest(wait)
-            else:
-                return
+        waits = Waits(STORE_NAME, replace(self.patience, tries=UPLOADS), self._clock, host, known=True)
+        what = f"upload to {host}"
+        with halting(self._closed.is_set):
+            reply = answered(
+                lambda: self._put(url, path, host), waits, f"{parts.scheme}://{host}", what, again=_store_passes
+            )
+        if reply.status >= 300:
+            raise failure(reply.status, reply.headers, reply.content, what)
 
-    def _put(self, url: str, path: Path, host: str) -> None:
+    def _put(self, url: str, path: Path, host: str) -> Reply:
         headers = {"x-ms-blob-type": "BlockBlob", "Content-Length": str(path.stat().st_size)}
-        at = f"{urlsplit(url).scheme}://{host}"
+        most, watch = self.connection.largest_answer, self._watch(host, upload=True)
         self.requests += 1
         try:
-            with (
-                path.open("rb") as content,
-                halting(self._closed.is_set),
-                watched(self._watch(host, upload=True)),
-                self._http.stream("PUT", url, content=content, headers=headers) as answer,
-            ):
-                said, _ = received(answer, self.connection.largest_answer, f"upload to {host}")
-        except Unwanted:
-            raise Unreachable(f"The upload to {host} was broken off: it was asked to stop.", target=host) from None
+            with path.open("rb") as content:
+                return exchanged(
+                    self._http, "PUT", url, watch=watch, most=most, target=host, content=content, headers=headers
+                )
         except (httpx.LocalProtocolError, UnicodeError, httpx.InvalidURL) as error:
             raise _unwritten(error, f"upload to {host}") from None
-        except (httpx.HTTPError, OSError) as error:
-            raise unreached(error, at, host) from error
-        if answer.status_code >= 300:
-            raise failure(answer.status_code, answer.headers, said, f"upload to {host}")
 
     def _watch(self, target: str, *, written: bool = False, upload: bool = False) -> Watch:
         """The watch over one try. An upload may take as long as it moves."""
@@ -301,15 +281,17 @@ class Sender:
         body: bytes | None,
         stop: Stop,
         left: float,
-    ) -> Answer | Exception:
+    ) -> Reply | Exception:
         """One try: an answer, or the exception that kept it from coming."""
-        sent = {**headers, "Authorization": f"Bearer {token}"}
-        with user.pace.slot(stop, left), watched(self._watch(url, written=body is not None)):
+        sent, most = {**headers, "Authorization": f"Bearer {token}"}, self.connection.largest_answer
+        with user.pace.slot(stop, left):
+            watch = self._watch(url, written=body is not None)
             self.requests += 1
             try:
-                with self._http.stream(method, url, headers=sent, content=body) as response:
-                    content, size = received(response, self.connection.largest_answer, _place(url))
-                self.received += size
+                reply = exchanged(
+                    self._http, method, url, watch=watch, most=most, target=_place(url), headers=sent, content=body
+                )
+                self.received += reply.size
             except (httpx.LocalProtocolError, UnicodeError) as error:
                 raise _unwritten(error, _place(url)) from None
             except (httpx.TransportError, IncompleteRead) as error:
@@ -322,60 +304,29 @@ class Sender:
                     raise _too_long(url) from error
                 raise Unreachable(f"{self.connection.url} cannot be asked: {error}", target=_place(url)) from error
         self._answered = True
-        self._ahead = _ahead(response.headers.get("date", ""), self._ahead)
-        if not is_transient(response.status_code, content):
-            user.pace.went_well(response.headers.get("x-ms-dop-hint"))
-        return Answer(response.status_code, response.headers, content)
+        self._ahead = _ahead(reply.headers.get("date", ""), self._ahead)
+        if not is_transient(reply.status, reply.content):
+            user.pace.went_well(reply.headers.get("x-ms-dop-hint"))
+        return reply
 
-    def _wait(self, user: _User, outcome: Answer | Exception, attempt: int) -> float:
-        """The wait before the next try: what the service asks for, and never less than waits that grow by themselves.
-
-        Services ask for no wait at all, and for one that ended by their clock before it began here.
-        """
-        grown = self.patience.wait(attempt)
-        if not isinstance(outcome, Answer):
-            return grown
-        asked = retry_after(outcome.headers)
+    def _wait(self, user: _User, outcome: Reply | Exception, waits: Waits) -> float:
+        """The wait before the next try; others of the same user wait along where the service says 429."""
+        if not isinstance(outcome, Reply):
+            return waits.length()
         if outcome.status == 429:
             absent = 30.0 if self.connection.app == "finops" else self.patience.longest_wait
-            wait = absent if asked is None else max(asked, grown)
+            wait = absent if retry_after(outcome.headers) is None else waits.length(outcome.headers)
             user.pace.slow_down(wait)
             return wait
-        jitter = random.uniform(0.0, min(grown, self.patience.first_wait))  # noqa: S311
-        return grown if asked is None else max(asked + jitter, grown)
-
-    def _tell(self, outcome: Answer | Exception, wait: float, attempt: int, target: str) -> None:
-        """Tell whoever follows why nothing happens for a while."""
-        if not isinstance(outcome, Answer):
-            why = f"gave no answer ({_said(outcome)}); it is asked again"
-        elif retry_after(outcome.headers) is not None or outcome.status == 429:
-            why = "asks to wait"
-        else:
-            why = f"answered {outcome.status}; it is asked again"
-        tell_wait(self.connection.app, why, wait, attempt=attempt + 1, of=self.patience.tries, target=target)
-
-    def _check_budget(self, outcome: Answer | Exception, needed: float, attempt: int, target: str) -> None:
-        """Raise when waiting on has no point: the budget is spent, or nobody has ever listened there."""
-        never = not self._answered and isinstance(outcome, (httpx.ConnectError, httpx.UnsupportedProtocol))
-        budget = self.patience.budget
-        if isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout)):
-            budget = min(budget, self.patience.wait_without_answer)
-        spent = attempt + 1 >= self.patience.tries
-        final = isinstance(outcome, Exception) and is_final(outcome)
-        if needed <= budget and not spent and not final and not (never and attempt >= 1):
-            return
-        if spent and isinstance(outcome, Answer) and outcome.status == 429:
-            raise _throttled(f"{self.connection.url} asked to wait {self.patience.tries} times.", target)
-        raise _given_up(outcome, self.connection.url, target, needed) from (
-            outcome if isinstance(outcome, Exception) else None
-        )
+        jitter = random.uniform(0.0, self.patience.first_wait)  # noqa: S311
+        return waits.length(outcome.headers) + jitter
 
 
-def _of_the_service(answer: Answer, target: str) -> Answer:
+def _of_the_service(reply: Reply, target: str, *, resent: bool) -> Answer:
     """The answer itself. Raises NotTheService for a web page that calls itself a good answer: nothing was done."""
-    if answer.status < 300 and (other := not_the_service(answer.status, answer.headers, answer.body, target)):
+    if reply.status < 300 and (other := not_the_service(reply.status, reply.headers, reply.content, target)):
         raise other
-    return answer
+    return Answer(reply.status, reply.headers, reply.content, resent)
 
 
 def _place(url: str) -> str:
@@ -410,32 +361,18 @@ def _ahead(told: str, known: timedelta) -> timedelta:
     return ahead if abs(ahead) < BELIEVED else known
 
 
-def _failed_inside(outcome: Answer | Exception) -> bool:
+def _store_passes(outcome: Reply | Exception) -> bool:
+    """Whether a package is put once more: an error inside the store passes too, and a whole put is never doubled."""
+    return passes(outcome) or _failed_inside(outcome)
+
+
+def _failed_inside(outcome: Reply | Exception) -> bool:
     """Whether the service failed on a request of its own account; a question may simply be put again."""
-    return isinstance(outcome, Answer) and outcome.status == 500
+    return isinstance(outcome, Reply) and outcome.status == 500
 
 
-def _may_have_begun(outcome: Answer | Exception) -> bool:
+def _may_have_begun(outcome: Reply | Exception) -> bool:
     """Whether the service may have carried out a request whose answer did not come."""
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, Reply):
         return outcome.status in {408, 500, 502, 504}
-    return not isinstance(outcome, (httpx.ConnectError, httpx.ConnectTimeout))
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {masked(str(error))[:200]}" if str(error) else type(error).__name__
-
-
-def _given_up(outcome: Answer | Exception, url: str, target: str, needed: float) -> ServiceError:
-    if isinstance(outcome, IncompleteRead):
-        return outcome
-    if isinstance(outcome, Exception):
-        return unreached(outcome, url, target)
-    if outcome.status == 429:
-        return _throttled(f"{url} asks to wait longer than the time budget ({needed:,.0f} s).", target)
-    return failure(outcome.status, outcome.headers, outcome.body, target)
-
-
-def _throttled(message: str, target: str) -> Throttled:
-    hint = "Try again later, or with fewer programs under the same application user."
-    return Throttled(message, status=429, target=target, hint=hint)
+    return not isinstance(outcome, NOBODY)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpcore
 import httpx
 
+from p2c_lib.errors import ConfigError
 from p2c_lib.patience import Patience
 from p2c_lib.waiting import LOOK, WALL, Clock, unwanted
 
@@ -116,8 +117,12 @@ def watched(watch: Watch) -> Iterator[None]:
 
 
 def watched_client(**options: Any) -> httpx.Client:
-    """An httpx client, with proxies and all, whose exchanges stand under the watch of where they are made."""
-    options.setdefault("verify", _trusted(options.get("trust_env", True), *map(os.environ.get, CERTIFICATES)))
+    """An httpx client, with proxies and all, whose exchanges stand under the watch of where they are made.
+
+    Without ``trust_env`` it goes over no proxy; the certificates that the environment names it trusts in any case.
+    """
+    if "verify" not in options:
+        options["verify"] = _trusted(options.get("trust_env", True), *map(os.environ.get, CERTIFICATES))
     client = httpx.Client(**options)
     for transport in (client._transport, *client._mounts.values()):
         if isinstance(transport, httpx.HTTPTransport):
@@ -127,9 +132,16 @@ def watched_client(**options: Any) -> httpx.Client:
 
 
 @lru_cache(maxsize=8)
-def _trusted(trust_env: bool, *_places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - as httpx names it
+def _trusted(outside: bool, *places: str | None) -> ssl.SSLContext:  # noqa: FBT001 - one of a cache's keys
     """The certificates that are trusted, read once: a hundred and fifty of them take longer than a request."""
-    return httpx.create_ssl_context(trust_env=trust_env)
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        if not outside:  # the sandbox may be spoken to though what the environment names is not there
+            return httpx.create_ssl_context(trust_env=False)
+        named = " and ".join(f"{name} ({place})" for name, place in zip(CERTIFICATES, places, strict=True) if place)
+        said = f"The certificates to trust cannot be read from {named}: {error.strerror or error}."
+        raise ConfigError(said, hint="Name a file of PEM certificates in SSL_CERT_FILE, or take it away.") from None
 
 
 class _Backend(httpcore.SyncBackend):

@@ -1,0 +1,73 @@
+"""What an answer with a token says: the token and how long it lasts, or why there is none; it is never repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from p2c_lib.errors import NotAuthorised
+from p2c_lib.secrecy import keep_secret, masked
+
+__all__ = ["HINT", "checked_token", "lifetime", "not_understood", "token_of"]
+
+TOKENS = ("access_token", "refresh_token", "id_token")
+LONGEST_TOKEN = 60_000  # characters; a header of more is taken by no server
+LONGEST_LIFE = 10 * 365 * 86_400.0
+MOST_SAID = 300
+_NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
+HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
+
+
+def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str, float]:
+    """Token and lifetime of a token endpoint's answer. Raises NotAuthorised for one that has none, or none of use."""
+    for name in TOKENS:
+        keep_secret(str(body.get(name) or ""))
+    token = body.get("access_token")
+    if not token:
+        raise _refused(body, where, status)
+    if not isinstance(token, str):
+        raise not_understood(where, status, f"its access_token is no text but {type(token).__name__}")
+    return checked_token(token, where, status), lifetime(body.get("expires_in"), where, status)
+
+
+def checked_token(token: str, where: str, status: int = 0) -> str:
+    """The token itself. Raises NotAuthorised for one that no header can carry, or that is no token by its length."""
+    if (odd := _NOT_IN_A_TOKEN.search(token)) is not None:
+        said = f"a character that no token has (U+{ord(odd[0]):04X} at {odd.start() + 1:,} of {len(token):,})"
+        raise not_understood(where, status, f"its access_token holds {said}")
+    if len(token) > LONGEST_TOKEN:
+        raise not_understood(where, status, f"its access_token has {len(token):,} characters")
+    return token
+
+
+def _refused(body: Mapping[str, Any], where: str, status: int) -> NotAuthorised:
+    told = masked(str(body.get("error_description") or body.get("error") or "no reason given"))[:MOST_SAID].splitlines()
+    code = masked(str(body.get("error") or ""))[:MOST_SAID]
+    return NotAuthorised(
+        f"No token from {where}: {(told or [''])[0]}", status=status, code=code, target=where, hint=HINT
+    )
+
+
+def not_understood(where: str, status: int, found: str) -> NotAuthorised:
+    """The error for a token endpoint's answer that is none: it never repeats a token."""
+    return NotAuthorised(
+        f"The token answer of {where} cannot be understood: {found}.",
+        status=status,
+        target=where,
+        hint="An access_token in plain letters and expires_in in seconds are needed. Is token_url the token endpoint's "
+        "own address, and does nothing between here and it change its answers?",
+    )
+
+
+def lifetime(told: Any, where: str, status: int = 0) -> float:
+    """The seconds a token lasts as its answer tells; an hour, as usual, where it tells nothing."""
+    if told is None:
+        return 3600.0
+    try:
+        seconds = float("nan") if isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = float("nan")
+    if not 0.0 <= seconds < float("inf"):
+        raise not_understood(where, status, f"its expires_in is {masked(str(told))[:60]!r}, not seconds")
+    return min(seconds, LONGEST_LIFE)

@@ -1,0 +1,66 @@
+"""Conversations with whoever gives tokens: bounded, waited for as the services are, and kept to their host."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from p2c_lib.config import LOOPBACK, Connection
+from p2c_lib.odata.exchange import Reply, exchanged
+from p2c_lib.odata.failures import not_the_service
+from p2c_lib.odata.telling import SYSTEMS
+from p2c_lib.odata.unreached import unreached
+from p2c_lib.odata.waits import Waits, answered, passes
+from p2c_lib.odata.wire import Watch, watched_client
+from p2c_lib.patience import Patience
+from p2c_lib.waiting import Clock
+
+__all__ = ["TOKEN_SECONDS", "TokenCalls"]
+
+TOKEN_SECONDS = 60.0  # for the whole answer with a token; one that does not begin within half of it does not come
+CONNECT_SECONDS = 10.0
+LARGEST_TOKEN = 1024 * 1024  # bytes of an answer with one, which has a few thousand
+ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+
+
+class TokenCalls:
+    """Asks for the tokens of one connection, within its patience."""
+
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None, clock: Clock) -> None:
+        self._connection, self._transport, self._clock = connection, transport, clock
+        self._answered = False
+
+    def ask(self, method: str, url: str, *, headers: dict[str, str] | None = None, **sent: Any) -> Reply:
+        """The answer to one request, which may still be a refusal; ``sent`` is what httpx takes.
+
+        Raises Unreachable, Throttled, IncompleteRead, AnswerTooLarge or NotTheService where it is none.
+        """
+        waits = Waits(
+            f"The token endpoint of {SYSTEMS[self._connection.app]}",
+            self._connection.patience,
+            self._clock,
+            known=self._answered,
+        )
+        head, loopback = {**ACCEPTED, **(headers or {})}, urlsplit(url).hostname in LOOPBACK
+        timeout = httpx.Timeout(TOKEN_SECONDS / 2, connect=CONNECT_SECONDS)
+        with watched_client(transport=self._transport, timeout=timeout, trust_env=not loopback) as http:
+
+            def once() -> Reply:
+                watch = Watch(Patience(slow_seconds=TOKEN_SECONDS / 2), TOKEN_SECONDS / 2, whole=TOKEN_SECONDS)
+                return exchanged(http, method, url, watch=watch, most=LARGEST_TOKEN, target=url, headers=head, **sent)
+
+            try:
+                reply = answered(once, waits, url, again=_passes)
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                raise unreached(error, url) from error
+        self._answered = True
+        if other := not_the_service(reply.status, reply.headers, reply.content, url):
+            raise other
+        return reply
+
+
+def _passes(outcome: Reply | Exception) -> bool:
+    """One who says nothing at all for so long says nothing the next time either."""
+    return passes(outcome) and not isinstance(outcome, httpx.TimeoutException)
