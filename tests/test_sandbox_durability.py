@@ -17,8 +17,10 @@ import pytest
 
 from p2c_lib.errors import SandboxError
 from p2c_lib.sandbox import process
+from p2c_lib.sandbox.schema import entity
 from p2c_lib.sandbox.seed import seed
 from p2c_lib.sandbox.sql_functions import register
+from p2c_lib.sandbox.store import Store, sortable_guid
 from tests.test_sandbox_batch import change_set, multipart, part
 
 CLIENTS = 50
@@ -189,3 +191,24 @@ def test_a_sandbox_comes_back_at_the_address_it_had(tmp_path: Path) -> None:
             process.stop(beside)
     finally:
         process.stop(second)
+
+
+def open_files() -> int:
+    """How many files this process has open."""
+    return len(os.listdir("/dev/fd"))
+
+
+def test_the_store_keeps_no_files_open_for_threads_that_have_ended(store: Store) -> None:
+    accounts = entity("sales", "account")
+
+    def use() -> None:
+        with store.write():
+            store.insert(accounts, {"accountid": sortable_guid(), "name": "One"})
+
+    before = open_files()
+    for _ in range(20):
+        one = threading.Thread(target=use)
+        one.start()
+        one.join()
+    assert store.count(accounts) == 20
+    assert open_files() < before + 10

@@ -148,7 +148,7 @@ class Store:
         self._writer = threading.RLock()
         self._depth = 0
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._opening = threading.Lock()
         self._version = 0
         try:
@@ -184,8 +184,16 @@ class Store:
         connection.execute("PRAGMA trusted_schema=ON")
         register(connection)
         with self._opening:
-            self._opened.append(connection)
+            self._close_those_of_ended_threads()
+            self._opened.append((threading.current_thread(), connection))
         return connection
+
+    def _close_those_of_ended_threads(self) -> None:
+        """Each connection takes three files of the process's few; nobody else uses one whose thread has ended."""
+        ended = [one for thread, one in self._opened if not thread.is_alive()]
+        self._opened = [(thread, one) for thread, one in self._opened if thread.is_alive()]
+        for connection in ended:
+            connection.close()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -243,7 +251,7 @@ class Store:
     def close(self) -> None:
         """Close the connections of all threads; the store cannot be used afterwards."""
         with self._opening:
-            for connection in self._opened:
+            for _, connection in self._opened:
                 connection.close()
             self._opened.clear()
         self._local = threading.local()
