@@ -10,8 +10,10 @@ import pyarrow as pa
 import pytest
 
 from p2c_lib.config import Workspace
+from p2c_lib.errors import ServiceError, Unsendable, UrlTooLong
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load import apply, undo
+from p2c_lib.load.applying import _judged
 from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import Write, WriteResult
 from p2c_lib.plan import Plan
@@ -168,6 +170,12 @@ def test_a_row_that_has_the_id_of_the_plan_is_the_plans(session: Session) -> Non
     results = session.sales.write([Write("create", "accounts", None, body) for body in (other | first, taken)])
     assert all(result.ok for result in results)
     assert apply(plan, session).rows.column("state").to_pylist() == ["applied", "failed", "applied"]
+
+
+@pytest.mark.parametrize("kind", [Unsendable, UrlTooLong])
+def test_what_no_request_carries_has_failed_and_is_not_in_doubt(kind: type[ServiceError]) -> None:
+    line = _judged(7, WriteResult(0, None, kind("The key is too long."), ""), "usmf", again=False)
+    assert (line["position"], line["state"], line["message"]) == (7, "failed", "The key is too long.")
 
 
 @SUBJECTS

@@ -20,6 +20,7 @@ from p2c_lib.errors import (
     FrameError,
     NoRoute,
     NotFound,
+    NotSent,
     Rejected,
     UnknownName,
     Unreachable,
@@ -29,7 +30,14 @@ from p2c_lib.errors import (
 from p2c_lib.odata import Client, Query, Write, WriteResult
 from p2c_lib.odata.among import SPELLED, among
 from p2c_lib.odata.failures import failure, is_transient
+from p2c_lib.odata.writes import Operation
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import sales_app
+from tests.between import wired
+from tests.conftest import TOKEN
 from tests.things import JSON, Said, things
 from tests.wired import QUICK, finops_client, sales_client
 
@@ -368,7 +376,30 @@ def test_a_key_too_long_to_be_asked_for_leaves_the_others_be(store: Store, porta
         for results in (client.write(writes), client.write_table("update", "accounts", table, key=[rows.key])):
             assert [result.ok for result in results] == [True, False, True]
             assert isinstance(results[1].error, UrlTooLong)
+            assert "nothing was sent" in results[1].error.message
+            assert "by its id" in str(results[1].error.hint)
         assert rows.there() == {"A/1": "t", "A/2": "t"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, Unsendable), (403, Unsendable), (404, Unsendable), (414, UrlTooLong), (500, NotSent), (503, NotSent)],
+)
+@pytest.mark.parametrize("op", ["update", "upsert", "delete"])
+def test_a_row_that_cannot_be_looked_up_is_told_for_good_where_asking_again_does_not_help(
+    store: Store, portal: BlockingPortal, op: Operation, status: int, kind: type
+) -> None:
+    def between(request: httpx.Request) -> httpx.Response | None:
+        said = {"error": {"code": "0x80040203" if status < 500 else "0x80044150", "message": "No."}}
+        return httpx.Response(status, json=said) if "/accounts?" in str(request.url) else None
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between) as (client, transport):
+        (result,) = client.write([Write(op, "accounts", {"accountnumber": "A/1"}, {"name": "x"})])
+        assert type(result.error) is kind
+        assert "accountnumber=A/1" in result.error.message
+        assert "nothing was sent" in result.error.message
+        assert {one.method for one in transport.asked if "oauth2" not in one.url.path} == {"GET"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError, Unsendable
+from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError, Unsendable, UrlTooLong
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.following import Followed, Following
@@ -287,7 +287,7 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
     # A service that is busy or broken says nothing about the row, nor does what is not the service; 400 to 499 does,
     # but for these two. What no request can carry was never sent.
     unknown = error.can_retry or not 400 <= error.status < 500 or error.status in {408, 429}
-    in_doubt = done_before or (unknown and not isinstance(error, Unsendable))
+    in_doubt = done_before or (unknown and not isinstance(error, (Unsendable, UrlTooLong)))
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
 

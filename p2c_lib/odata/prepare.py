@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import FrameError, NotFound, NotSent, Rejected, ServiceError, UnknownName, UrlTooLong
+from p2c_lib.errors import (
+    FrameError,
+    NoRoute,
+    NotAuthorised,
+    NotFound,
+    NotSent,
+    Rejected,
+    ServiceError,
+    UnknownName,
+    Unsendable,
+    UrlTooLong,
+)
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
@@ -36,6 +48,7 @@ from p2c_lib.odata.writes import Operation, Write
 __all__ = ["FindIds", "Preparer"]
 
 Key = Mapping[str, object]
+BY_ID = "Name the row by its id, or by a key that the service can be asked for."
 FindIds = Callable[[str, Sequence[Key]], Sequence[Sequence[str]]]
 Ids = Sequence[str] | FrameError | ServiceError
 
@@ -237,10 +250,8 @@ def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
     """
     if isinstance(ids, FrameError):
         raise ids
-    if isinstance(ids, UrlTooLong):
-        raise ids
     if isinstance(ids, ServiceError):
-        raise NotSent(f"The row could not be looked up by its key: {ids.message}", target=ids.target) from ids
+        raise _not_found_out(ids, shown_key(write.entity_set, write.key or {})) from ids
     if len(ids) > 1:
         raise FrameError(f"{len(ids)} rows have this key", hint="Make it unique there, then try again.")
     if ids:
@@ -249,3 +260,16 @@ def _by_id(write: Write, ids: Ids) -> tuple[str, Write]:
         return str(uuid4()), replace(write, body={**(write.key or {}), **write.body})
     what = shown_key(write.entity_set, write.key or {})
     raise NotFound(f"{what}: no row has this key.", status=404, target=what)
+
+
+def _not_found_out(error: ServiceError, row: str) -> ServiceError:
+    """What is said of a write whose row could not be looked up: final where asking again would be refused again."""
+    said = f"{row}: nothing was sent, because the row cannot be looked up by its key: {error.message}"
+    told: dict[str, Any] = {"status": error.status, "target": row, "request_id": error.request_id}
+    if isinstance(error, UrlTooLong):
+        return UrlTooLong(said, hint=BY_ID, **told)
+    if isinstance(error, NotAuthorised):
+        return Unsendable(said, hint=error.hint, **told)
+    if isinstance(error, (Rejected, NoRoute, NotFound, Unsendable)) and error.status < 500:
+        return Unsendable(said, hint=BY_ID, **told)
+    return NotSent(said, target=row, hint=error.hint)
