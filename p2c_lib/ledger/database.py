@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from p2c_lib.errors import ConfigError
@@ -25,8 +25,11 @@ WRITES = "p2c_writes"
 BUSY_MILLISECONDS = 1_000
 BUSY_SECONDS = 20.0
 # One number for all ledgers: PostgreSQL then lets one transaction at a time add to a chain.
-PATIENT = text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS:.0f}s'")
+AT_ONCE = text("SELECT pg_try_advisory_xact_lock(20250)")
 ONE_WRITER = text("SELECT pg_advisory_xact_lock(20250)")
+# libpq's own words: seconds for a connection, and milliseconds and seconds after which one that is dead is noticed.
+REACHED = {"connect_timeout": 15, "tcp_user_timeout": 60_000, "keepalives_idle": 30, "keepalives_interval": 10}
+OF_LIBPQ = {"psycopg", "psycopg2"}
 
 
 class Database:
@@ -50,8 +53,8 @@ class Database:
         """One transaction, the only one that writes meanwhile."""
         try:
             with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
-                if connection.dialect.name == "postgresql":
-                    connection.execute(PATIENT)
+                if connection.dialect.name == "postgresql" and not connection.execute(AT_ONCE).scalar():
+                    _tell_of_wait(BUSY_SECONDS)
                     connection.execute(ONE_WRITER)
                 yield connection
         except SQLAlchemyError as error:
@@ -85,7 +88,7 @@ def engine_of(place: Path | str) -> Engine:
     else:
         url = keep_secrets_of_url(place)
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, connect_args=_further(url))
     except (ArgumentError, NoSuchModuleError):
         raise ConfigError(
             "The ledger's URL is none that is known.", hint="Write postgresql+psycopg://user:password@host/database."
@@ -97,7 +100,22 @@ def engine_of(place: Path | str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _durable_and_shared)
         event.listen(engine, "begin", _begin)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _begin_patiently)
     return engine
+
+
+def _further(url: str) -> dict[str, int]:
+    """What a connection is made with besides its URL: times, where the URL names none."""
+    parts = make_url(url)
+    if parts.get_backend_name() != "postgresql" or parts.get_driver_name() not in OF_LIBPQ:
+        return {}
+    return {name: value for name, value in REACHED.items() if name not in parts.query}
+
+
+def _begin_patiently(connection: Connection) -> None:
+    """No transaction waits for ever for what another one holds, be it to write or to read."""
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {1000 * BUSY_SECONDS:.0f}")
 
 
 def _without_secrets(
@@ -145,6 +163,10 @@ def _begin(connection: Connection) -> None:
             if "locked" not in str(error.orig) or WALL.now() >= until or unwanted():
                 raise
         if not told:
-            left, told = until - WALL.now(), True
-            said = f"Another program writes to the ledger; it is waited for, {left:,.0f} s at most"
-            tell(event="wait", system="ledger", seconds=round(left, 1), attempt=0, of=0, target="", why=said, text=said)
+            told = True
+            _tell_of_wait(until - WALL.now())
+
+
+def _tell_of_wait(seconds: float) -> None:
+    said = f"Another program writes to the ledger; it is waited for, {seconds:,.0f} s at most"
+    tell(event="wait", system="ledger", seconds=round(seconds, 1), attempt=0, of=0, target="", why=said, text=said)
