@@ -1,12 +1,12 @@
 """Lengths as both services count them: in UTF-16 code units, as an nvarchar column does, so that an emoji has two.
 
-A text is cut between what people take for characters: a pair of code units, a letter and its accents, an emoji and
-what is joined to it and the two letters of a flag stay together, or go together.
+A text is cut between what people take for characters, which are Unicode's extended grapheme clusters: a pair of code
+units, a letter and its marks, a Hangul syllable, an emoji and what is joined to it and the two letters of a flag stay
+together, or go together.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -23,9 +23,7 @@ Texts = TypeVar("Texts", pa.Array, pa.ChunkedArray)
 
 ASTRAL = r"[\x{10000}-\x{10FFFF}]"  # the characters that take two code units
 LAST_SINGLE = 0xFFFF
-JOINER = "\u200d"
-SKIN_TONES, TAGS, FLAGS = (0x1F3FB, 0x1F3FF), (0xE0020, 0xE007F), (0x1F1E6, 0x1F1FF)
-HANGUL = (0x1160, 0x11FF)  # vowels and final consonants, which stand with the consonant before them
+SPACE = " "
 
 
 def utf16_length(text: str) -> int:
@@ -64,10 +62,7 @@ def cut_text(text: str, most: int) -> str:
     end = units = 0
     while end < len(text) and (units := units + (2 if ord(text[end]) > LAST_SINGLE else 1)) <= most:
         end += 1
-    whole = end
-    while whole and _joined(text, whole):
-        whole -= 1
-    return text[: whole or end]
+    return text[: _last_boundary(text, end) or end]
 
 
 def cut_texts(values: Texts, most: int) -> Texts:
@@ -77,7 +72,8 @@ def cut_texts(values: Texts, most: int) -> Texts:
     if (pc.max(pc.binary_length(values)).as_py() or 0) <= most:  # in bytes, of which a code unit has at least one
         return values
     cut = pc.utf8_slice_codeunits(values, 0, most)
-    odd = pc.fill_null(pc.invert(pc.string_is_ascii(values)), fill_value=False)
+    several = pc.or_(pc.invert(pc.string_is_ascii(values)), pc.match_substring(values, "\r"))  # CR LF is one character
+    odd = pc.fill_null(several, fill_value=False)
     if not pc.any(odd).as_py():
         return cut
     made = [cut_text(text, most) for text in values.filter(odd).to_pylist()]
@@ -86,8 +82,8 @@ def cut_texts(values: Texts, most: int) -> Texts:
 
 def cut_sql(expression: str, most: int) -> str:
     """A text cut as ``cut_text`` does, as DuckDB SQL; the connection has seen ``add_lengths``."""
-    ascii_only = f"strlen({expression}) = length({expression})"
-    return f"CASE WHEN {ascii_only} THEN left({expression}, {most}) ELSE p2c_cut({expression}, {most}) END"
+    plain = f"strlen({expression}) = length({expression}) AND NOT contains({expression}, chr(13))"
+    return f"CASE WHEN {plain} THEN left({expression}, {most}) ELSE p2c_cut({expression}, {most}) END"
 
 
 def add_lengths(database: duckdb.DuckDBPyConnection) -> None:
@@ -102,26 +98,24 @@ def _cut_column(values: pa.ChunkedArray, most: pa.ChunkedArray) -> pa.Array:
     return cut_texts(one_array(values), most[0].as_py()) if len(values) else one_array(values)
 
 
-def _joined(text: str, place: int) -> bool:
-    """Whether the code point at a place belongs to the character before it."""
-    if place >= len(text):
-        return False
-    before, after = text[place - 1], text[place]
-    if after.isascii():
-        return (before, after) == ("\r", "\n")
-    if _within(before, FLAGS) and _within(after, FLAGS):
-        return _flag_letters(text, place) % 2 == 1
-    marks = unicodedata.category(after).startswith("M") or JOINER in {before, after}
-    return marks or any(_within(after, span) for span in (SKIN_TONES, TAGS, HANGUL))
+def _last_boundary(text: str, place: int) -> int:
+    """The last place up to this one at which a character ends; 0 where the first goes on beyond it.
 
+    What follows is looked at as far as one code point: it tells whether the character before it goes on.
+    """
+    from wcwidth import iter_graphemes
 
-def _flag_letters(text: str, place: int) -> int:
-    """How many letters of flags stand in a row before a place."""
     start = place
-    while start and _within(text[start - 1], FLAGS):
+    while start and not _apart(text[start - 1], text[start]):
         start -= 1
-    return place - start
+    whole = start
+    for character in iter_graphemes(text[start : place + 1]):
+        if whole + len(character) > place:
+            break
+        whole += len(character)
+    return whole
 
 
-def _within(letter: str, span: tuple[int, int]) -> bool:
-    return span[0] <= ord(letter) <= span[1]
+def _apart(before: str, after: str) -> bool:
+    """Whether two code points surely belong to two characters: printable ones of ASCII join nothing before them."""
+    return before.isascii() and after.isascii() and before >= SPACE and after >= SPACE

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import iter_graphemes
 
-from p2c_lib.lengths import cut_text, cut_texts, utf16_length, utf16_length_sql, utf16_lengths
+from p2c_lib.lengths import add_lengths, cut_sql, cut_text, cut_texts, utf16_length, utf16_length_sql, utf16_lengths
 
-LETTERS = st.sampled_from("aZ 9éßł漢😀🇩🇪\u0301\u200d👩👧\U0001f3fd\ufe0f\uffff\U0010ffff") | st.characters(
+LETTERS = st.sampled_from("aZ 9éßł漢😀🇩🇪\u0301\u200d👩👧\U0001f3fd\ufe0f\uffffｶﾞกำक्ष\u0600\r\n\U0010ffff") | st.characters(
     codec="utf-8"
 )
 WORDS = st.text(LETTERS, max_size=12)
@@ -71,9 +72,32 @@ FAMILY = "👩\u200d👩\u200d👧"
         ("x1\ufe0f\u20e3", 3, "x"),
         ("x\u1112\u1161\u11ab", 3, "x"),
         ("ab\r\n", 3, "ab"),
+        ("xｶﾞ", 2, "x"),
+        ("xﾊﾟ", 2, "x"),
+        ("xกำ", 2, "x"),
+        ("xກຳ", 2, "x"),
+        ("xक्षि", 4, "x"),
+        ("x\u0600a", 2, "x"),
+        ("x\u1100\u1100\u1161", 3, "x"),
+        ("a\u200db", 2, "a\u200d"),
+        ("\r\n\u0301", 2, "\r\n"),
         ("abc", 2, "ab"),
         ("é" * 5, 3, "ééé"),
     ],
 )
 def test_characters_stay_whole(text: str, most: int, wanted: str) -> None:
     assert cut_text(text, most) == wanted
+    assert cut_texts(pa.array([text, None]), most).to_pylist() == [wanted, None]
+    add_lengths(database := duckdb.connect(":memory:"))
+    database.register("t", pa.table({"v": [text]}))
+    assert database.sql(f"SELECT {cut_sql('v', most)} FROM t").fetchall() == [(wanted,)]
+
+
+@given(WORDS, st.integers(1, 14))
+def test_a_cut_is_as_long_as_whole_characters_allow(word: str, most: int) -> None:
+    wanted = ""
+    for character in iter_graphemes(word):  # all of the text from its beginning, one character after the other
+        if units(wanted + character) > most:
+            break
+        wanted += character
+    assert cut_text(word, most) == wanted or (not wanted and units(next(iter_graphemes(word))) > most)
