@@ -13,9 +13,9 @@ from wcwidth import iter_graphemes
 
 from p2c_lib.lengths import add_lengths, cut_sql, cut_text, cut_texts, utf16_length, utf16_length_sql, utf16_lengths
 
-LETTERS = st.sampled_from("aZ 9éßł漢😀🇩🇪\u0301\u200d👩👧\U0001f3fd\ufe0f\uffffｶﾞกำक्ष\u0600\r\n\U0010ffff") | st.characters(
-    codec="utf-8"
-)
+LETTERS = st.sampled_from(
+    "aZ 9éßł漢😀🇩🇪\u0301\u200d👩👧\U0001f3fd\ufe0f\uffffｶﾞกำक्ष\u0600\r\n\U0010ffff"
+) | st.characters(codec="utf-8")
 WORDS = st.text(LETTERS, max_size=12)
 
 

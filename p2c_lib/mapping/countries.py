@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-__all__ = ["alpha2_of", "written"]
+__all__ = ["alpha2_of", "country_names", "written"]
 
 # Codes of countries that are no more, and territories that are no country.
 WITHDRAWN = frozenset({"ANT", "BUR", "DDR", "FXX", "NTZ", "SCG", "SUN", "TMP", "YMD", "YUG", "ZAR"})
@@ -86,6 +86,11 @@ def written(alpha2: str, form: Literal["iso2", "iso3", "name"]) -> str:
     if form == "iso2":
         return alpha2
     return _alpha3()[alpha2] if form == "iso3" else _territories("en")[alpha2]
+
+
+def country_names() -> list[str]:
+    """The English names of all countries that ``written`` knows."""
+    return [_territories("en")[alpha2] for alpha2 in _alpha3()]
 
 
 @cache

@@ -13,7 +13,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-__all__ = ["state_code_of"]
+__all__ = ["state_code_of", "state_codes"]
 
 
 def state_code_of(text: str, country: str) -> str | None:
@@ -23,6 +23,11 @@ def state_code_of(text: str, country: str) -> str | None:
     ('92', 'WA', None)
     """
     return _states(country).get(_folded(text))
+
+
+def state_codes() -> list[str]:
+    """The codes of all states of all countries."""
+    return [code for _, code, _ in _rows()]
 
 
 @cache

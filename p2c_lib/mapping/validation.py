@@ -17,6 +17,7 @@ import pyarrow as pa
 from p2c_lib.display import text_of
 from p2c_lib.errors import UnknownName
 from p2c_lib.mapping.filters import columns_in_filter
+from p2c_lib.mapping.longest import longest_of
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.reading import packaged_tasks, template
 from p2c_lib.mapping.template import FieldRule, Side, Template
@@ -152,6 +153,14 @@ class _Sides:
     def found(self, side: Side, path: str) -> Column | None:
         try:
             return self.column(side, path)
+        except UnknownName:
+            return None
+
+    def length(self, app: str, path: str) -> int | None:
+        """The length of ``EntitySet.Column`` in a system, where it has one and is known."""
+        entity, _, name = path.partition(".")
+        try:
+            return self.session.client(app).schema(entity).column(name).max_length
         except UnknownName:
             return None
 
@@ -303,22 +312,17 @@ def _members(path: str, rule: FieldRule, target: Column) -> Iterator[Finding]:
 def _lengths(sides: _Sides) -> Iterator[Finding]:
     for path, rule in sides.rules():
         target = sides.found(sides.template.destination_side, rule.to)
-        if target is None or target.max_length is None or not rule.columns:
+        if target is None or target.max_length is None:
             continue
         columns = [sides.found(sides.template.source_side, name) for name in rule.columns]
-        came = _longest(rule, [column for column in columns if column is not None])
-        if came > target.max_length:
-            message = f"{rule.paths[0]} may have {came} characters, {rule.to} holds {target.max_length}."
-            yield Finding("LENGTH", "warning", path, message, f"Add truncate: {target.max_length}, or a gate rule.")
-
-
-def _longest(rule: FieldRule, columns: list[Column]) -> int:
-    """The most characters a rule may give, as far as lengths and cuts are known; 0 where they are not."""
-    cuts = [step.arguments["length"] for step in rule.apply if step.name == "truncate"]
-    known = [column.max_length for column in columns if column.max_length is not None]
-    if rule.kind != "copy" and not cuts:
-        return 0
-    return min([*([max(known)] if known else []), *cuts], default=0)
+        came = longest_of(rule, [column.max_length if column else None for column in columns], sides.length)
+        holds, what = f"{rule.to} holds {target.max_length}.", rule.paths[0] if rule.paths else "The value"
+        hint = f"{'End apply with' if rule.apply else 'Add'} truncate: {target.max_length}, or add a gate rule."
+        if came.most > target.max_length:
+            yield Finding("LENGTH", "warning", path, f"{what} may have {came.most} characters, {holds}", hint)
+        elif came.by and any(step.name == "truncate" for step in rule.apply):
+            message = f"{what} is cut, but {came.by} may make it longer again, {holds}"
+            yield Finding("LENGTH", "warning", path, message, hint)
 
 
 def _zones(sides: _Sides) -> Iterator[Finding]:

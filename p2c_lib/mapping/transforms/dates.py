@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -116,7 +117,7 @@ def _off_clock(text: str, clock: ZoneInfo) -> str | None:
 def _read(text: str, form: str) -> str | None:
     try:
         return datetime.strptime(text.strip(), form).date().isoformat()
-    except ValueError:
+    except (ValueError, re.error):  # a form that names the same part twice
         return None
 
 
