@@ -147,7 +147,7 @@ BACK = """\
         ("apply: [{truncate: 100}, {normal_form: NFKC}]", "1800"),
         ("apply: [{truncate: 100}, {number_format: 2}]", "the number may make it longer again"),
         ("apply: [{truncate: 100}, {number_format: 2}, {truncate: 100}]", ""),
-        ("apply: [{truncate: 3}, {lookup: CustomersV2.OrganizationName, by: CustomerAccount}]", "lookup may make it longer"),
+        ("apply: [{truncate: 3}, {lookup: CustomersV2.OrganizationName, by: CustomerAccount}]", "lookup may make it"),
         ("apply: [{truncate: 3}, {value_map: {a: %s}}]" % ("b" * 101), "101"),
         ("apply: [{truncate: 3}], default: %s" % ("b" * 101), "101"),
         ("apply: [{truncate: 3}, {value_map: {a: b}, otherwise: keep}]", ""),
