@@ -17,9 +17,10 @@ from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.values import choices_text, plain
 from p2c_lib.odata.writes import Write
 
-__all__ = ["Bodies"]
+__all__ = ["BARE_DAYS", "Bodies"]
 
 BIND = "@odata.bind"
+BARE_DAYS = frozenset({"Edm.Date", "Edm.String"})  # a day goes there without a time
 NOTHING_BY_EDM = {
     "Edm.String": '""',
     "Edm.Int32": "0",
@@ -76,7 +77,7 @@ class Bodies:
     def _timed(self, value: object, column: Column) -> object:
         """What a column of days gets is a day, whatever came; in F&O it is the moment a day is kept at, noon."""
         day = day_of(value) if column.is_day else value
-        if column.edm == "Edm.Date":
+        if column.edm in BARE_DAYS:
             return value if day is None else day
         if isinstance(day, date) and not isinstance(day, datetime) and self._dialect.days_at_noon:
             return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
@@ -197,7 +198,7 @@ def _moment(value: object, column: Column) -> str:
 
 def _day(value: object, column: Column) -> str:
     assert isinstance(value, date)
-    if column.edm == "Edm.Date":
+    if column.edm in BARE_DAYS:
         return f'"{value.isoformat()}"'
     return f'"{value.isoformat()}T00:00:00Z"'
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from p2c_lib.days import days, in_microseconds, out_of_years
 from p2c_lib.display import texts
 from p2c_lib.errors import FrameError
-from p2c_lib.odata.bodies import Bodies, sendable
+from p2c_lib.odata.bodies import BARE_DAYS, Bodies, sendable
 from p2c_lib.odata.characters import refused
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.literals import NUMBERS, UNSAFE, encode, key_literal, part_in_path
@@ -292,7 +292,7 @@ def _in_utc(values: pa.Array) -> pa.Array:
 
 def _day(values: pa.Array, column: Column | None, dialect: Dialect) -> pa.Array:
     hour = "T12:00:00Z" if dialect.days_at_noon else "T00:00:00Z"
-    tail = '"' if column is not None and column.edm == "Edm.Date" else f'{hour}"'
+    tail = '"' if column is not None and column.edm in BARE_DAYS else f'{hour}"'
     return pc.binary_join_element_wise('"', texts(values), tail, "")
 
 

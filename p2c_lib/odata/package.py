@@ -23,6 +23,7 @@ from p2c_lib.odata.characters import plain_json, why_refused
 from p2c_lib.odata.encode import without_views
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.once import check_table
+from p2c_lib.odata.package_kinds import check_kinds
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.waiting import Stop, never, unwanted
@@ -77,9 +78,9 @@ def load_package(
     so a row that moved meanwhile is overwritten too.
 
     Raises UnknownName for a column that is none, FrameError for a row that comes twice (the later would overwrite the
-    earlier without a word), for Sales and for an entity no package knows, NotSent when
-    it is asked to stop before the import is begun, Rejected and the like when the package as a whole is refused, and
-    an error with ``can_retry`` when it may have been imported.
+    earlier without a word), for values of another kind than their column's, as ``write_table`` has them refused, for
+    Sales and for an entity no package knows, NotSent when it is asked to stop before the import is begun, Rejected and
+    the like when the package as a whole is refused, and an error with ``can_retry`` when it may have been imported.
     """
     if client.dialect.app != "finops":
         raise FrameError("Packages are F&O's.", hint="Use write_table for Sales.")
@@ -87,6 +88,7 @@ def load_package(
     names = [name for name in table.column_names if not name.startswith("@") and name != "dataAreaId"]
     schema.check_columns(names)
     _check_once(schema, table)
+    check_kinds(schema, table.select(names))
     label = _label(client, entity_set)
     project = f"P2C_{entity_set}_{uuid4().hex[:8]}"
     with TemporaryDirectory(prefix="p2c-") as folder:
@@ -174,6 +176,8 @@ def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         found = texts(pa.chunked_array([days(chunk) for chunk in values.chunks], pa.date32()))
         noon = found if column.edm == "Edm.Date" else pc.binary_join_element_wise(found, "12:00:00", " ")
         return pc.coalesce(noon, texts(values))  # what names no day goes as it came: F&O tells what is wrong with it
+    if pa.types.is_timestamp(kind) and column.edm == "Edm.String":
+        return texts(values if kind.tz else values.cast(pa.timestamp(kind.unit, "UTC")))
     if pa.types.is_timestamp(kind):
         return pc.utf8_slice_codeunits(pc.replace_substring(texts(values), "T", " "), 0, SECONDS)
     if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
