@@ -9,7 +9,7 @@ import gzip
 import json
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from p2c_lib.cli import app, main
+from p2c_lib.cli import app
 from p2c_lib.config import Workspace
 from p2c_lib.flow import TaskWalk
 from p2c_lib.ledger import open_ledger
 from p2c_lib.sandbox import process
 from p2c_lib.secrecy import forget_secrets
 from p2c_lib.session import connect
+from tests.commands import called
 from tests.troubled import Between, Exchange, Trouble, between
 
 SECRET = 'Vq7~echo/+ "&<é\\Zt9.tell-nobody_0042'
@@ -260,19 +261,6 @@ def _begin(home: Home, running: process.Running) -> None:
     rows = [WaitingRow(f"ECHO-{n}", "failed", "service", "name", words, words) for n in range(3)]
     ledger.record_waiting("r", connection_set="between", company="USMF", task="accounts", rows=rows)
     ledger.close()
-
-
-def called(words: Sequence[str]) -> int:
-    """A command in this process, as its script starts it; its exit code."""
-    before = sys.argv, sys.stdout, sys.stderr, sys.excepthook
-    sys.argv = ["p2c", *words]
-    try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    finally:
-        sys.argv, sys.stdout, sys.stderr, sys.excepthook = before
-    return 0
 
 
 def contents(file: Path) -> Iterator[str]:

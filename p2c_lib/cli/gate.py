@@ -37,6 +37,8 @@ def preflight(
 
     with session_of(connection_set) as session:
         here = session.workspace
+        for client in (session.sales, session.finops):  # where nobody answers, every check would be a mere "unknown"
+            client.identity()
         found = look(session, [template_in(task, here) for task in known_tasks(here)], off=off or ())
     if as_json:
         json_line(found.to_dict())

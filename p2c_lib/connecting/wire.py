@@ -77,7 +77,7 @@ def _no_answer(error: Exception, connection: Connection, host: str) -> Iterator[
         yield Looked("tls", "fail", reason.found, reason.remedy)
         return
     remedy = reason.remedy
-    if host.partition(":")[0] in LOOPBACK:
+    if host.partition(":")[0] in LOOPBACK and reason.found.startswith("nobody answers"):
         remedy = "Is the sandbox up there? p2c sandbox status says where it listens."
     yield Looked("address", "fail", reason.found, remedy)
 

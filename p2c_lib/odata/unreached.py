@@ -27,6 +27,7 @@ OTHER_TLS = (
     "NO_SHARED_CIPHER",
 )
 TLS_MAY_FAIL = (httpx.ConnectError, httpx.ReadError, httpx.ProxyError)
+CUT = (ssl.SSLEOFError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 UP = "Is the service up, and url in p2c.toml right?"
 SANDBOX_UP = f"{UP} For the sandbox: p2c sandbox status, then p2c sandbox serve."
 WAY = "Is url in p2c.toml right, and does this machine need a VPN or a proxy (HTTPS_PROXY) to get there?"
@@ -82,6 +83,8 @@ def why(error: Exception, url: str) -> Why:
         said = f" ({masked(str(error))})" if str(error) not in {"", "timed out"} else ""
         return Why("address", f"{host} took the request, and its answer did not come in time{said}"[:300], UP)
     remedy = SANDBOX_UP if urlsplit(url).hostname in LOOPBACK else WAY
+    if isinstance(error, httpx.ConnectError) and any(isinstance(cause, CUT) for cause in _causes(error)):
+        return Why("address", f"the connection to {host} broke off while it was made ({_said(error)})", WAY)
     if isinstance(error, httpx.ConnectError):
         return Why("address", f"nobody answers at {host} ({_said(error)})", remedy)
     return Why("address", f"the connection to {host} broke off ({type(error).__name__}: {_said(error)})", remedy)
@@ -92,12 +95,7 @@ def _about_tls(trouble: ssl.SSLError, url: str, host: str) -> Why:
         said = trouble.verify_message or trouble.reason or "not verified"
         issuer = _issuer(url)
         by = f", issued by {issuer}," if issuer else ""
-        remedy = (
-            "A proxy of your company may stand between: set SSL_CERT_FILE to a file with its root certificate. "
-            "Verification is never switched off."
-        )
-        if "ostname mismatch" in said or "IP address mismatch" in said:
-            remedy = "Is url in p2c.toml the name that the certificate is for? Verification is never switched off."
+        remedy = f"{_about_certificate(said)} Verification is never switched off."
         return Why("tls", f"the certificate of {host}{by} is not trusted ({said})", remedy, final=True)
     reason = (trouble.reason or str(trouble)).upper()
     if any(word in reason for word in NO_TLS):
@@ -111,6 +109,15 @@ def _about_tls(trouble: ssl.SSLError, url: str, host: str) -> Why:
             "tls", f"{host} has no version of TLS in common with this machine ({trouble.reason})", remedy, final=True
         )
     return Why("tls", f"TLS with {host} failed ({trouble.reason or _one_line(trouble)})", WAY)
+
+
+def _about_certificate(said: str) -> str:
+    """What to do about a certificate of which OpenSSL says so."""
+    if "ostname mismatch" in said or "IP address mismatch" in said:
+        return "Is url in p2c.toml the name that the certificate is for?"
+    if "has expired" in said or "not yet valid" in said:
+        return "Whoever runs that address has to renew it; or is the clock of this machine wrong?"
+    return "A proxy of your company may stand between: set SSL_CERT_FILE to a file with its root certificate."
 
 
 def _is_of_a_proxy(error: Exception) -> bool:
