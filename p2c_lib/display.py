@@ -224,10 +224,10 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _plain(text: str) -> str:
-    """A number's text without exponent and filling zeros; what is no finite number stays."""
+    """A number's text without exponent and filling zeros; what is no finite number is nan, inf or -inf."""
     number = Decimal(text)
     if not number.is_finite():
-        return text.lower()
+        return "nan" if number.is_nan() else "-inf" if number.is_signed() else "inf"
     if number and abs(number.adjusted()) > LONGEST_PLAIN:
         return str(number)
     digits = format(number, "f")

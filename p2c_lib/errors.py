@@ -32,7 +32,8 @@
 
 Every error says what came, what is allowed and what to do next: ``message`` in one line and ``hint`` on its own.
 Parts that a program may want are attributes. ``can_retry`` tells whether the same call may succeed later. What an error
-says is without secrets, whatever a service echoed, and so is the exception it stands for.
+says is without secrets, whatever a service echoed, and so is the exception it stands for; and it is harmless to show:
+control characters and what turns letters around are written as what they are (``\\x1b``).
 ``StopRun`` is beside the tree: a notebook raises it where nothing is left to do, which is no error.
 """
 
@@ -44,7 +45,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from p2c_lib.secrecy import masked, masked_value, without_secrets_in
+from p2c_lib.secrecy import harmless, masked, masked_value, without_secrets_in
 
 __all__ = [
     "AnswerTooLarge",
@@ -84,8 +85,11 @@ HALF = re.compile("[\ud800-\udfff]")
 
 
 def _shown(text: str) -> str:
-    """A text that any terminal and file can hold, whatever a name or a value that is told of is."""
-    return text if text.isascii() else HALF.sub("\ufffd", text)
+    """A text that any terminal, file and page can show, whatever a service said or a value that is told of holds.
+
+    What steers a terminal or turns letters around is written as what it is; half a character is U+FFFD.
+    """
+    return text if text.isascii() and text.isprintable() else harmless(HALF.sub("\ufffd", text))
 
 
 class P2CError(Exception):

@@ -67,6 +67,8 @@ def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], *,
 
 def _cells(name: str, values: Sequence[Any], hint: str) -> list[Any]:
     """A column as Excel holds it: numbers and yes or no as they are, everything else as defused text."""
+    import pyarrow.compute as pc
+
     from p2c_lib.display import text_of
     from p2c_lib.lengths import utf16_length
 
@@ -75,7 +77,7 @@ def _cells(name: str, values: Sequence[Any], hint: str) -> list[Any]:
         if text is not None and utf16_length(text) > MOST_LETTERS:
             message = f"Excel holds {MOST_LETTERS:,} characters in a cell, {name} has {utf16_length(text):,}."
             raise FrameError(message, hint=hint or "Shorten the text.")
-    safe = _safe(_as_text(said)).to_pylist()
+    safe = pc.replace_substring_regex(_safe(_as_text(said)), r"\r\n?", "\n").to_pylist()  # a cell has no other line end
     return [_cell(*each) for each in zip(values, said, safe, strict=True)]
 
 

@@ -145,6 +145,9 @@ def test_what_is_no_finite_number_says_so_and_half_floats_are_short() -> None:
     for kind in (pa.float32(), pa.float64()):
         odd = pa.array([float("nan"), float("inf"), float("-inf"), None], kind)
         assert three(odd) == ["nan", "inf", "-inf", None]
+        assert [text_of(Decimal(text)) for text in ("NaN", "sNaN", "-NaN", "Infinity", "-Infinity")] == [
+            "nan", "nan", "nan", "inf", "-inf",
+        ]  # fmt: skip
     halves = pa.array(np.array([0.1, 5.9604645e-08, -0.0, 65504, np.nan], np.float16))
     assert three(halves, sql=False) == ["0.1", "0.00000006", "0", "65500", "nan"]  # 65500 reads back as 65504
 

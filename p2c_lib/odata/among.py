@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.keys import RowKey
+from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, and_filter, equals, literal, member
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -57,7 +58,7 @@ def among(schema: EntitySchema, keys: Sequence[Key], room: int) -> list[Asked]:
     """What to ask for the rows with these keys, each a value for one or more columns.
 
     No filter is longer than ``room`` characters, percent-encoded, but for one that asks for a single key. A key that
-    lacks a part is nobody's.
+    lacks a part or holds half a character is nobody's. Raises FrameError for a value of another kind than its column's.
 
     >>> from p2c_lib.odata.schema import Column
     >>> sites = EntitySchema("finops", "Sites", "Site", ("Id",), {"Id": Column("Id", "Edm.String", None)})
@@ -79,12 +80,19 @@ def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[
     """The spellings of each key, by its normalised text: a service may tell some of them apart."""
     groups: dict[str, dict[tuple[str, ...], Key]] = {}
     for given in keys:
+        if not _has_text(given):
+            continue
         key = held_key(schema, given)
         text = row_key.of(key)
         if text is not None:
             spelling = tuple((text_of(value) or "").rstrip().lower() for value in key.values())
             groups.setdefault(text, {}).setdefault(spelling, key)
     return {text: list(spellings.values()) for text, spellings in groups.items()}
+
+
+def _has_text(key: Key) -> bool:
+    """Whether the texts of a key are well-formed; no row has one with half a character, and no request carries it."""
+    return all(not isinstance(value, str) or well_formed(value) == value for value in key.values())
 
 
 def held_key(schema: EntitySchema, key: Key) -> dict[str, object]:

@@ -21,7 +21,7 @@ from p2c_lib.errors import (
     UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json, shown
-from p2c_lib.secrecy import masked, masked_bytes
+from p2c_lib.secrecy import masked, masked_bytes, one_line
 
 __all__ = [
     "NOT_THE_SERVICE",
@@ -131,11 +131,12 @@ def failure(
         return stranger
     code, message, inner = _parts(body)
     text = clean_infolog(inner) if inner else message
-    parts: dict[str, Any] = {"status": status, "code": code, "target": target, "request_id": request_id(headers)}
+    asked = request_id(headers)
+    parts: dict[str, Any] = {"status": status, "code": one_line(code), "target": target, "request_id": asked}
     told = _is_told(body)
     long = (not told and _is_too_long(status, text.lower(), length)) or _is_too_long_for_gateway(status, body)
     kind = UrlTooLong if long or status in {414, 431} else _kind(status, code.lower(), text.lower(), told=told)
-    said = text or f"HTTP {status} without a message"
+    said = one_line(text) or f"HTTP {status} without a message"
     return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
 
 

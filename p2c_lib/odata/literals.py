@@ -10,6 +10,7 @@ from urllib.parse import quote
 from p2c_lib.days import day_of, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
+from p2c_lib.keys import fold
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.values import choices_text, plain
@@ -116,7 +117,7 @@ def key_literal(schema: EntitySchema, name: str, value: object) -> str:
     """
     column = schema.column(name)
     value = plain(value, name)
-    if value is not None and (not isinstance(value, str) or value.strip()):
+    if value is not None and (not isinstance(value, str) or fold(value, schema.app)):  # only blanks say nothing
         return literal(value, column)
     if name not in schema.optional:
         raise FrameError(f"it has no {name}", hint="Every row needs each part of its key.")

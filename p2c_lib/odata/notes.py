@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+from p2c_lib.secrecy import harmless
+
 __all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "replaced_in", "together"]
 
 ROUNDED = "rounded"
@@ -43,7 +45,7 @@ class Note:
         one, several = WORDS.get(self.what, (self.what, self.what))
         said = f"1 {one}" if self.count == 1 else f"{self.count:,} {several}"
         where = f" ({self.row})" if self.row else ""
-        return f"{self.column}: {said}, such as {self.example[:SHOWN]}{where}."
+        return harmless(f"{self.column}: {said}, such as {self.example[:SHOWN]}{where}.")
 
     def to_dict(self) -> dict[str, object]:
         """The note as plain values."""

@@ -26,6 +26,7 @@ from p2c_lib.odata.once import check_table
 from p2c_lib.odata.package_kinds import check_kinds
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.telling import tell_wait
+from p2c_lib.secrecy import harmless, one_line
 from p2c_lib.waiting import Stop, never, unwanted
 
 if TYPE_CHECKING:
@@ -260,7 +261,11 @@ def _errors(client: Client, execution: str) -> pa.Table:
         listed = [{"ErrorMessage": f"The list of errors is no JSON: {said[:200]}"}]
     rows: list[Mapping[str, Any]] = listed if isinstance(listed, list) else []
     found = [
-        {"row": _number(r.get("RecordId")), "key": str(r.get("Key") or ""), "reason": str(r.get("ErrorMessage") or "")}
+        {
+            "row": _number(r.get("RecordId")),
+            "key": str(r.get("Key") or ""),
+            "reason": harmless(one_line(str(r.get("ErrorMessage") or ""))),
+        }
         for r in rows
         if isinstance(r, dict)
     ]

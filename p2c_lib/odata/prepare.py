@@ -23,6 +23,7 @@ from p2c_lib.errors import (
     Unsendable,
     UrlTooLong,
 )
+from p2c_lib.keys import fold
 from p2c_lib.odata.batch import Part
 from p2c_lib.odata.bodies import Bodies
 from p2c_lib.odata.dialect import Dialect
@@ -214,7 +215,8 @@ class Preparer:
 def _is_named(row: Mapping[str, object], name: str, schema: EntitySchema) -> bool:
     """Whether a new row says a part of its key: for an empty one that each row has the service may give a number."""
     value = row.get(name)
-    return value is not None and (name in schema.optional or not isinstance(value, str) or bool(value.strip()))
+    says = fold(value, schema.app) != "" if isinstance(value, str) else value is not None
+    return says or (value is not None and name in schema.optional)
 
 
 def _names(write: Write, schema: EntitySchema, row_id: str | None) -> list[Key]:
