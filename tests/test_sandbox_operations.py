@@ -294,3 +294,60 @@ def test_members_of_a_kind_of_relationships_need_its_cast(sales: Sales) -> None:
         answer = sales.client.get(f"RelationshipDefinitions?{query}")
         assert error_of(answer) == (400, "0x80060888"), answer.text
     assert sales.client.get("RelationshipDefinitions?$select=SchemaName,RelationshipType").status_code == 200
+
+
+# -- what filters call ------------------------------------------------------------------------------------------------
+
+
+def found(sales: Sales, entity_set: str, test: str) -> int:
+    answer = sales.client.get(f"{entity_set}/$count", params={"$filter": test})
+    assert answer.status_code == 200, answer.text
+    return int(answer.text)
+
+
+def test_a_name_in_a_lambda_without_its_variable_is_the_filtered_row_s(sales: Sales) -> None:
+    parent = sales.create("accounts", name="over", accountnumber="over")
+    sales.create("accounts", name="under", parentaccountid__bind=f"/accounts({parent})")
+    ways = "account_parent_account"
+    assert found(sales, "accounts", f"{ways}/any(x:x/name eq 'under' and name eq 'over')") == 1
+    assert found(sales, "accounts", f"{ways}/any(x:name eq 'under')") == 0
+    assert found(sales, "accounts", f"{ways}/any(x:{CRM}.In(PropertyName='name',PropertyValues=['under']))") == 1
+    twice = sales.client.get("accounts", params={"$filter": f"{ways}/any(x:x/{ways}/any(x:x/name eq 'a'))"})
+    assert twice.status_code == 400
+    assert "The range variable 'x' has already been declared." in twice.text
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "Today(PropertyName='createdon',Foo=1)",
+        "Today(PropertyName='createdon',PropertyValue=1)",
+        "Today(PropertyName='createdon',PropertyName='modifiedon')",
+        "LastXDays('createdon',1)",
+        "On(PropertyName='createdon',PropertyValue=['2026-01-31'])",
+        "In(PropertyName='name',PropertyValues=['a'],PropertyValue='a')",
+        "InFiscalPeriodAndYear(PropertyName='createdon',PropertyValue1=1)",
+        "InFiscalYear(PropertyName='name',PropertyValue=2026)",
+    ],
+)
+def test_a_query_function_takes_its_parameters_alone(sales: Sales, call: str) -> None:
+    answer = sales.client.get("accounts", params={"$filter": f"{CRM}.{call}"})
+    assert error_of(answer)[0] == 400, answer.text
+
+
+@pytest.mark.parametrize(
+    ("call", "days"),
+    [
+        ("InFiscalYear(PropertyName='birthdate',PropertyValue=2026)", "bc"),
+        ("InFiscalPeriod(PropertyName='birthdate',PropertyValue=1)", "ab"),
+        ("InFiscalPeriodAndYear(PropertyName='birthdate',PropertyValue1=4,PropertyValue2=2026)", "c"),
+        ("InOrAfterFiscalPeriodAndYear(PropertyName='birthdate',PropertyValue1=2,PropertyValue2='2026')", "c"),
+        ("InOrBeforeFiscalPeriodAndYear(PropertyName='birthdate',PropertyValue1=1,PropertyValue2=2026)", "ab"),
+    ],
+)
+def test_fiscal_periods_are_quarters_of_the_year(sales: Sales, call: str, days: str) -> None:
+    if not found(sales, "contacts", "birthdate ne null"):
+        for name, day in (("a", "2025-03-31"), ("b", "2026-01-01"), ("c", "2026-12-31")):
+            sales.create("contacts", lastname=name, birthdate=day)
+    rows = sales.client.get("contacts", params={"$filter": f"{CRM}.{call}", "$orderby": "lastname"}).json()["value"]
+    assert "".join(row["lastname"] for row in rows) == days

@@ -110,7 +110,11 @@ class Operand:
 
 @dataclass(slots=True)
 class Scope:
-    """One entity under an alias, with the joins that paths from it have needed so far."""
+    """One entity under an alias, with the joins that paths from it have needed so far.
+
+    Inside a lambda ``variables`` are its rows by name and ``innermost`` those of the lambda itself; a name without a
+    variable is still one of the entity that is filtered.
+    """
 
     entity: Entity
     alias: str
@@ -120,6 +124,7 @@ class Scope:
     joins: list[str] = field(default_factory=list)
     variables: Mapping[str, Scope] = field(default_factory=dict)
     counter: list[int] = field(default_factory=lambda: [0])
+    innermost: Scope | None = None
 
     def column(self, column: Column) -> Operand:
         """The column as an operand."""
@@ -137,7 +142,7 @@ class Scope:
             self.joins.append(f"LEFT JOIN {table(target)} AS {alias} ON {condition(alias)}")
             self.joined[steps] = Scope(
                 target, alias, self.binder, self.expression, joins=self.joins, variables=self.variables,
-                counter=self.counter,
+                counter=self.counter, innermost=self.innermost,
             )  # fmt: skip
         return self.joined[steps]
 
@@ -230,6 +235,8 @@ class Predicate:
         op = node.op
         if left.constant and not right.constant:
             left, right, op = right, left, _MIRROR[op]
+        if "list" in (left.family, right.family):
+            raise incompatible(left.family, right.family, op)
         if right.family == "null":
             return self.null(left, op)
         if left.family == "null":

@@ -47,9 +47,23 @@ _WHO = {
 _TREE = {"Under", "UnderOrEqual", "NotUnder", "Above", "AboveOrEqual"}
 
 
+_FISCAL_YEARS = {"InFiscalPeriodAndYear", "InOrAfterFiscalPeriodAndYear", "InOrBeforeFiscalPeriodAndYear"}
+_FISCAL = {"InFiscalPeriod", "InFiscalYear", *_FISCAL_YEARS}
+
+
 def names() -> frozenset[str]:
     """Every function that is offered, unqualified."""
-    return frozenset({*_LISTS, *_DATES, *_WHO, *_TREE, *periods.NAMES, "Contains", "EqualUserLanguage"})
+    return frozenset({*_LISTS, *_DATES, *_WHO, *_TREE, *_FISCAL, *periods.NAMES, "Contains", "EqualUserLanguage"})
+
+
+def _takes(name: str) -> set[str]:
+    """The parameters of a function beside PropertyName."""
+    if name in _LISTS:
+        return {"PropertyValues"}
+    if name in _FISCAL_YEARS:
+        return {"PropertyValue1", "PropertyValue2"}
+    one = name in {*_DATES, *_TREE, *_FISCAL, "Contains"} or periods.needs_count(name)
+    return {"PropertyValue"} if one else set()
 
 
 def condition(predicate: SalesPredicate, node: Function, scope: Scope, caller: Caller) -> str:
@@ -58,6 +72,10 @@ def condition(predicate: SalesPredicate, node: Function, scope: Scope, caller: C
     if name not in names():
         raise Unfit(f"An unknown function with name '{node.name}' was found.")
     arguments = {key: predicate.assigned(value) for key, value in node.named}
+    if node.arguments or len(arguments) < len(node.named) or not arguments.keys() <= {"PropertyName", *_takes(name)}:
+        wanted = ", ".join(("PropertyName", *sorted(_takes(name))))
+        raise Unfit(f"The function '{name}' takes {wanted}, each once and by name.")
+    scope = scope.innermost or scope
     if name == "Contains":
         raise Unfit("The table is not enabled for full-text search; use contains(column,'value').")
     if name == "EqualUserLanguage":
@@ -74,6 +92,8 @@ def condition(predicate: SalesPredicate, node: Function, scope: Scope, caller: C
         return _tree(name, left, str(_value(name, arguments)), scope)
     if left.family not in {"datetime", "date"}:
         raise Unfit(f"The function '{name}' needs a date column; '{_name(left)}' is not one.")
+    if name in _FISCAL:
+        return _fiscal(name, left, arguments, scope)
     if name in _DATES:
         return _on(name, left, str(_value(name, arguments)), scope)
     return _period(name, left, arguments, scope)
@@ -98,10 +118,10 @@ def _column(predicate: SalesPredicate, name: str, arguments: dict[str, Node], sc
     return predicate.resolve(Path((*steps[:-1], last)), scope)
 
 
-def _value(name: str, arguments: dict[str, Node]) -> object:
-    node = arguments.get("PropertyValue")
-    if not isinstance(node, Literal) or node.value is None:
-        raise Unfit(f"The function '{name}' needs PropertyValue.")
+def _value(name: str, arguments: dict[str, Node], parameter: str = "PropertyValue") -> object:
+    node = arguments.get(parameter)
+    if not isinstance(node, Literal) or node.value is None or isinstance(node.value, list):
+        raise Unfit(f"The function '{name}' needs {parameter}.")
     return node.value
 
 
@@ -175,11 +195,32 @@ def _on(name: str, left: Operand, text: str, scope: Scope) -> str:
 def _period(name: str, left: Operand, arguments: dict[str, Node], scope: Scope) -> str:
     count: int | None = None
     if periods.needs_count(name):
-        value = _value(name, arguments)
-        if not isinstance(value, int | str) or not str(value).isdigit() or not 0 < int(value) <= 1_000_000:
-            raise Unfit(f"The function '{name}' needs PropertyValue as a positive whole number; '{value}' came.")
-        count = int(value)
-    start, end = periods.period(name, count)
+        count = _whole(name, arguments, "PropertyValue")
+    return _between(left, *periods.period(name, count), scope)
+
+
+def _whole(name: str, arguments: dict[str, Node], parameter: str) -> int:
+    value = _value(name, arguments, parameter)
+    if not isinstance(value, int | str) or not str(value).isdecimal() or not 0 < int(value) <= 1_000_000:
+        raise Unfit(f"The function '{name}' needs {parameter} as a positive whole number; '{value}' came.")
+    return int(value)
+
+
+def _fiscal(name: str, left: Operand, arguments: dict[str, Node], scope: Scope) -> str:
+    """Periods are quarters, years begin on 1 January."""
+    if name == "InFiscalPeriod":
+        month = f"CAST(substr({left.sql}, 6, 2) AS INTEGER)"
+        period = _whole(name, arguments, "PropertyValue")
+        return f"(({month} + 2) / 3 = {scope.binder.bind(period)})"
+    if name == "InFiscalYear":
+        return _between(left, *periods.fiscal(_whole(name, arguments, "PropertyValue"), None), scope)
+    period, year = (_whole(name, arguments, f"PropertyValue{number}") for number in (1, 2))
+    start, end = periods.fiscal(year, period)
+    after, before = "OrAfter" in name, "OrBefore" in name
+    return _between(left, None if before else start, None if after else end, scope)
+
+
+def _between(left: Operand, start: str | None, end: str | None, scope: Scope) -> str:
     size = 10 if left.family == "date" else 20
     parts = []
     if start is not None:

@@ -92,7 +92,7 @@ class SalesPredicate(Predicate):
 
     def each(self, node: Lambda, scope: Scope) -> str:
         """``any`` and ``all`` over a collection of the entity itself or of a lambda's variable."""
-        names = node.path.names
+        whole, names = scope, node.path.names
         if names[0] in scope.variables:
             scope, names = scope.variables[names[0]], names[1:]
         if len(names) != 1:
@@ -100,8 +100,10 @@ class SalesPredicate(Predicate):
         collection = collections(scope.entity).get(names[0])
         if collection is None:
             raise Unfit(_unknown(names[0], scope))
+        if node.variable in whole.variables:
+            raise Unfit(f"The range variable '{node.variable}' has already been declared.")
         child = replace(scope, entity=collection.child, alias=scope.fresh(), joined={}, joins=[])
-        inner = replace(child, variables={**scope.variables, node.variable: child})
+        inner = replace(whole, variables={**whole.variables, node.variable: child}, innermost=child)
         body = "1" if node.body is None else self.condition(node.body, inner)
         joins = " ".join(child.joins)
         matches = collection.matches(scope.alias, child.alias)

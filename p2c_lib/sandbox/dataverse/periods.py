@@ -10,6 +10,7 @@ _NAMED = {
     "NextWeek", "NextMonth", "NextYear", "Last7Days", "Next7Days", "ThisFiscalYear", "LastFiscalYear", "NextFiscalYear",
     "ThisFiscalPeriod", "LastFiscalPeriod", "NextFiscalPeriod",
 }  # fmt: skip
+_PERIODS, _LAST_YEAR = 4, 9998
 _UNITS = ("Hours", "Days", "Weeks", "Months", "Years", "FiscalPeriods", "FiscalYears")
 _COUNTED = {f"{side}X{unit}" for side in ("Last", "Next") for unit in _UNITS}
 _OLDER = {f"OlderThanX{unit}" for unit in ("Minutes", "Hours", "Days", "Weeks", "Months", "Years")}
@@ -21,6 +22,18 @@ _SPAN = {
     "Weeks": timedelta(weeks=1),
 }
 _MONTHS = {"Months": 1, "FiscalPeriods": 3, "Years": 12, "FiscalYears": 12}
+
+
+def fiscal(year: int, period: int | None) -> tuple[str | None, str | None]:
+    """Start and end of a fiscal year, or of one of its four periods; of one beyond the calendar an empty span.
+
+    >>> fiscal(2026, 4)
+    ('2026-10-01T00:00:00Z', '2027-01-01T00:00:00Z')
+    """
+    if not 1 <= year <= _LAST_YEAR or (period is not None and period > _PERIODS):
+        return "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"
+    start = datetime(year, 1 if period is None else 3 * period - 2, 1, tzinfo=UTC)
+    return _text(start), _text(moved(start, 12 if period is None else 3))
 
 
 def needs_count(name: str) -> bool:
