@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
@@ -265,3 +267,49 @@ def test_operations_of_a_sales_batch_fail_too(tmp_path: Path):
 def _file(folder: Path, text: str) -> Path:
     (folder / "profile.yml").write_text(text, "utf-8")
     return folder / "profile.yml"
+
+
+@pytest.mark.parametrize(
+    ("told", "pattern"),
+    [
+        (0, None),
+        (7, "7"),
+        ("0", "0"),
+        ("-5", "-5"),
+        ("soon", "soon"),
+        ("date:-5", r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
+        ("date:99999999", r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"),
+    ],
+)
+def test_a_wait_is_asked_for_in_odd_ways_too(company: Store, told: float | str, pattern: str | None):
+    with served(company, Faults(throttled=1.0, retry_after=told)) as (client, _, _):
+        answer = client.get("Currencies")
+    found = answer.headers.get("Retry-After")
+    assert found is None if pattern is None else re.fullmatch(pattern, found)
+    if isinstance(told, str) and told.startswith("date:"):
+        ahead = (parsedate_to_datetime(found) - parsedate_to_datetime(answer.headers["Date"])).total_seconds()
+        assert abs(ahead - float(told[5:])) < 3
+
+
+@pytest.mark.parametrize("told", ["", "a\nb", "date:", "date:soon", "date:1e300", "x" * 200, "é", -1, 3601])
+def test_a_wait_that_no_header_holds_is_refused(told: float | str):
+    with pytest.raises(SandboxError):
+        Faults(retry_after=told)
+
+
+def test_an_answer_trickles_and_comes_whole_to_who_waits(company: Store):
+    with served(company, Faults(trickled=1.0, trickle_seconds=0.0001)) as (client, box, _):
+        whole = client.get("Currencies", params={"$top": "1"}).json()
+        assert box.done == {"trickled": 1}
+    assert len(whole["value"]) == 1
+    slowly = Faults(trickled=1.0, trickle_seconds=3600)
+    with served(company, slowly) as (client, _, _), client.stream("GET", "Currencies") as answer:
+        assert next(answer.iter_raw()) == b"{"  # and whoever leaves, leaves nobody who goes on sending
+
+
+def test_tokens_are_refused_by_their_own_share_alone(company: Store):
+    with served(company, Faults(tokens=1.0, retry_after="date:-5")) as (client, box, _):
+        answer = client.post("http://" + client.base_url.netloc.decode() + "/t/oauth2/v2.0/token", data={"scope": "x"})
+        assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
+        assert outcome(client) == "200"
+        assert box.done == {"tokens": 1}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import get_type_hints
 
@@ -21,7 +24,9 @@ class Faults:
     page and ``sign_in_redirect`` 302, as where something signs people in before the service is reached. ``slow``
     requests wait ``slow_seconds`` first. ``parts`` is the share of a batch's operations that fail. ``deltas`` is the
     share of delta tokens that have expired. ``token_seconds`` after its first use a token is refused (0: never).
-    ``retry_after``: what a 429 or 503 asks for, in seconds; 0 leaves the header out.
+    ``trickled`` answers come a byte every ``trickle_seconds``. ``tokens`` is the share of token requests that are
+    answered 429. ``retry_after``: what a 429 or 503 asks for, in seconds; 0 leaves the header out. A text is sent as it
+    is ("0", "-5", "soon"), but ``date:SECONDS``, which is sent as the date so many seconds from now.
     """
 
     seed: int = 1
@@ -37,7 +42,10 @@ class Faults:
     parts: float = 0.0
     deltas: float = 0.0
     token_seconds: float = 0.0
-    retry_after: float = 1.0
+    retry_after: float | str = 1.0
+    trickled: float = 0.0
+    trickle_seconds: float = 1.0
+    tokens: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse rates that are none."""
@@ -48,9 +56,27 @@ class Faults:
         together = sum(rates[name] for name in ENDS)
         if together > 1:
             raise SandboxError(f"The rates of {', '.join(ENDS)} add up to {together:g}.", hint="They share 1.")
-        for name in ("slow_seconds", "token_seconds", "retry_after"):
-            if not 0 <= getattr(self, name) <= 3600:
-                raise SandboxError(f"Fault '{name}' cannot be {getattr(self, name)}.", hint="Seconds, from 0 to 3600.")
+        for name in ("slow_seconds", "token_seconds", "trickle_seconds", "retry_after"):
+            seconds = getattr(self, name)
+            if not isinstance(seconds, str) and not 0 <= seconds <= 3600:
+                raise SandboxError(f"Fault '{name}' cannot be {seconds}.", hint="Seconds, from 0 to 3600.")
+        self.wait(datetime.now(UTC))
+
+    def wait(self, now: datetime) -> str | None:
+        """What ``Retry-After`` says; None for no such header."""
+        told = self.retry_after
+        if not isinstance(told, str):
+            return f"{told:g}" if told else None
+        if not _HEADER.fullmatch(told):
+            raise SandboxError(f"No header can hold {told!r}.", hint="One line of letters, digits and signs of ASCII.")
+        if not told.startswith(_DATE):
+            return told
+        try:
+            return format_datetime(now + timedelta(seconds=float(told.removeprefix(_DATE))), usegmt=True)
+        except (ValueError, OverflowError):
+            raise SandboxError(
+                f"{told!r} is no date.", hint="Write date: and seconds from now, such as date:-5."
+            ) from None
 
     @property
     def any(self) -> bool:
@@ -58,8 +84,10 @@ class Faults:
         return self.token_seconds > 0 or any(getattr(self, name) for name in _RATES)
 
 
-ENDS = ("throttled", "unavailable", "failed", "reset", "truncated", "sign_in_page", "sign_in_redirect")
-_RATES = (*ENDS, "slow", "parts", "deltas")
+ENDS = ("throttled", "unavailable", "failed", "reset", "truncated", "sign_in_page", "sign_in_redirect", "trickled")
+_RATES = (*ENDS, "slow", "parts", "deltas", "tokens")
+_HEADER = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
+_DATE = "date:"
 
 PROFILES: Mapping[str, Faults] = {
     "none": Faults(),
@@ -70,6 +98,9 @@ PROFILES: Mapping[str, Faults] = {
         token_seconds=5.0, retry_after=0.2, slow_seconds=0.1,
     ),
     "expiring": Faults(token_seconds=2.0, deltas=1.0),
+    "past": Faults(throttled=0.2, tokens=0.2, retry_after="date:-5"),
+    "hour": Faults(throttled=0.02, unavailable=0.02, tokens=0.02, retry_after="date:3600"),
+    "trickle": Faults(trickled=0.02),
 }  # fmt: skip
 
 
@@ -103,6 +134,7 @@ def faults_of(wanted: object, *, where: str) -> Faults:
     for name, value in wanted.items():
         if name not in hints:
             raise UnknownName("fault", str(name), hints, where=where)
-        if isinstance(value, bool) or not isinstance(value, int if hints[name] is int else int | float):
+        taken = {int: int, float: int | float}.get(hints[name], int | float | str)
+        if isinstance(value, bool) or not isinstance(value, taken):
             raise SandboxError(f"Fault '{name}' in {where} cannot be {value!r}.", hint="It takes a number.")
     return Faults(**wanted)

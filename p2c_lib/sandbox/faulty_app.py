@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -31,6 +32,7 @@ _PART_STATUS = (429, 503, 500)
 _REQUEST_LINE = re.compile(rb"(?m)^((?:GET|POST|PATCH|PUT|DELETE)[ \t]+)(\S+)([ \t]+HTTP/1\.1[ \t]*\r?)$")
 _TOKEN = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body><h1>Service Unavailable</h1></body></html>"
+_TOO_MANY = b'{"error": "temporarily_unavailable", "error_description": "AADSTS90055: There are too many requests."}'
 _SIGN_IN = {
     "sign_in_page": Answer(
         200,
@@ -104,6 +106,11 @@ class FaultyApp:
             await self._tell_alive(scope, receive, send)
         elif self.admin and scope["path"] == ADMIN_PATH:
             await self._administer(scope, receive, send)
+        elif _TOKEN.fullmatch(scope["path"]) and self.box.happens("tokens"):
+            self.box.done["tokens"] += 1
+            await _read(receive)
+            head = [("Content-Type", "application/json; charset=utf-8"), *self._wait().items()]
+            await _send(send, Answer(429, head, _TOO_MANY))
         elif not self.box.faults.any or _TOKEN.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
         else:
@@ -146,12 +153,14 @@ class FaultyApp:
             await _send(send, _SIGN_IN[end])
         elif end == "truncated":
             await self._truncate(scope, receive, send)
+        elif end == "trickled":
+            await self._trickle(scope, receive, send)
         else:
             await self._reset(scope, receive)
 
     def _wait(self) -> dict[str, str]:
-        seconds = self.box.faults.retry_after
-        return {"Retry-After": f"{seconds:g}"} if seconds else {}
+        asked = self.box.faults.wait(datetime.now(UTC))
+        return {} if asked is None else {"Retry-After": asked}
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, kind: str, refusal: Refusal) -> None:
         """Refuse in the system's own shape, after the request was read to its end."""
@@ -171,6 +180,27 @@ class FaultyApp:
         # What is under way has to leave before the connection goes.
         await anyio.sleep(0.02)
         await _drop(receive)
+
+    async def _trickle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do the work, and send the answer a byte at a time, for as long as anybody takes it."""
+        start, body = await self._done(scope, receive)
+        if start is None:
+            await _drop(receive)
+            return
+        await send(start)
+        async with anyio.create_task_group() as group:
+
+            async def until_gone() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    continue
+                group.cancel_scope.cancel()
+
+            group.start_soon(until_gone)
+            for at in range(len(body)):
+                await send({"type": "http.response.body", "body": body[at : at + 1], "more_body": True})
+                await anyio.sleep(self.box.faults.trickle_seconds)
+            await send({"type": "http.response.body", "body": b""})
+            group.cancel_scope.cancel()
 
     async def _reset(self, scope: Scope, receive: Receive) -> None:
         """Drop the connection without an answer: for one of two after the work is done."""
