@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import uuid
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Context, Decimal
@@ -243,6 +244,16 @@ def test_a_sheet_s_head_runs_no_formula_and_no_text_is_cut(tmp_path: Path) -> No
     assert (head.value, head.data_type) == ("'=cmd()", "s")
     with pytest.raises(FrameError, match="32,767 characters"):
         write_sheet(pa.table({"v": ["😀" * 20_000]}), tmp_path / "b.xlsx")
+
+
+def test_a_line_end_of_a_cell_is_lf_and_csv_keeps_each(tmp_path: Path) -> None:
+    table = pa.table({"v": ["a\r\nb", "a\rb", "a\nb"]})
+    sheet = load_workbook(write_sheet(table, tmp_path / "a.xlsx")).active
+    assert [sheet.cell(row, 1).value for row in (2, 3, 4)] == ["a\nb"] * 3
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as whole:
+        assert b"\r" not in whole.read("xl/worksheets/sheet1.xml")
+    with write_sheet(table, tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert [row[0] for row in csv.reader(file)][1:] == table["v"].to_pylist()
 
 
 def test_parquet_refuses_in_words_what_it_does_not_hold(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from p2c_lib.config import Workspace
 from p2c_lib.errors import ConfigError, UnknownName
 from p2c_lib.history import compare, duration, history, past_run, prune, run_report
 from p2c_lib.history.past_run import PastRun
+from p2c_lib.history.sections import _decimal
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.run_folder import RUN, keep
 from tests.many_runs import NOON, TASKS, keep_task, line, put_run, put_runs, put_waiting
@@ -422,3 +423,11 @@ def test_every_command_and_the_python_of_the_page_run(tmp_path: Path) -> None:
     environment = {**os.environ, "P2C_WORKSPACE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_money_of_a_run_has_all_its_digits() -> None:
+    digits = "12345678901234567890123456.1234567890123456"
+    given = ("3", "12.5", "0.00002", digits, "1234567890123456789012345678901234567890", None)
+    assert [None if (made := _decimal(text)) is None else str(made) for text in given] == [
+        "3.00", "12.50", "0.00002", digits, "1234567890123456789012345678901234567890.00", None,
+    ]  # fmt: skip

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 
+from p2c_lib.errors import NotFound, Unsendable
 from p2c_lib.frames import EntityQuery
 from p2c_lib.marks import Mark, delta_of
 from p2c_lib.marks.mark import SEEN
-from p2c_lib.odata import Client, Query
+from p2c_lib.odata import Client, Query, Write
 from p2c_lib.odata.notes import Note
 from p2c_lib.odata.snapshot import gather
 from p2c_lib.reconcile import reconcile
@@ -28,6 +29,7 @@ from p2c_lib.sandbox.web import finops_app, sales_app
 from tests.between import wired
 from tests.conftest import TOKEN
 from tests.test_keys_pairing import frame, template
+from tests.wired import finops_client, sales_client
 
 COLUMNS = ("dataAreaId", "CustomerAccount", "OrganizationName")
 BAD = [b"C\xfc", b"C\xe4", rb"C\ud83d", rb"C\ud83e", b"C\xef\xbf\xbd", rb"C\ufffd"]
@@ -160,3 +162,46 @@ def test_a_changed_row_whose_key_nobody_knows_is_asked_for_by_its_id(store: Stor
     assert delta.keys(schema) == [{"accountnumber": "ok"}, {"accountid": f"{G}2"}, {"accountid": f"{G}3"}]
     assert delta.notes == (Note("accountnumber", "replaced", 2, "C\ufffd"),)
     assert pa.types.is_string(delta.rows.schema.field("twin").type)
+
+
+ODD = ["\x1f", "\t", "\x1c"]
+
+
+@pytest.mark.parametrize(
+    ("op", "key"), [(op, key) for op in ("create", "update", "delete") for key in ODD if (op, key) != ("create", "\t")]
+)
+def test_a_key_of_a_control_character_is_told_as_what_it_is(
+    op: Any, key: str, store: Store, portal: BlockingPortal
+) -> None:
+    named = {"dataAreaId": "usmf", "CustomerAccount": key}
+    with finops_client(store, portal) as client:
+        body = {"OrganizationName": "x"} if op != "delete" else {}
+        write = Write(op, "CustomersV2", None if op == "create" else named, (named if op == "create" else {}) | body)
+        table = pa.table({name: [value] for name, value in (named | body).items()})
+        results = [*client.write([write])]
+        if op != "create":
+            results += client.write_table(op, "CustomersV2", table, key=["dataAreaId", "CustomerAccount"])
+    for one in results:
+        assert one.error is not None
+        assert "has no" not in str(one.error)
+        assert "control character" in str(one.error)
+
+
+def test_half_a_character_among_keys_is_nobody_s_and_stops_no_other(store: Store, portal: BlockingPortal) -> None:
+    query = Query("accounts", ("name", "accountnumber"))
+    with sales_client(store, portal) as client:
+        names = ["Zürich", "Oslo"]
+        made = [Write("create", "accounts", None, {"name": n, "accountnumber": n}) for n in names]
+        assert all(one.ok for one in client.write(made))
+        asked = [{"accountnumber": value} for value in ("Oslo", "a\ud83d", "Zürich", "\udcfc")]
+        found = [row["name"] for page in client.read_among(query, asked) for row in page.table.to_pylist()]
+        assert sorted(found) == ["Oslo", "Zürich"]
+        paths = client.resolve("contacts", "parentcustomerid.account", "accountnumber", ["Oslo", "a\ud83d", "\udcfc"])
+        assert list(paths) == ["Oslo"]
+        with pytest.raises(NotFound):
+            client.get("accounts", {"accountnumber": "a\ud83d"}, ["name"])
+        results = client.write(
+            [Write("update", "accounts", {"accountnumber": key}, {"name": "x"}) for key in ("a\ud83d", "Oslo")]
+        )
+        assert [one.ok for one in results] == [False, True]
+        assert isinstance(results[0].error, Unsendable)

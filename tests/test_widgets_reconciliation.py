@@ -47,6 +47,21 @@ def test_the_first_page_is_there_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("expected", "actual", "shown"),
+    [("0.00002", "0", "0.00002"), ("1234.5", "0", "1,234.50"), ("33.3333333333333333", "0", "33.3333333333333333"),
+     ("12345678901234567890.12345", "0", "12,345,678,901,234,567,890.12345")],
+)  # fmt: skip
+def test_money_at_stake_has_every_digit_it_is_made_of(expected: str, actual: str, shown: str) -> None:
+    sides = [
+        frame({"id": ["1"], "price": pa.array([Decimal(value)], pa.decimal128(38, 16))}) for value in (expected, actual)
+    ]
+    explorer = ReconciliationExplorer(reconcile(*sides, RULES))
+    assert [cause["money"] for cause in explorer.causes] == [shown]
+    assert f">{shown}<" in explorer._twin()
+    assert shown in explorer.reconciliation.report().to_text()
+
+
 def test_a_click_on_a_cause_shows_its_rows() -> None:
     shown = ReconciliationExplorer(result())
     shown.wanted = shown.wanted | {"cause": "value", "field": "city"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = ["causes", "deletions", "gate", "outcomes", "plans", "preflight", "sec
 Facts = Sequence[Mapping[str, Any]]
 
 SHOWN = 40
+EXACT = Context(prec=100)  # more digits than any sum of money has
 CAUSES_DRAWN, SLOW_CELLS = 10, 8
 RULES = {"holds": "#1a7f37", "tolerated": "#0969da", "fails, warning": "#9a6700", "fails, critical": "#cf222e"}
 STEPS = {
@@ -205,11 +206,13 @@ def _sample(outcome: Mapping[str, Any] | None) -> str:
 
 
 def _decimal(value: str | None) -> Decimal | None:
-    """Money as it is read: two digits, more only where they say something."""
+    """Money with all its digits, and with two where it has fewer."""
     if value is None:
         return None
     exact = Decimal(value)
-    return exact.quantize(Decimal("0.01")) if exact == exact.quantize(Decimal("0.01")) else exact.normalize()
+    exponent = exact.as_tuple().exponent
+    few = isinstance(exponent, int) and exponent > -2
+    return exact.quantize(Decimal("0.01"), context=EXACT) if few else exact
 
 
 def _cut(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], title: str) -> Table:

@@ -60,8 +60,12 @@ def is_number(value: Any) -> bool:
 def shown(value: Any) -> str:
     """A value for people.
 
+    An exact number has every digit that says something, in groups of three, and the two of money where it has them.
+
     >>> shown(1234), shown(0.25), shown(None), shown(True)
     ('1,234', '0.2', '', 'yes')
+    >>> shown(Decimal("1234.5000")), shown(Decimal("0.00002000"))
+    ('1,234.50', '0.00002')
     """
     if value is None:
         return ""
@@ -69,8 +73,11 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, Share):
         return f"{value:.0%}"
-    if isinstance(value, int | Decimal):
-        return f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    if isinstance(value, Decimal):
+        whole, point, digits = f"{value:,f}".partition(".")
+        return f"{whole}{point}{digits[:2]}{digits[2:].rstrip('0')}"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:,.1f}" if isinstance(value, float) else str(value)
 
 

@@ -16,6 +16,7 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.reconcile.engine import CLASSES
 from p2c_lib.report import fragment
+from p2c_lib.report.cells import shown
 from p2c_lib.sheets import write_sheet
 from p2c_lib.widgets.family import NOT_ASKED, PAGE, Found, PagedWidget, family_file
 from p2c_lib.widgets.pages import Pages, Selection
@@ -169,7 +170,7 @@ def _plain(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return f"{value:,.2f}"
+        return shown(value)
     return value if isinstance(value, int) else text_of(value)
 
 
