@@ -86,6 +86,49 @@ def test_pages_that_end_and_begin_with_such_keys_lose_none(store: Store, portal:
     assert found.notes == (Note("CustomerAccount", "replaced", 4, "C\ufffd"),)
 
 
+class Skipping:
+    """Customers in their order, two a page, behind a key that a filter names and from ``$skip`` on."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        self.keys = keys
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or "/CustomersV2" not in str(request.url) or "metadata" in str(request.url):
+            return None
+        if "$count" in str(request.url.path):
+            return httpx.Response(200, content=str(len(self.keys)).encode())
+        behind = re.findall(r"CustomerAccount gt '(.)'", request.url.params.get("$filter", ""))
+        first = self.keys.index(behind[-1].encode()) + 1 if behind else 0
+        at = first + int(request.url.params.get("$skip", 0))
+        link = b',"@odata.nextLink":"http://finops.test/data/CustomersV2?$skip=%d"' % (at + 2)
+        body = _customers(self.keys[at : at + 2], link if at + 2 < len(self.keys) else b"")
+        count = b'"@odata.count":%d' % len(self.keys)
+        return httpx.Response(200, content=re.sub(rb'"@odata.count":\d+', count, body))
+
+
+@pytest.mark.parametrize(
+    "keys", [BAD[:4], [*BAD, b"D"], [b"A", b"B", *BAD[:5]], [b"A", b"B", b"C", *BAD[:4], b"E", b"F"]]
+)
+def test_pages_of_nothing_but_such_keys_are_read_too(keys: list[bytes], store: Store, portal: BlockingPortal) -> None:
+    app = finops_app(store, Tokens(TOKEN), Switches())
+    distinct = list(dict.fromkeys(key.replace(b"\xef\xbf\xbd", rb"\ufffd") for key in keys))
+    with wired(app, portal, "finops", Skipping(distinct)) as (client, _):
+        found = gather(client, Query("CustomersV2", COLUMNS))
+    assert found.table.column("CustomerAccount").to_pylist() == [
+        "C\ufffd" if key in BAD else key.decode() for key in distinct
+    ]
+
+
+def test_a_value_is_never_looked_up_under_a_key_that_nobody_knows(store: Store, portal: BlockingPortal) -> None:
+    def between(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or not re.search(r"/accounts\?", str(request.url)):
+            return None
+        return httpx.Response(200, content=b'{"@odata.count":1,"value":[%b]}' % _account(2, BAD[0]))
+
+    with wired(_sales(store), portal, "sales", between) as (client, _):
+        assert client.resolve("contacts", "parentcustomerid.account", "accountnumber", ["C\ufffd"]) == {}
+
+
 @pytest.mark.parametrize("side", ["expected", "actual"])
 def test_a_key_that_nobody_knows_pairs_with_none_and_is_never_written(side: str) -> None:
     rules: Any = SimpleNamespace(task="t", sha="s", compare=template("sales").compare, rule=lambda _: None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from p2c_lib.display import texts
 from p2c_lib.frames import EntityQuery
 from p2c_lib.keys import folded
+from p2c_lib.odata.notes import known_rows
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
@@ -33,8 +34,9 @@ class RunContext:
         asked = (app, entity, by, column)
         if asked not in self._found:
             frame = self.session.extract(EntityQuery(app, entity, (by, column), (by,)))
-            keys = folded(frame.table.column(by), app)
-            values = texts(frame.table.column(column).combine_chunks())
+            known = known_rows(frame.table, frame.origin.changed, {by})
+            keys = folded(known.column(by), app)
+            values = texts(known.column(column).combine_chunks())
             pairs = zip(keys.to_pylist()[::-1], values.to_pylist()[::-1], strict=True)
             self._found[asked] = {key: value for key, value in pairs if key}
         return self._found[asked]

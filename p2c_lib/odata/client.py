@@ -27,6 +27,7 @@ from p2c_lib.odata.count import count_rows
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.identity import Identity, no_answer, of_finops, of_sales
 from p2c_lib.odata.metadata import Metadata
+from p2c_lib.odata.notes import known_rows
 from p2c_lib.odata.once import shown_key
 from p2c_lib.odata.package import PackageResult, load_package, package_result
 from p2c_lib.odata.precision import Precisions, RulesNow
@@ -283,7 +284,8 @@ class Client:
         query = Query(schema.entity_set, (column,))
         few = len(values) <= WHOLE_SET
         for page in self.read_among(query, [{column: value} for value in values]) if few else self.read(query):
-            keys, ids = texts(page.table.column(column)), page.table.column("@id")
+            known = known_rows(page.table, page.notes, {column})
+            keys, ids = texts(known.column(column)), known.column("@id")
             yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
 
     def _find_ids(self, entity_set: str, keys: Sequence[Mapping[str, object]]) -> list[list[str]]:
@@ -294,7 +296,8 @@ class Client:
             rows, mine = found.setdefault(names, {}), RowKey.within(schema, names)
             asked = [key for key in keys if tuple(key) == names]
             for page in self.read_among(Query(entity_set, names), asked):
-                for text, row_id in zip(mine.texts(page.table).to_pylist(), page.table["@id"].to_pylist(), strict=True):
+                known = known_rows(page.table, page.notes, names)
+                for text, row_id in zip(mine.texts(known).to_pylist(), known["@id"].to_pylist(), strict=True):
                     rows.setdefault(text, []).append(row_id)
         return [found[tuple(key)].get(RowKey.within(schema, tuple(key)).of(held_key(schema, key)), []) for key in keys]
 

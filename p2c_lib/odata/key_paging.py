@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from p2c_lib.odata.keyset import TOLD_APART, KeyOrder, Row, rows_from_end
+from p2c_lib.odata.keyset import TOLD_APART, Behind, KeyOrder, NoWayOn, Row, rows_from_end
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.read import Step
@@ -32,6 +32,7 @@ class KeyPaging:
         self._query, self._order = replace(query, top=None), order
         self.comes_again = False
         self._together: dict[int, list[Row]] = {}
+        self._last: dict[int, str] = {}  # the filter that each strand went on with
         self.parts_by_size = bool(order.terms)
         # Rows that are told apart one by one may fill a page where it is small: the next then depends on this one.
         self.remembers = bool(order.apart) and (query.page_size or TOLD_APART) < TOLD_APART
@@ -49,13 +50,29 @@ class KeyPaging:
             last = next(rows, None)
             if last is None:
                 return link
-            behind = self._order.after(chain([last], rows, tuple(before)))
+            behind = self._behind(chain([last], rows, tuple(before)))
+            if behind.again and behind.filter == self._last.get(strand):
+                raise self._no_way_on("no row of a page can be gone on from, for the keys of all are no text.")
+            self._last[strand] = behind.filter
             before[:] = behind.together
             self.comes_again = self.comes_again or behind.again
             borders.append(behind.filter)
             return self._url(self._query, behind.filter, within)
 
         return onward
+
+    def _behind(self, rows: Iterator[Row]) -> Behind:
+        try:
+            return self._order.after(rows)
+        except NoWayOn as error:
+            raise self._no_way_on(error.message) from None
+
+    def _no_way_on(self, said: str) -> NoWayOn:
+        target, hint = (
+            self._query.entity_set,
+            "Correct these keys at the source, or leave their rows out.",
+        )
+        return NoWayOn(f"{target}: {said}", target=target, hint=hint)
 
     def parts(self, behind: str, rows: int, most: int, fetch: Fetch) -> list[tuple[str, str | None]]:
         """First addresses of parts of what is ``behind`` a key, of about so many rows, with the filter each is within.

@@ -22,7 +22,7 @@ from p2c_lib.odata.literals import literal
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["TOLD_APART", "Behind", "KeyOrder", "rows_from_end"]
+__all__ = ["TOLD_APART", "Behind", "KeyOrder", "NoWayOn", "rows_from_end"]
 
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.Decimal", "Edm.Double"}
 ORDERED = {"Edm.String", "Edm.Date", "Edm.DateTimeOffset"} | NUMBERS
@@ -34,6 +34,10 @@ _COMMA = re.compile(r"\s*,\s*")
 _END_OF_ROWS = re.compile(r'\s*\]\s*(?:,\s*"@odata\.[\w.]+"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[\]{},]+)\s*)*\}\s*')
 
 Row = Mapping[str, Any]
+
+
+class NoWayOn(IncompleteRead):
+    """No row of a page, nor of those before, can be gone on from: no address can name any of them."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,14 @@ class KeyOrder:
     def after(self, rows: Iterator[Row]) -> Behind:
         """What follows the last row of a page, whose ``rows`` come from the end on, and those of pages before.
 
-        Raises IncompleteRead where no row can be gone on from.
+        Raises NoWayOn where no row can be gone on from.
         """
-        again, trouble = False, IncompleteRead("A page came without rows to be gone on from.")
+        again, trouble = False, NoWayOn("A page came without rows to be gone on from.")
         for last in rows:
             try:
                 values, _ = self._values(last), self._apart(last)
             except FrameError as error:
-                again, trouble = True, IncompleteRead(f"A row cannot be gone on from: {error}")
+                again, trouble = True, NoWayOn(f"A row cannot be gone on from: {error}")
                 continue
             alike = partial(self._together, last)
             together = [last, *takewhile(alike, rows if self.apart else ())]

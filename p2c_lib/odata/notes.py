@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.odata.characters import NO_CHARACTER
 from p2c_lib.secrecy import harmless
 
-__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "replaced_in", "together"]
+__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "known_rows", "replaced_in", "together"]
 
 ROUNDED = "rounded"
 TOO_LARGE = "too large"
@@ -55,6 +59,18 @@ class Note:
 def replaced_in(notes: Iterable[Note], columns: Collection[str]) -> bool:
     """Whether a text of one of these columns came that is not well-formed."""
     return any(note.what == REPLACED and note.column in columns for note in notes)
+
+
+def known_rows(table: pa.Table, notes: Iterable[Note], columns: Collection[str]) -> pa.Table:
+    """The rows that these columns tell apart: where a text of one came that is not well-formed, those without U+FFFD.
+
+    Nobody knows what U+FFFD stands for there, so such a row is none that could be meant.
+    """
+    for note in notes:
+        if note.what == REPLACED and note.column in columns:
+            odd = pc.match_substring(table.column(note.column), NO_CHARACTER)
+            table = table.filter(pc.invert(pc.fill_null(odd, fill_value=False)))
+    return table
 
 
 def together(notes: Iterable[Note]) -> tuple[Note, ...]:

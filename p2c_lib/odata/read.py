@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.keyset import NoWayOn
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.send import Sender
@@ -136,7 +137,7 @@ class Chain:
         for attempt in range(TRIES):
             try:
                 return first() if attempt == 0 else self._anew(url)
-            except TwoLinks:
+            except (TwoLinks, NoWayOn):
                 raise
             except IncompleteRead:
                 if attempt + 1 == TRIES:

@@ -16,7 +16,7 @@ from p2c_lib.odata.count import COUNT_CAP, aggregate_count
 from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.held_keys import SPELT, HeldKeys
 from p2c_lib.odata.key_paging import KeyPaging
-from p2c_lib.odata.keyset import KeyOrder
+from p2c_lib.odata.keyset import KeyOrder, NoWayOn
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.odata.overlap import OVERLAP, overlapping
 from p2c_lib.odata.parallel import side_by_side
@@ -152,10 +152,10 @@ class Reading:
         try:
             for page in self._chain(number).pages(url):
                 yield number, page
-        except Rejected:
-            if self._paging is None or self.strands[number].pages > before:
+        except (Rejected, NoWayOn) as error:  # the service does not compare this key by size, or it has no text to name
+            if self._paging is None or (self.strands[number].pages > before and not isinstance(error, NoWayOn)):
                 raise
-            yield from self._overlapping()  # the service does not compare this key by size
+            yield from self._overlapping()
 
     def _overlapping(self) -> Iterator[tuple[int, Page]]:
         """Pages that overlap. Raises IncompleteRead for a read that was cut off: its keys are not here any more."""
@@ -178,10 +178,10 @@ class Reading:
         while strand.url is not None and strand.rows < top:
             try:
                 page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
-            except Rejected:
-                if strand.pages > 1:
+            except (Rejected, NoWayOn) as error:
+                if strand.pages > 1 and not isinstance(error, NoWayOn):
                     raise
-                yield from self._overlapping()  # the service does not compare this key by size
+                yield from self._overlapping()
                 return
             progress.check(page)
             yield 0, page
@@ -189,7 +189,11 @@ class Reading:
     def _first_page(self) -> Page | None:
         """The first page where it is part of the read, once the strands are laid; None where the read is cut anew."""
         self.strands, borders = [Strand(None)], list[str]()
-        page = self._chain(0, borders=borders).one(self.first)
+        try:
+            page = self._chain(0, borders=borders).one(self.first)
+        except NoWayOn:
+            self._overlaps, self._paging = True, None
+            page = self._chain(None).one(self.first)
         said = page.server_count
         self.server_count = said if said is None or self._client.dialect.exact_count or said < COUNT_CAP else None
         if page.next_link is None or not self._may_split(page):
