@@ -32,12 +32,14 @@ from tests.any_words import (
     LITERALS,
     METHODS,
     NAVIGATIONS,
+    OPERATIONS,
     OPERATORS,
     OPTION_NAMES,
     PACKAGE_ACTIONS,
     PACKAGED,
     SALES_COLUMNS,
     SALES_PLACES,
+    SALES_ROWS,
     SALES_SETS,
     SALES_WORDS,
     SENT,
@@ -376,8 +378,25 @@ class Words:
             )
         )
 
+    def row(self) -> str:
+        """A set of Sales and a row that it has."""
+        name = self.of(tuple(SALES_ROWS))
+        return f"{name}({self.of(SALES_ROWS[name])})"
+
+    def below(self) -> str:
+        """What lies below a row: properties, navigations and what lies below those."""
+        if self.system == "sales" and self.place.name in SALES_ROWS:
+            start = f"{self.place.name}({self.of(SALES_ROWS[self.place.name])})"
+        else:
+            start = f"{self.place.name}{self.key()}"
+        steps = [self.of((self.way(), self.column())) for _ in range(self.random.choice((1, 1, 1, 2)))]
+        last = self.of(("", "", "", "/$count", "/$ref", "/$value", "/Microsoft.Dynamics.CRM.account", "/$count/x"))
+        return "/".join([start, *steps]) + last
+
     def path(self) -> str:
         """A path below the service's root."""
+        if self.fitting and self.chance(0.2):
+            return self.below()
         if self.fitting and self.chance(0.85):
             return self.place.name + self.of(("", "", "", "", "", "", "/$count", self.key()))
         steps = [self.of(self.sets)] if self.chance(0.7) else [self.of(self.words)]
@@ -488,6 +507,39 @@ class Words:
         name = self.of(tuple(asked))
         return Asking("POST", f"{self.root}{name}", self.headers(), _json(asked[name]))
 
+    def operation(self) -> Asking:
+        """Any operation at any address, its own or another's, with a body that is odd."""
+        if self.system == "finops":
+            return self.action()
+        name = self.of(OPERATIONS)
+        qualified = f"Microsoft.Dynamics.CRM.{name}"
+        place = self.of((self.row(), self.row(), self.of(self.sets), self.place.name))
+        path = self.of((f"{place}/{qualified}", f"{place}/{qualified}", name, qualified, f"{place}/{qualified}/name"))
+        target = quote(f"{self.root}{path}", safe=SAFE) + self.of(
+            ("", "", "", "?$top=1", f"?@p1={quote(self.token())}")
+        )
+        kinds = [f"{form}{self.of(('account', 'product'))}" for form in ("mscrm.", "#Microsoft.Dynamics.CRM.", "#")]
+        row = {"@odata.type": self.of(kinds), **self.object(1)}
+        fitting = {"Targets": [row], "QuoteClose": row, "QuoteId": GUIDS[0], "QuerySet": [row], "Status": self.json(0)}
+        body = self.of_bodies((_json({**fitting, **self.object(1)}), _json(fitting), _json(self.json()), self.body()))
+        return Asking(self.of(("POST", "POST", "POST", "GET", "PUT")), target, self.headers(), body)
+
+    def of_bodies(self, bodies: Sequence[bytes]) -> bytes:
+        """One of the bodies."""
+        return self.random.choice(bodies)
+
+    def aggregate(self) -> Asking:
+        """``$apply`` with whatever may stand beside it, on a set and below a row."""
+        others = ("$top=1", "$count=true", "$skiptoken=x", "$deltatoken=x", "$orderby=name", "$select=name", "$skip=1")
+        options = [
+            f"$apply={self.apply()}",
+            *(self.of((*others, self.option())) for _ in range(self.random.randint(0, 2))),
+        ]
+        path = self.of((self.place.name, self.place.name, self.below()))
+        query = "&".join(quote(one, safe="=$@,()'/:*!-", errors="surrogatepass") for one in options)
+        whole = quote(f"{self.root}{path}", safe=SAFE, errors="surrogatepass")
+        return Asking("GET", f"{whole}?{query}", self.headers(), b"")
+
     def function(self) -> Asking:
         """A function of Dataverse with its arguments by aliases, as JSON of names that belong there, in part."""
         condition = {"PropertyName": self.of(DEFINED), "ConditionOperator": self.json(1), "Value": self.json(2)}
@@ -524,7 +576,7 @@ class Words:
                 inner, kind = self._parts(f"{edge}c", self.random.randint(0, 3), depth + 1)
                 pieces.append(f"--{edge}\r\nContent-Type: {kind}\r\n\r\n".encode() + inner)
                 continue
-            one = self.of_any((self.plain, self.plain, self.write, self.action))
+            one = self.of_any((self.plain, self.plain, self.write, self.action, self.operation))
             lines = "".join(f"{name}: {value}\r\n" for name, value in one.headers)
             number_ = self.of((str(number + 1), "1", "", "$1"))
             head = f"--{edge}\r\nContent-Type: application/http\r\nContent-ID: {number_}\r\n\r\n"
@@ -551,7 +603,7 @@ class Words:
             + (self.batch,) * 2
             + (self.write,) * 3
             + (self.action,) * 2
-            + (self.sign_in, self.function)
+            + (self.sign_in, self.function, self.operation, self.operation, self.aggregate)
         )
         return self.of_any(makers)
 

@@ -185,6 +185,22 @@ PACKAGE_ACTIONS = (
     "GetImportTargetErrorKeysFileUrl",
     "GenerateImportTargetErrorKeysFile", "ImportFromPackageAsync", "GetMessageStatus",
 )  # fmt: skip
+# Rows that the planted company has.
+SALES_ROWS: Mapping[str, tuple[str, ...]] = {
+    "accounts": ("a0000000-0000-4000-8000-1618e3471444", "a0000000-0001-4000-8000-31eeb19bdf9c"),
+    "contacts": ("c0000000-0000-4000-8000-acc8e01d6c9d", "c0000000-0001-4000-8000-f8d540a12579"),
+    "quotes": ("d0000000-0000-4000-8000-74e76f3ed0bd", "d0000000-0001-4000-8000-c98ffefa41bf"),
+    "quotedetails": ("e0000000-0000-4000-8000-062354fb4ed1",),
+    "products": ("b0000000-0000-4000-8000-35f3559d98eb", "b0000000-0001-4000-8000-e845164fe70c"),
+    "uoms": ("512d574c-354b-5e04-87f2-4da0f7cf8ea5",),
+    "systemusers": ("a1e92dc3-654e-5361-962c-ec5b164aca4e",),
+    "organizations": ("00e77b3b-5514-507e-9208-b39b4491b114",),
+}
+OPERATIONS = (
+    "PublishProductHierarchy", "RevertProduct", "CreateMultiple", "UpdateMultiple", "UpsertMultiple", "DeleteMultiple",
+    "RetrievePrincipalAccess(Target=@p1)", "WhoAmI", "WinQuote", "CloseQuote", "ReviseQuote", "BulkDelete", "Merge",
+    "AddToQueue", "RetrieveVersion()", "RetrieveMetadataChanges(Query=@p1)", "Nothing",
+)  # fmt: skip
 FORM = ("grant_type", "client_id", "client_secret", "scope", "resource", "username", "client_assertion", "")
 CALLED = (
     "RetrieveMetadataChanges(Query=@p1,ClientVersionStamp=@p2)", "RetrieveMetadataChanges(Query=@p1)",

@@ -24,12 +24,18 @@ from starlette.types import ASGIApp, Message
 from p2c_lib.sandbox import process
 from p2c_lib.sandbox.collation import like
 from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.service import answer as sales_answer
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.holding import BYTES_A_STEP, STEPS, STRIDE
+from p2c_lib.sandbox.meter import CALL, spent
+from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.seed import plant_company
 from p2c_lib.sandbox.state import open_store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
+from p2c_lib.sandbox.wire import Call
 from tests.any_request import Asking, any_request
+from tests.any_words import SALES_ROWS
 from tests.conftest import TOKEN
 
 SEED = os.environ.get("P2C_FUZZ_SEED", "1")
@@ -50,6 +56,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def apps(planted: Path) -> Iterator[dict[str, ASGIApp]]:
     """Both systems over the company, without limits of their own."""
     with open_store(planted) as store:
+        for name, keys in SALES_ROWS.items():
+            one = entities("sales")[name]
+            assert all(store.exists(one, {one.key[0]: key}) for key in keys), "requests are meant to find rows, too"
         organisation = Organisation(store, SalesSwitches(protection=False))
         yield {"sales": sales_app(organisation, Tokens(TOKEN)), "finops": finops_app(store, Tokens(TOKEN))}
 
@@ -285,6 +294,30 @@ def test_a_join_of_everything_with_everything_ends(apps: dict[str, ASGIApp]) -> 
     status, text = ask(apps["sales"], f"{ACCOUNTS}?fetchXml={xml}")
     assert (status, json.loads(text)["error"]) == (400, {"code": "0x80044151", "message": "SQL timeout expired."})
     assert ask(apps["sales"], f"{ACCOUNTS}?$top=1")[0] == 200
+
+
+LIKE = '<condition attribute="name" operator="like" value="%25z%25q%25"/>'
+EACH = '<link-entity name="account" from="statecode" to="statecode" link-type="outer"><order attribute="name"/>'
+JOINED = "JOIN account {0} ON a.statecode = {0}.statecode"
+COSTLY = (
+    f"fetchXml=<fetch><entity name='account'>{EACH * 3}{'</link-entity>' * 3}</entity></fetch>",
+    f"fetchXml=<fetch><entity name='account'>{(EACH + f'<filter>{LIKE}</filter>') * 3}{'</link-entity>' * 3}"
+    f"<filter type='or'>{LIKE * 40}</filter></entity></fetch>",
+    f"sql=SELECT a.name FROM account a {' '.join(map(JOINED.format, 'bcd'))} WHERE d.name LIKE '%25z%25'",
+    "$filter=" + " or ".join(f"contains(name,'%25z{number}%25q%25')" for number in range(480)) + "&$orderby=name",
+)
+
+
+@pytest.mark.parametrize("query", COSTLY, ids=range(len(COSTLY)))
+def test_what_a_read_costs_is_counted_with_its_calls(query: str, planted: Path) -> None:
+    """A pattern or a key costs as much as many steps, and is counted as them: what is answered is within the limit."""
+    with open_store(planted) as store:
+        organisation = Organisation(store, SalesSwitches(protection=False))
+        call = Call("GET", ACCOUNTS, query.replace(" ", "+"), {}, b"", "http://any.test")
+        answer = sales_answer(organisation, call)
+        assert answer.status == 200 or "SQL timeout expired." in answer.body.decode()
+        most = STEPS + store.path.stat().st_size // BYTES_A_STEP
+        assert 0 < spent() <= most + STRIDE * 4 * CALL
 
 
 @pytest.mark.parametrize("text", ["contains(name,'" + "%a" * 40 + "b')", "startswith(name,'" + "a%" * 40 + "b')"])

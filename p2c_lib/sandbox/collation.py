@@ -21,6 +21,7 @@ from functools import cache, lru_cache
 from unicodedata import category, combining, digit, normalize, unidata_version
 
 from p2c_lib.sandbox import exact
+from p2c_lib.sandbox.meter import CALL, define
 from p2c_lib.sandbox.schema import Column, System, enums
 
 _TEXTS = {"string", "memo"}
@@ -221,7 +222,8 @@ def like(system: System) -> Callable[[object, str], bool | None]:
     return matches
 
 
-@lru_cache(maxsize=256)
+# As many as one query may have conditions, twice over.
+@lru_cache(maxsize=1024)
 def _pattern(pattern: str, system: System) -> Callable[[str], bool]:
     inner = pattern.strip("%")
     if len(pattern) > len(inner) and not any(mark in inner for mark in "%_["):
@@ -286,6 +288,6 @@ def register(connection: sqlite3.Connection) -> None:
     systems: tuple[System, ...] = ("sales", "finops")
     for system in systems:
         key = sales_key if system == "sales" else finops_key
-        connection.create_function(f"{system}_key", 1, key, deterministic=True)  # type: ignore[arg-type]
-        connection.create_function(f"{system}_like", 2, like(system), deterministic=True)
-    connection.create_function("company", 1, lambda text: company(str(text or "")), deterministic=True)
+        define(connection, f"{system}_key", 1, key)
+        define(connection, f"{system}_like", 2, like(system), steps=2 * CALL)
+    define(connection, "company", 1, lambda text: company(str(text or "")))

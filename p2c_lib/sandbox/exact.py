@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from functools import cache, lru_cache
 
+from p2c_lib.sandbox.meter import charge, define
 from p2c_lib.sandbox.schema import Column, System
 
 KINDS = {"decimal", "money"}
@@ -184,6 +185,7 @@ class _Sum:
         self.total, self.count = Decimal(0), 0
 
     def step(self, value: object) -> None:
+        charge()
         if value is not None:
             self.total = _WIDE.add(self.total, decimal_of(value))
             self.count += 1
@@ -207,9 +209,9 @@ def short(value: Decimal) -> str:
 
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
-    connection.create_function("number_key", 1, number_key, deterministic=True)
-    connection.create_function("number_op", 3, calculated, deterministic=True)
-    connection.create_function("number_base", 2, in_base, deterministic=True)
-    connection.create_function("number_fixed", 2, fixed, deterministic=True)
+    define(connection, "number_key", 1, number_key)
+    define(connection, "number_op", 3, calculated)
+    define(connection, "number_base", 2, in_base)
+    define(connection, "number_fixed", 2, fixed)
     connection.create_aggregate("number_sum", 1, _Sum)  # type: ignore[arg-type]
     connection.create_aggregate("number_avg", 1, _Average)  # type: ignore[arg-type]

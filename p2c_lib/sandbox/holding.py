@@ -3,7 +3,8 @@
 The limits of its size are SQLite's own and differ from build to build: a stack of 100 signs while it reads, 1,000
 levels of one expression, 2,000 columns, 64 tables of a join, 127 arguments. The database counts them in the SQL that a
 request became. How long a read may take is the sandbox's own limit, counted in steps and not by a clock, so that it is
-the same everywhere: a join of everything with everything ends, as the services' own time limits end it.
+the same everywhere: a join of everything with everything ends, as the services' own time limits end it. Calls back into
+Python are charged as the steps they take as long as (`meter`), and a large store may cost more than a small one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from p2c_lib.sandbox.meter import begin, spent
 from p2c_lib.sandbox.wire import Refusal
+
+if TYPE_CHECKING:
+    from p2c_lib.sandbox.store import Store
 
 TOO_COMPLEX = (
     "Internal error: An expression services limit has been reached. Please look for potentially complex expressions in "
@@ -23,8 +29,9 @@ TOO_LONG = "SQL timeout expired."
 _LIMITS = (
     "stack overflow", "too many", "too large", "too big", "too long", "too complex", "at most", "integer overflow",
 )  # fmt: skip
-# A page of 5,000 wide rows takes some 5 million steps, to sort a million rows some 40 million.
-_STEPS, _STRIDE = 100_000_000, 1_000_000
+# A page of 5,000 wide rows takes some 5 million steps; a million rows are a gigabyte, and to sort them by a text takes
+# some 40 million and as many again for their keys. 50 million are a second of one core, or two.
+STEPS, STRIDE, BYTES_A_STEP = 50_000_000, 50_000, 8
 
 
 def beyond(error: sqlite3.Error) -> str | None:
@@ -40,22 +47,26 @@ def beyond(error: sqlite3.Error) -> str | None:
 
 
 @contextmanager
-def held(refused: Callable[[str], Refusal], reads: sqlite3.Connection | None = None) -> Iterator[None]:
+def held(refused: Callable[[str], Refusal], reads: Store | None = None) -> Iterator[None]:
     """What is asked of the database inside and is more than it holds becomes the service's own refusal.
 
-    ``reads`` is the connection of a request that only reads, whose steps are counted. A write is never cut off: that
+    ``reads`` is the store of a request that only reads, whose steps are counted. A write is never cut off: that
     would take back the transaction around it.
     """
-    left = _STEPS // _STRIDE
+    steps, most = 0, STEPS
 
     def used_up() -> bool:
-        nonlocal left
-        left -= 1
-        return left < 0
+        nonlocal steps, most
+        steps += STRIDE
+        if reads is not None and most == STEPS and steps + spent() > most:
+            most += reads.path.stat().st_size // BYTES_A_STEP
+        return steps + spent() > most
 
+    connection = None if reads is None else reads.connection
+    begin()
     try:
-        if reads is not None:
-            reads.set_progress_handler(used_up, _STRIDE)
+        if connection is not None:
+            connection.set_progress_handler(used_up, STRIDE)
         yield
     except RecursionError as error:
         raise refused(TOO_COMPLEX) from error
@@ -65,5 +76,5 @@ def held(refused: Callable[[str], Refusal], reads: sqlite3.Connection | None = N
             raise
         raise refused(problem) from error
     finally:
-        if reads is not None:
-            reads.set_progress_handler(None, 0)
+        if connection is not None:
+            connection.set_progress_handler(None, 0)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from p2c_lib.sandbox import collation, exact
+from p2c_lib.sandbox.meter import CALL, charge, define
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -17,9 +18,9 @@ def register(connection: sqlite3.Connection) -> None:
     for kind, key in (("text", collation.sales_key), ("number", exact.number_key)):
         for name, largest in (("min", False), ("max", True)):
             connection.create_aggregate(f"{kind}_{name}", 1, _extreme(key, largest=largest))  # type: ignore[arg-type]
-    connection.create_function("shown_number", 3, shown_number, deterministic=True)
-    connection.create_function("shown_choices", 2, shown_choices, deterministic=True)
-    connection.create_function("shown_date", 2, shown_date, deterministic=True)
+    define(connection, "shown_number", 3, shown_number, steps=4 * CALL)
+    define(connection, "shown_choices", 2, shown_choices, steps=4 * CALL)
+    define(connection, "shown_date", 2, shown_date, steps=4 * CALL)
 
 
 def shown_number(value: float | str | None, places: int, symbol: str) -> str | None:
@@ -55,6 +56,7 @@ class _Extreme:
         self.found: object = None
 
     def step(self, value: object) -> None:
+        charge()
         if value is None:
             return
         if self.found is None or self._beyond(self.key(value), self.key(self.found)):

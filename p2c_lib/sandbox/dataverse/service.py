@@ -39,7 +39,7 @@ def answer(organisation: Organisation, call: Call, contents: Contents = no_conte
     try:
         refuse_if_failing(call.path)
         request = Request(organisation, call, contents)
-        with held(beyond_database, organisation.store.connection if call.method == "GET" else None):
+        with held(beyond_database, organisation.store if call.method == "GET" else None):
             return at_level(call, _routed(request))
     except Refusal as refusal:
         if refusal.code.startswith(_BUSINESS):

@@ -86,7 +86,7 @@ class FinOps:
         if call.method == "GET" and path == "$metadata":
             document = Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
             return tagged(call, document)
-        with held(bad_query, self.store.connection if call.method == "GET" else None):
+        with held(bad_query, self.store if call.method == "GET" else None):
             return self._rows(call, path, twice=twice)
 
     def _rows(self, call: Call, path: str, *, twice: bool) -> Answer:
