@@ -136,6 +136,14 @@ def test_a_transform_is_proposed_where_it_does_it_all(expected: str, actual: str
     assert dict(cluster.fix.step) == step
 
 
+def test_one_cut_is_proposed_where_a_long_character_made_a_text_shorter() -> None:
+    expected = ["Northwind Traders Ltd", "Northwind Trad👩\u200d👩\u200d👧 Ltd"]
+    actual = ["Northwind Traders", "Northwind Trad"]
+    (cluster,) = compare({"id": ["1", "2"], "x": expected}, {"id": ["1", "2"], "x": actual}).clusters
+    assert cluster.fix is not None
+    assert dict(cluster.fix.step) == {"truncate": 17}
+
+
 def test_an_accepted_fix_is_part_of_the_template() -> None:
     made = template("accounts")
     ids = [str(i) for i in range(3)]
