@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from p2c_lib.errors import NotFound, Unsendable
+from p2c_lib.errors import FrameError, Unsendable
 from p2c_lib.frames import EntityQuery
 from p2c_lib.marks import Mark, delta_of
 from p2c_lib.marks.mark import SEEN
@@ -241,7 +241,7 @@ def test_half_a_character_among_keys_is_nobody_s_and_stops_no_other(store: Store
         assert sorted(found) == ["Oslo", "Zürich"]
         paths = client.resolve("contacts", "parentcustomerid.account", "accountnumber", ["Oslo", "a\ud83d", "\udcfc"])
         assert list(paths) == ["Oslo"]
-        with pytest.raises(NotFound):
+        with pytest.raises(FrameError, match="accountnumber"):
             client.get("accounts", {"accountnumber": "a\ud83d"}, ["name"])
         results = client.write(
             [Write("update", "accounts", {"accountnumber": key}, {"name": "x"}) for key in ("a\ud83d", "Oslo")]

@@ -251,7 +251,11 @@ class Client:
         }
 
     def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
-        """One row by its key, as plain values; an empty part of a key in F&O is a value. Raises NotFound."""
+        """One row by its key, as plain values; an empty part of a key in F&O is a value.
+
+        Raises NotFound, and FrameError for a key that no row can have.
+        """
+        held_key(self.schema(entity_set), key)  # among others such a key is nobody's; alone it is told of
         pages = self.read_among(Query(entity_set, tuple(columns)), [key])
         rows = [row for page in pages for row in page.table.to_pylist()]
         if len(rows) != 1:
