@@ -32,6 +32,7 @@ WRONG: dict[str, Any] = {
     "Edm.Guid": "x",
     "Edm.DateTimeOffset": "x",
     "mscrm.crmbaseentity": "x",
+    "mscrm.quoteclose": [],
     "mscrm.ColumnSet": [],
     "mscrm.EntityQueryExpression": [],
     "mscrm.EndpointAccessType": "Nowhere",
@@ -196,6 +197,16 @@ def test_a_query_of_rows_deletes_nothing_that_was_not_asked_for(sales: Sales, wr
     query = {"EntityName": "account", "Criteria": {"Conditions": []}, "ColumnSet": {"AllColumns": True}}
     assert sales.client.post("BulkDelete", json={"QuerySet": [{**query, **wrong}]}).status_code == 400
     assert count(sales) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"foo": 1}, {"subject": 5}, {"actualend": "x"}, {"revision": "1"}, {"nobody@odata.bind": "/x(1)"}]
+)
+def test_the_activity_that_closes_a_quote_has_its_members(sales: Sales, wrong: dict[str, Any]) -> None:
+    for name in ("WinQuote", "CloseQuote"):
+        answer = sales.client.post(name, json={"QuoteClose": {**FITTING["QuoteClose"], **wrong}, "Status": -1})
+        assert error_of(answer) == (400, "0x80048d19"), answer.text
+        assert next(iter(wrong)).partition("@")[0] in answer.json()["error"]["message"]
 
 
 # -- types ------------------------------------------------------------------------------------------------------------

@@ -102,6 +102,8 @@ def test_an_action_of_packages_takes_what_it_takes(both: Both) -> None:
         assert answer.status_code == 400, action
         name = next(name for name in reversed(wrong) if name != "executionId")
         assert f"'{name}'" in answer.json()["error"]["innererror"]["message"]
+    session = "http://finops.test/api/services/UserSessionService/AifUserSessionService/GetUserSessionInfo"
+    assert [both.finops.post(session, json=body).status_code for body in ({}, {"x": 1}, [])] == [200, 400, 400]
     assert both.finops.post(f"{area}GetAzureWriteUrl?$top=1", json={"uniqueFileName": "a.zip"}).status_code == 400
 
 

@@ -29,9 +29,9 @@ TOO_LONG = "SQL timeout expired."
 _LIMITS = (
     "stack overflow", "too many", "too large", "too big", "too long", "too complex", "at most", "integer overflow",
 )  # fmt: skip
-# A page of 5,000 wide rows takes some 5 million steps; a million rows are a gigabyte, and to sort them by a text takes
-# some 40 million and as many again for their keys. 50 million are a second of one core, or two.
-STEPS, STRIDE, BYTES_A_STEP = 50_000_000, 50_000, 8
+# A page of 5,000 wide rows takes some 5 million steps, and 100 million are a second of one core, or two. To search a
+# row by three patterns costs some 500, and no row takes less than 400 bytes.
+STEPS, STRIDE, BYTES_A_STEP = 100_000_000, 50_000, 1
 
 
 def beyond(error: sqlite3.Error) -> str | None:

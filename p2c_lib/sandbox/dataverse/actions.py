@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from p2c_lib.sandbox.dataverse import bulk
 from p2c_lib.sandbox.dataverse.arguments import sent
-from p2c_lib.sandbox.dataverse.bodies import check_type
 from p2c_lib.sandbox.dataverse.keys import Key, bound, find
 from p2c_lib.sandbox.dataverse.model import by_name, properties
 from p2c_lib.sandbox.dataverse.operations import BY_NAME
@@ -80,7 +79,6 @@ def _close_quote(request: Request, given: Mapping[str, Any]) -> Answer:
 
 def _close(request: Request, given: Mapping[str, Any], state: int, allowed: set[int], default: int) -> Answer:
     closing = given["QuoteClose"]
-    check_type(closing, "quoteclose", "quotecloses")
     if "quoteid@odata.bind" not in closing:
         raise bad_argument("The action needs QuoteClose with 'quoteid@odata.bind'.")
     status = given["Status"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from p2c_lib.sandbox.dataverse.operation_types import COMPLEX, ENUMS, FLAGS, NOT_HERE
+from p2c_lib.sandbox.dataverse.operation_types import CLOSING, CLOSING_BINDS, COMPLEX, ENUMS, FLAGS, NOT_HERE
 from p2c_lib.sandbox.dataverse.operations import Operation
 from p2c_lib.sandbox.dataverse.options import split_outside
 from p2c_lib.sandbox.dataverse.refusals import (
@@ -118,12 +118,14 @@ def _fit(value: Any, kind: str, at: str) -> None:
         fitting = isinstance(value, dict)
     if not fitting:
         raise _unfit(value, kind, at)
-    if bare in COMPLEX and isinstance(value, dict):
-        _fit_members(value, bare, at)
+    if bare == "quoteclose":
+        _fit_members(value, bare, at, {**CLOSING, **dict.fromkeys(CLOSING_BINDS, "mscrm.crmbaseentity")})
+    elif bare in COMPLEX and isinstance(value, dict):
+        _fit_members(value, bare, at, COMPLEX[bare])
 
 
-def _fit_members(value: Mapping[str, Any], kind: str, at: str) -> None:
-    members, away = COMPLEX[kind], NOT_HERE.get(kind, set())
+def _fit_members(value: Mapping[str, Any], kind: str, at: str, members: Mapping[str, str]) -> None:
+    away = NOT_HERE.get(kind, set())
     named = value.get("@odata.type")
     if named is not None and not names_type(named, kind):
         raise wrong_type(str(named)[:120], kind, at)

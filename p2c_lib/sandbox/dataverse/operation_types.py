@@ -71,6 +71,22 @@ COMPLEX: Mapping[str, Mapping[str, str]] = {
     },
     "Object": {"Type": "Edm.String", "Value": "Edm.String"},
 }
+# The activity that closes a quote, which is kept nowhere: what may be said of it.
+_SAID = ("subject", "description", "category", "subcategory", "quotenumber")
+_WHEN = ("actualstart", "actualend", "scheduledstart", "scheduledend", "createdon", "overriddencreatedon")
+_COUNTED = (
+    "revision", "statecode", "statuscode", "actualdurationminutes", "scheduleddurationminutes", "importsequencenumber",
+    "timezoneruleversionnumber", "utcconversiontimezonecode",
+)  # fmt: skip
+CLOSING: Mapping[str, str] = {
+    "activityid": "Edm.Guid",
+    **dict.fromkeys(_SAID, "Edm.String"),
+    **dict.fromkeys(_WHEN, "Edm.DateTimeOffset"),
+    **dict.fromkeys(_COUNTED, "Edm.Int32"),
+    **dict.fromkeys(("isbilled", "isworkflowcreated"), "Edm.Boolean"),
+}
+# What it is bound to.
+CLOSING_BINDS = ("quoteid", "ownerid", "transactioncurrencyid", "regardingobjectid_quote")
 # Members that change what a query means and that nothing here follows: refused by name, unless they say nothing.
 NOT_HERE = {
     "QueryExpression": {"DataSource", "LinkEntities", "PageInfo", "SubQueryExpression", "TopCount"},
@@ -108,6 +124,9 @@ def declared_types() -> Iterator[str]:
         yield f'<ComplexType Name="{name}" OpenType="true" />'
     for name, members in COMPLEX.items():
         yield declared_complex(name, members)
+    closing = "".join(f'<Property Name="{name}" Type="{kind}" />' for name, kind in CLOSING.items())
+    key = '<Key><PropertyRef Name="activityid" /></Key>'
+    yield f'<EntityType Name="quoteclose" BaseType="mscrm.crmbaseentity">{key}{closing}</EntityType>'
 
 
 _IS_FLAGS = ' IsFlags="true"'

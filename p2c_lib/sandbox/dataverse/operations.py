@@ -49,7 +49,7 @@ def _function(name: str, *parameters: Parameter, bound: str | None = None) -> Op
     return Operation(name, "function", parameters, f"mscrm.{name}Response", bound)
 
 
-_CLOSE = (Parameter("QuoteClose", "mscrm.crmbaseentity"), Parameter("Status", "Edm.Int32", nullable=True))
+_CLOSE = (Parameter("QuoteClose", "mscrm.quoteclose"), Parameter("Status", "Edm.Int32", nullable=True))
 _BULK_DELETE = (
     Parameter("QuerySet", "Collection(mscrm.QueryExpression)"),
     Parameter("JobName", "Edm.String", nullable=True),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from p2c_lib.sandbox.finops.refusals import not_here
+from p2c_lib.sandbox.finops.refusals import bad_body, not_here
+from p2c_lib.sandbox.finops.write import body_of
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
 
 _GROUP, _SERVICE, _OPERATION = "UserSessionService", "AifUserSessionService", "GetUserSessionInfo"
@@ -21,6 +22,9 @@ def json_services(call: Call, path: str, company: str) -> Answer:
     if len(given) > len(own) or given != own[: len(given)]:
         raise not_here(f"The service '{'/'.join(names)[:120]}'")
     if call.method == "POST" and len(given) == len(own):
+        unknown = next(iter(body_of(call) if call.body.strip() else {}), None)
+        if unknown is not None:
+            raise bad_body(f"The parameter '{unknown[:80]}' is not one of '{_OPERATION}', which takes none.")
         return _json(_session(company))
     if call.method != "GET":
         raise Refusal(405, "", f"The requested resource does not support http method '{call.method}'.")
