@@ -21,12 +21,12 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.keys import RowKey
 from p2c_lib.odata.characters import well_formed
-from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, and_filter, equals, literal, member
+from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, and_filter, equals, literal, member, to_places
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.values import choices_text, plain
 
-__all__ = ["Asked", "among", "held_key", "held_keys"]
+__all__ = ["Asked", "among", "held_key", "held_keys", "stored_key"]
 
 SPELLED = 120  # comparisons joined by or: a filter is a tree, and services limit its size
 IN_LIST = {"Edm.String", "Edm.Guid"}
@@ -58,7 +58,8 @@ def among(schema: EntitySchema, keys: Sequence[Key], room: int) -> list[Asked]:
     """What to ask for the rows with these keys, each a value for one or more columns.
 
     No filter is longer than ``room`` characters, percent-encoded, but for one that asks for a single key. A key that
-    lacks a part or holds half a character is nobody's. Raises FrameError for a value of another kind than its column's.
+    lacks a part or holds half a character is nobody's. A value that the service would keep in fewer digits is asked for
+    in these too. Raises FrameError for a value of another kind than its column's.
 
     >>> from p2c_lib.odata.schema import Column
     >>> sites = EntitySchema("finops", "Sites", "Site", ("Id",), {"Id": Column("Id", "Edm.String", None)})
@@ -82,11 +83,12 @@ def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[
     for given in keys:
         if not _has_text(given):
             continue
-        key = held_key(schema, given)
-        text = row_key.of(key)
-        if text is not None:
-            spelling = tuple((text_of(value) or "").rstrip().lower() for value in key.values())
-            groups.setdefault(text, {}).setdefault(spelling, key)
+        held = held_key(schema, given)
+        for key in dict.fromkeys(tuple(each.items()) for each in (held, stored_key(schema, held))):
+            text = row_key.of(dict(key))
+            if text is not None:
+                spelling = tuple((text_of(value) or "").rstrip().lower() for _, value in key)
+                groups.setdefault(text, {}).setdefault(spelling, dict(key))
     return {text: list(spellings.values()) for text, spellings in groups.items()}
 
 
@@ -101,6 +103,22 @@ def held_key(schema: EntitySchema, key: Key) -> dict[str, object]:
     Raises FrameError for a value that no filter can hold.
     """
     return {name: _as_held(schema, name, value) for name, value in key.items()}
+
+
+def stored_key(schema: EntitySchema, key: Key) -> dict[str, object]:
+    """A key as the service keeps it once it is written: moments to the second, decimals as many as the column has.
+
+    ``key`` is one of ``held_key``. Money that keeps the decimals of an organisation or a currency stands as it is.
+    """
+    return {name: _as_stored(schema.column(name), value) for name, value in key.items()}
+
+
+def _as_stored(column: Column, value: object) -> object:
+    if isinstance(value, datetime):
+        return value.replace(microsecond=0)
+    if isinstance(value, Decimal) and column.places_by == "attribute" and column.places is not None:
+        return to_places(value, column.places)
+    return value
 
 
 def held_keys(schema: EntitySchema, table: pa.Table, names: Sequence[str]) -> pa.Table:
@@ -122,6 +140,8 @@ def _stands(kind: pa.DataType, column: Column) -> bool:
     """Whether the text of a value of this kind is the one its column has."""
     if column.several or column.choices:
         return False
+    if pa.types.is_decimal(kind) and column.edm == "Edm.Decimal":
+        return bool(kind.scale <= column.type.scale)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return column.edm in {*NUMBERS, "Edm.String"}
     return bool(kind == column.type or (pa.types.is_large_string(kind) and column.type == pa.string()))
@@ -151,7 +171,7 @@ def _as_held(schema: EntitySchema, name: str, value: object) -> object:
         return date.fromisoformat(said[:10])
     if column.edm == "Edm.DateTimeOffset":
         return datetime.fromisoformat(said)
-    if column.edm in NUMBERS and isinstance(value, str):
+    if column.edm in NUMBERS and isinstance(value, (str, Decimal)):
         return Decimal(said)
     return member(value, column) or value
 

@@ -18,7 +18,7 @@ from p2c_lib.config import Connection
 from p2c_lib.display import text_of, texts
 from p2c_lib.errors import FrameError, IncompleteRead, NotFound
 from p2c_lib.keys import RowKey, fold
-from p2c_lib.odata.among import Asked, among, held_key
+from p2c_lib.odata.among import Asked, among, held_key, stored_key
 from p2c_lib.odata.ask import ask_json
 from p2c_lib.odata.auth import Credential
 from p2c_lib.odata.bulk import BulkMessages
@@ -237,18 +237,18 @@ class Client:
         name, *middle, column = f"{lookup}.{column}".split(".")
         way = self.schema(entity_set).lookup(name, ".".join(middle) or None)
         target_set = self.metadata.set_of(way.target)
-        asked: dict[str, list[str]] = {}
-        for value in dict.fromkeys(text_of(each) or "" for each in values):
-            asked.setdefault(fold(value, self.connection.app), []).append(value)
+        target = self.schema(target_set)
+        given = dict.fromkeys(text_of(each) or "" for each in values)
+        asked = {value: spelt for value in given if (spelt := self._texts_of(target, column, value))}
         there: dict[str, dict[str, str]] = {}
-        for key, row_id in self._keys(self.schema(target_set), column, [v for each in asked.values() for v in each]):
+        for key, row_id in self._keys(target, column, list(asked)):
             there.setdefault(fold(key, self.connection.app), {})[f"/{target_set}({row_id})"] = key
-        return {
-            value: _one_of(there[text], value, f"{target_set} by {column}")
-            for text, spellings in asked.items()
-            if text in there
-            for value in spellings
-        }
+        found: dict[str, str] = {}
+        for value, spelt in asked.items():
+            rows = next((there[text] for text in spelt if text in there), None)
+            if rows is not None:
+                found[value] = _one_of(rows, value, f"{target_set} by {column}")
+        return found
 
     def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
         """One row by its key, as plain values; an empty part of a key in F&O is a value.
@@ -292,6 +292,14 @@ class Client:
             keys, ids = texts(known.column(column)), known.column("@id")
             yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
 
+    def _texts_of(self, schema: EntitySchema, column: str, value: str) -> list[str]:
+        """What the text of a row's value may be that was written as this one, folded: as it is, and as it is stored."""
+        try:
+            held = held_key(schema, {column: value})
+        except FrameError:  # no row can hold it
+            return []
+        return [fold(text_of(key[column]) or "", self.connection.app) for key in (held, stored_key(schema, held))]
+
     def _find_ids(self, entity_set: str, keys: Sequence[Mapping[str, object]]) -> list[list[str]]:
         """The ids of the rows with each of these keys of one Sales table, in their order."""
         schema = self.schema(entity_set)
@@ -303,7 +311,13 @@ class Client:
                 known = known_rows(page.table, page.notes, names)
                 for text, row_id in zip(mine.texts(known).to_pylist(), known["@id"].to_pylist(), strict=True):
                     rows.setdefault(text, []).append(row_id)
-        return [found[tuple(key)].get(RowKey.within(schema, tuple(key)).of(held_key(schema, key)), []) for key in keys]
+        return [self._ids_of(schema, found[tuple(key)], key) for key in keys]
+
+    def _ids_of(
+        self, schema: EntitySchema, rows: Mapping[str | None, list[str]], key: Mapping[str, object]
+    ) -> list[str]:
+        mine, held = RowKey.within(schema, tuple(key)), held_key(schema, key)
+        return rows.get(mine.of(held)) or rows.get(mine.of(stored_key(schema, held)), [])
 
     def _settle(self, schema: EntitySchema, doubts: Sequence[Doubt]) -> list[bool | None]:
         def target(table: str) -> EntitySchema:

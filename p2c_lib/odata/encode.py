@@ -76,7 +76,8 @@ def _part(values: pa.ChunkedArray, schema: EntitySchema, name: str) -> pa.Chunke
     if not _is_natural(values.type, column):
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
         encoded = values.combine_chunks().cast(kind).dictionary_encode(null_encoding="encode")
-        words = pa.array([_path_of(schema, name, each) for each in encoded.dictionary.to_pylist()], pa.string())
+        known = texts(encoded.dictionary) if pa.types.is_floating(kind) else encoded.dictionary  # text of its width
+        words = pa.array([_path_of(schema, name, each) for each in known.to_pylist()], pa.string())
         return pa.chunked_array([words.take(encoded.indices)])
     text = texts(values)
     literal = _quoted_literal(text) if column.edm == "Edm.String" else text
@@ -97,6 +98,8 @@ def _is_natural(kind: pa.DataType, column: Column) -> bool:
     """Whether the text of a column's values is what they have in a key."""
     if _is_text(kind):
         return column.edm in {"Edm.String", "Edm.Guid"}
+    if column.edm == "Edm.Decimal" and not pa.types.is_integer(kind):
+        return bool(pa.types.is_decimal(kind) and kind.scale <= column.type.scale)
     return _is_number(kind) and column.edm in {"Edm.String", *NUMBERS}
 
 
@@ -133,7 +136,7 @@ def _odd_key(values: pa.Array, schema: EntitySchema, name: str) -> pa.Array | No
     if pa.types.is_dictionary(values.type):
         return _odd_key(values.cast(values.type.value_type), schema, name)
     column, kind = schema.column(name), values.type
-    strange = pa.types.is_floating(kind) and not _is_natural(kind, column)
+    strange = pa.types.is_floating(kind) and column.edm not in {"Edm.String", *NUMBERS}
     breaks = schema.app == "sales" and column.edm == "Edm.DateTimeOffset"
     if breaks or strange or not any(fits(kind) for fits in _IN_KEYS):
         return pa.repeat(pa.scalar(True), len(values))  # noqa: FBT003 - the value

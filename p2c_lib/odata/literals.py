@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
 from urllib.parse import quote
+
+import pyarrow as pa
 
 from p2c_lib.days import day_of, microseconds_of
 from p2c_lib.display import text_of
@@ -26,6 +29,7 @@ __all__ = [
     "member",
     "part_in_path",
     "query_string",
+    "to_places",
     "unsafe_in_path",
     "version_header",
 ]
@@ -41,6 +45,7 @@ VERSION = re.compile("[ -~]+")
 CONTROL = re.compile("[\\x00-\\x1f\\x7f\ufffe\uffff]")
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
+ENDLESS = Context(prec=1_000, rounding=ROUND_HALF_UP)  # more digits than a value that can be sent has
 NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 SAFE_IN_QUERY = "$(),'*:;=@/!~ ".replace(" ", "")
@@ -76,12 +81,26 @@ def member(value: object, column: Column) -> str | None:
 
 
 def _bare(value: object, column: Column) -> str:
+    """A number of more decimals than the service holds of any stands as it would be held, else no row had it."""
     text = text_of(value) or ""
     if not _BARE_TEXT.get(column.edm, NUMBER).fullmatch(text):
         raise FrameError(
             f"'{text[:60]}' is no value of {column.name} ({column.edm}).", hint=f"Give a value of type {column.edm}."
         )
+    if column.edm == "Edm.Decimal" and pa.types.is_decimal(column.type) and "." in text:
+        return text_of(to_places(Decimal(text), column.type.scale)) or ""
     return text
+
+
+def to_places(number: Decimal, places: int) -> Decimal:
+    """A number with so many decimals at the most, half away from zero as both services round.
+
+    >>> to_places(Decimal("0.125"), 2), to_places(Decimal("7"), 2)
+    (Decimal('0.13'), Decimal('7'))
+    """
+    if -int(number.as_tuple().exponent) <= places:
+        return number
+    return number.quantize(Decimal(1).scaleb(-places), context=ENDLESS)
 
 
 def _date(value: object, column: Column) -> str:
