@@ -87,6 +87,14 @@ class Destination:
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
         return {name: self._keeps(name, value, found[name], found) for name, value in written.items()}
 
+    def _is_text(self, name: str) -> bool:
+        return self._column(name).edm == "Edm.String"
+
+    def _changed(self, row: Mapping[str, Any], found: Mapping[str, Any], name: str) -> bool:
+        """Whether a field is not what it was before the update: what stood there is no sign of a write."""
+        before = row["before"] or {}
+        return name in before and not keeps(before[name], found[name], self._column(name), self.app)
+
     def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, list[str]]]:
         """The rows of some creates that are there: each one's version, and the fields that are not as they are written.
 
@@ -110,7 +118,7 @@ class Destination:
         odd = pc.is_valid(wanted)
         if wanted.type == held.type:
             odd = pc.and_(odd, pc.invert(pc.fill_null(pc.equal(wanted, held), fill_value=False)))
-        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}))
+        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}) is not False)
         sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
         yield from (key for key, *pair in zip(*sides, strict=True) if not same(*pair))
 
@@ -186,6 +194,7 @@ class Destination:
         if row["etag"] is not None and found["@etag"] == row["etag"]:
             return OPEN, None
         held = self._held(row, found)
+        held |= {name: self._changed(row, found, name) for name in held if held[name] is None and self._is_text(name)}
         if all(held.values()):
             return APPLIED, None
         if self._as_before(row, found):
@@ -204,7 +213,7 @@ class Destination:
             return OPEN, None
         if found is None:
             return DRIFTED, "A row with this key is there, which somebody else made."
-        differing = self.differing(row, found)
+        differing = [name for name, held in self._held(row, found).items() if held is False]
         if not differing:
             return APPLIED, None
         return DRIFTED, taken_by_another(differing)

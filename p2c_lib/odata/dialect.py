@@ -15,7 +15,8 @@ class Dialect:
     ``batch_limit`` is the most writes the service takes in one ``$batch`` and ``batch_writes`` how many are sent:
     fewer, because long requests run into execution limits. ``longest_url`` is the length of an address, encoded, that a
     read by values keeps to: Dataverse takes 32 KB; F&O publishes no limit, and the web server's own default for a line
-    of a request is 16 KB, of which half is left to what proxies add.
+    of a request is 16 KB, of which half is left to what proxies add. ``may_cut_texts`` tells that a text too long for
+    its column may be cut without a word.
     """
 
     app: str
@@ -28,6 +29,7 @@ class Dialect:
     may_skip: bool
     creates_name_their_id: bool
     days_at_noon: bool
+    may_cut_texts: bool
     longest_url: int
     headers: Mapping[str, str]
 
@@ -55,6 +57,7 @@ SALES = Dialect(
     may_skip=False,
     creates_name_their_id=True,
     days_at_noon=False,
+    may_cut_texts=False,
     longest_url=31_000,
     headers={"If-None-Match": "null"},
 )
@@ -69,6 +72,7 @@ FINOPS = Dialect(
     may_skip=True,
     creates_name_their_id=False,
     days_at_noon=True,
+    may_cut_texts=True,
     longest_url=8_000,
     headers={},
 )

@@ -56,6 +56,7 @@ class _Wanted:
 
     values: Mapping[str, object]
     bindings: tuple[_Binding, ...]
+    is_new: bool
 
 
 class _Judge:
@@ -114,8 +115,9 @@ class _Judge:
 
     def _wanted(self, write: Write) -> _Wanted:
         """A create names its key among its values, and leaves what it has no value for to the service."""
-        whole = {**(write.key or {}), **write.body} if write.op == "create" else dict(write.body)
-        if write.op == "create":
+        is_new = write.op == "create"
+        whole = {**(write.key or {}), **write.body} if is_new else dict(write.body)
+        if is_new:
             whole = {name: value for name, value in whole.items() if value is not None}
         values: dict[str, object] = {}
         bindings: list[_Binding] = []
@@ -127,7 +129,7 @@ class _Judge:
                 values[name] = value
         # What empties a lookup that the same body binds through another navigation is not sent.
         bound = {each.column for each in bindings if not each.empties}
-        return _Wanted(values, tuple(each for each in bindings if not each.empties or each.column not in bound))
+        return _Wanted(values, tuple(each for each in bindings if not each.empties or each.column not in bound), is_new)
 
     def _ways(self, name: str) -> list[Lookup]:
         """The navigations a member of a body may set; none for a plain column."""
@@ -165,16 +167,18 @@ class _Judge:
             return None
 
     def _holds(self, row: Row, wanted: _Wanted) -> bool | None:
-        there = [self._keeps(name, value, row) for name, value in wanted.values.items()]
+        there = [self._keeps(name, value, row, is_new=wanted.is_new) for name, value in wanted.values.items()]
         there += [binding.known and self._points(row, binding) for binding in wanted.bindings]
         if not there or False in there:
             return False
         return None if None in there else True
 
-    def _keeps(self, name: str, value: object, row: Row) -> bool | None:
+    def _keeps(self, name: str, value: object, row: Row, *, is_new: bool) -> bool | None:
+        """Whether a row holds a value. The beginning of a text may have stood there before, but not in a new row."""
         column = self._schema.column(name)
         now = partial(self._rules.of, column.name, row.get(CURRENCY))
-        return kept_now(value, row[name], column, self._schema.app, now)
+        kept = kept_now(value, row[name], column, self._schema.app, now)
+        return True if kept is None and is_new and column.edm == "Edm.String" else kept
 
     def _points(self, row: Row, binding: _Binding) -> bool:
         column, app = self._schema.column(binding.column), self._schema.app

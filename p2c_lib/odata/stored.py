@@ -26,6 +26,7 @@ __all__ = ["Now", "keeps", "kept_now"]
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
 COMPANY = "dataAreaId"
+SHORTEST_CUT = 10  # F&O's texts that are no codes are at least so long; a shorter one is some other value
 NUMBERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Byte", "Edm.SByte", "Edm.Decimal"}
 
 
@@ -52,12 +53,16 @@ def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) 
     """Whether ``found`` is what the service keeps of a written value by its settings of this moment.
 
     ``now`` tells the column as it is and the decimals that are kept of it in the row; it is asked only where these
-    decide: where ``found`` may be the written number with fewer decimals. None where nobody says how many are kept, so
-    that it cannot be told whether the value was written.
+    decide: where ``found`` may be the written number with fewer decimals. None where the value alone does not tell:
+    nobody says how many decimals are kept, or ``found`` is the beginning of a text that F&O may have cut, at a length
+    that its metadata do not tell.
     """
     if keeps(wanted, found, replace(column, places=None), app):
         return True
-    if not _Kept(column, DIALECTS[app]).is_coarser(wanted, found):
+    kept = _Kept(column, DIALECTS[app])
+    if kept.is_beginning(wanted, found):
+        return None
+    if not kept.is_coarser(wanted, found):
         return False
     today, places = now()
     if places is None:
@@ -123,6 +128,13 @@ class _Kept:
         if not isinstance(whole, Decimal) or not isinstance(held, Decimal):
             return False
         return whole != held and _rounded(whole, max(0, -int(held.normalize().as_tuple().exponent))) == held
+
+    def is_beginning(self, wanted: object, found: object) -> bool:
+        """Whether a text that is read is a written one, cut at its end as the service may do."""
+        if not self.dialect.may_cut_texts or self.column.edm != "Edm.String" or wanted is None or found is None:
+            return False
+        whole, start = (text_of(value) or "" for value in (wanted, found))
+        return len(start) >= SHORTEST_CUT and len(whole.rstrip(" ")) > len(start) and whole.startswith(start)
 
     def _places(self) -> list[int]:
         """The decimals a number may be kept with: as many as a read shows, or those that are kept of this one."""

@@ -30,11 +30,11 @@ BREAKDOWNS = 3
 READ_AGAIN = (
     "What was written shows in the next reconciliation; something between here and the service changes answers."
 )
-UNCLEAR = (
-    "the answer was lost, and its row does not tell whether it was written: it holds a number with fewer decimals, and "
-    "how many the service keeps cannot be read"
-)
+UNCLEAR = "the answer was lost, and its row does not tell whether it was written: it holds"
+ROUNDED = "a number with fewer decimals, and how many the service keeps cannot be read"
 MAY_READ = "Let the application user read the organisation and its currencies, or reconcile again and plan anew."
+CUT = "the beginning of a text, as it would if F&O cut what is too long, or as it may have before"
+SHORTER = "Make the text fit its column, then reconcile again and plan anew."
 NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
 _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
@@ -291,7 +291,8 @@ def _untold(error: ServiceError) -> ServiceError:
 def _unclear(each: Ready) -> ServiceError:
     """What is said of a write whose answer was lost, and whose row may hold what the service makes of it, or not."""
     row = named(each.write(), each.schema)
-    return Unreachable(f"{row}: {UNCLEAR}.", target=row, hint=MAY_READ)
+    what, hint = (CUT, SHORTER) if each.schema.app == "finops" else (ROUNDED, MAY_READ)
+    return Unreachable(f"{row}: {UNCLEAR} {what}.", target=row, hint=hint)
 
 
 def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
