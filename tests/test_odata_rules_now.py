@@ -12,17 +12,25 @@ from uuid import UUID
 import httpx
 import pyarrow as pa
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from p2c_lib.config import Connection, Secret, Workspace
-from p2c_lib.errors import Drifted, Unreachable
+from p2c_lib.errors import Drifted, NotFound, Unreachable
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load import apply
-from p2c_lib.odata import Client, Write, WriteResult
+from p2c_lib.odata import Client, Query, Write, WriteResult
 from p2c_lib.plan import Plan
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import sales_app
 from p2c_lib.session import Session, connect
+from tests.between import wired
 from tests.conftest import TOKEN, Sales
 from tests.customers import plan_of
+from tests.hasty import Hasty
 from tests.subtle import ACCOUNTS, raw_rows
 from tests.test_load_exact import journalled
 from tests.test_odata_lost_answers import KINDS, YEN, one_row, with_money
@@ -154,6 +162,57 @@ def test_a_write_is_judged_by_the_decimals_that_its_column_has_now(
     there = amounts(sales, "products", [row_id], "stockweight")
     assert there == [Decimal("1.12") if arrives else Decimal("1.1")]
     assert told(results) == [type(None) if arrives else Drifted]
+
+
+def test_what_was_published_meanwhile_is_seen_after_ten_minutes(store: Store, portal: BlockingPortal) -> None:
+    published, clock = False, Hasty()
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        if published or "DecimalAttributeMetadata" not in request.url.path or "product'" not in request.url.path:
+            return None
+        return httpx.Response(200, json={"value": [{"LogicalName": "stockweight", "Precision": 4}]})
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between, clock=clock) as (client, transport):
+        first = client.schema("products")
+        asked = len(transport.asked)
+        clock.at += 599
+        assert client.schema("products") is first
+        assert len(transport.asked) == asked
+        clock.at += 2
+        assert client.schema("products") is first  # nothing changed yet
+        assert len(transport.asked) > asked
+        published = True
+        assert first.column("stockweight").places == 4
+        clock.at += 601
+        assert client.schema("products").column("stockweight").places == 2
+        assert client.metadata.set_of("product") == "products"
+
+
+def test_an_upsert_to_a_row_that_goes_meanwhile_makes_none_without_its_key(
+    store: Store, portal: BlockingPortal
+) -> None:
+    accounts = entities("sales")["accounts"]
+    with store.write():
+        record = [store.insert(accounts, {"accountid": str(UUID(int=5)), "accountnumber": "A/1", "name": "One"})]
+
+    def between(request: httpx.Request) -> None:
+        if request.method == "PATCH" and record:
+            with store.write():
+                store.delete(accounts, record.pop())
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between) as (client, _):
+        upsert = Write("upsert", "accounts", {"accountnumber": "A/1"}, {"name": "Two"})
+        (result,) = client.write([upsert])
+        assert isinstance(result.error, NotFound)
+        assert store.count(accounts) == 0
+        (result,) = client.write([upsert])
+        assert result.ok, result.error
+        (row,) = [
+            row for page in client.read(Query("accounts", ("accountnumber", "name"))) for row in page.table.to_pylist()
+        ]
+        assert (row["accountnumber"], row["name"]) == ("A/1", "Two")
 
 
 class Forbidden(httpx.BaseTransport):

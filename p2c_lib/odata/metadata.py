@@ -1,4 +1,8 @@
-"""Entity sets as their service describes them, fetched once; kept between runs by their etags."""
+"""Entity sets as their service describes them, fetched once in a while; kept between runs by their etags.
+
+Administrators publish columns, choices and precisions while sessions stand open for a day, so no answer is believed for
+longer than ten minutes.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,13 @@ from p2c_lib.waiting import threads
 __all__ = ["Metadata"]
 
 ASKED_AT_ONCE = 6
+BELIEVED = 600.0  # seconds: a run asks once, a notebook that is open for long sees what was published meanwhile
+SETS = "entity sets"
 T = TypeVar("T")
 
 
 class Metadata:
-    """The schemas of one service; each is asked for once, by any number of threads.
+    """The schemas of one service; each is asked for once in ten minutes, by any number of threads.
 
     With a ``shelf`` an answer outlives the process: the service is asked whether it still stands, by its etag.
     """
@@ -35,13 +41,16 @@ class Metadata:
         self._lock = threading.RLock()
         self._schemas: dict[str, EntitySchema] = {}
         self._sets: dict[str, str] = {}
+        self._asked_at: dict[str, float] = {}
         self._enums: dict[str, Mapping[int, str]] = {}
 
     def schema(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set. Raises UnknownName with the nearest name where there is none."""
         with self._lock:
             found = self._schemas.get(entity_set)
-            return self._described(entity_set) if found is None else found
+            if found is None:
+                return self._described(entity_set)
+            return found if self._is_believed(entity_set) else self.renewed(entity_set)
 
     def renewed(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set as it is by now, asked for again. Raises UnknownName where it is gone."""
@@ -50,9 +59,16 @@ class Metadata:
             return self._described(entity_set)
 
     def _described(self, entity_set: str) -> EntitySchema:
+        """The schema as the service tells it; where it is as it was, the very same one."""
+        began = self._sender.now()
         read = self._sales if self._dialect.app == "sales" else self._finops
-        found = self._schemas[entity_set] = self._understood(lambda: sound(read(entity_set)), entity_set)
-        return found
+        found, known = self._understood(lambda: sound(read(entity_set)), entity_set), self._schemas.get(entity_set)
+        self._asked_at[entity_set] = began
+        self._schemas[entity_set] = known if known is not None and known == found else found
+        return self._schemas[entity_set]
+
+    def _is_believed(self, what: str) -> bool:
+        return self._sender.now() - self._asked_at[what] < BELIEVED
 
     def _understood(self, read: Callable[[], T], target: str) -> T:
         """What ``read`` makes of answers. Raises IncompleteRead for answers that it cannot make anything of."""
@@ -102,9 +118,11 @@ class Metadata:
     def _names(self) -> dict[str, str]:
         """Every entity set with the logical name of its rows."""
         with self._lock:
-            if not self._sets:
+            if not self._sets or not self._is_believed(SETS):
+                began = self._sender.now()
                 names = metadata_sales.sets if self._dialect.app == "sales" else metadata_finops.sets
-                self._sets = self._understood(lambda: named(names(self.get_json)), "entity sets")
+                self._sets = self._understood(lambda: named(names(self.get_json)), SETS)
+                self._asked_at[SETS] = began
             return self._sets
 
     def _sales(self, entity_set: str) -> EntitySchema:

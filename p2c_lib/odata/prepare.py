@@ -178,17 +178,20 @@ class Preparer:
             raise FrameError("it has no key", hint="Give every key column.")
         if missing := [name for name in schema.key if name not in write.key and schema.app == "finops"]:
             raise FrameError(f"it has no {missing[0]}", hint="Give every key column.")
-        row_id, sent = None, write
+        row_id, sent, op = None, write, write.op
         if ids is not None:
             row_id, sent = _by_id(write, ids)
+            # An upsert by id of a row that is deleted meanwhile would make one without its key.
+            op = "update" if op == "upsert" and sent is write else op
         elif tuple(write.key) == schema.key and schema.app == "sales":
             row_id = key_literal(schema, schema.key[0], write.key[schema.key[0]])
         path = key_path(schema, write.key if row_id is None else {schema.key[0]: row_id})
-        match = "" if write.op == "upsert" else version_header(write.etag) if write.etag else self._weak_match
-        text = bodies.json(sent) if write.op != "delete" else ""
-        part = Part(METHODS[write.op], self._dialect.set_url(write.entity_set) + path + self._tail, match, text)
+        version = version_header(write.etag) if write.etag and write.op != "upsert" else self._weak_match
+        match = "" if op == "upsert" else version
+        text = bodies.json(sent) if op != "delete" else ""
+        part = Part(METHODS[op], self._dialect.set_url(write.entity_set) + path + self._tail, match, text)
         alone = schema.app == "finops" and unsafe_in_path(schema, write.key)
-        return Ready(place, write.op, schema, part, row_id, True, lambda: write, alone)  # noqa: FBT003 - repeatable
+        return Ready(place, op, schema, part, row_id, True, lambda: write, alone)  # noqa: FBT003 - repeatable
 
     def _new_row(self, place: int, write: Write, bodies: Bodies, schema: EntitySchema) -> Ready:
         """In Sales a new row names its own id, so that a repeated send cannot make a second one."""
