@@ -33,7 +33,7 @@ from tests.customers import plan_of
 from tests.hasty import Hasty
 from tests.subtle import ACCOUNTS, raw_rows
 from tests.test_load_exact import journalled
-from tests.test_odata_lost_answers import KINDS, YEN, one_row, with_money
+from tests.test_odata_lost_answers import DINAR, KINDS, YEN, one_row, with_money
 from tests.test_odata_settle import Losing, losing, told
 from tests.wired import QUICK
 
@@ -104,6 +104,23 @@ def test_a_write_is_judged_by_the_decimals_that_are_kept_now(
     assert amounts(sales, entity_set, ids, column) == ([kept] * rows if arrives else before)
     assert before[0] != kept
     assert told(results) == [type(None) if arrives else Drifted] * rows
+
+
+@pytest.mark.parametrize(("old", "new"), PLACES)
+def test_rows_made_by_a_bulk_message_are_known_by_the_decimals_that_are_kept_now(
+    sales: Sales, store: Store, old: int, new: int
+) -> None:
+    with_money(store)
+    own = f"transactioncurrencies({DINAR})"
+    changed(sales, own, currencyprecision=old)
+    columns = {"name": pa.repeat("One", 25), "creditlimit": pa.array([WANTED] * 25)}
+    with losing(sales.client, "sales", lambda: None, arrives=True) as client:
+        client.precisions()
+        changed(sales, own, currencyprecision=new)
+        results = client.write_table("create", "accounts", pa.table(columns))
+    assert told(results) == [type(None)] * 25
+    assert amounts(sales, "accounts", [str(one.row_id) for one in results], "creditlimit") == [round(WANTED, new)] * 25
+    assert store.count(entities("sales")["accounts"]) == 25
 
 
 class Before(httpx.BaseTransport):
