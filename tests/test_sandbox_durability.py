@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sqlite3
@@ -14,14 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from p2c_lib.errors import SandboxError
+from p2c_lib.odata import Query
 from p2c_lib.sandbox import process
 from p2c_lib.sandbox.schema import entity
 from p2c_lib.sandbox.seed import seed
 from p2c_lib.sandbox.sql_functions import register
 from p2c_lib.sandbox.store import Store, sortable_guid
 from tests.test_sandbox_batch import change_set, multipart, part
+from tests.wired import finops_client, sales_client
 
 CLIENTS = 50
 SECONDS = 4.0
@@ -212,3 +216,17 @@ def test_the_store_keeps_no_files_open_for_threads_that_have_ended(store: Store)
         one.join()
     assert store.count(accounts) == 20
     assert open_files() < before + 10
+
+
+def test_clients_that_come_and_go_leave_no_files_open(store: Store, portal: BlockingPortal) -> None:
+    gc.collect()
+    gc.disable()  # what is over must not need it
+    try:
+        before = open_files()
+        for _ in range(20):
+            with sales_client(store, portal) as client, finops_client(store, portal) as other:
+                list(client.read(Query("accounts", ("name",))))
+                list(other.read(Query("CustomerGroups", ("CustomerGroupId",))))
+        assert open_files() < before + 60
+    finally:
+        gc.enable()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -34,7 +36,9 @@ _HOST = re.compile(r"[\w.\-]+(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{1,5})?")
 # The web servers in front of all of it compare paths without case.
 _TOKEN_PATH = re.compile(r"/(?:[^/]+/)*oauth2/(?:v2\.0/)?token", re.IGNORECASE)
 _DISCOVERY_PATH = re.compile(r"/[^/]+/(?:v2\.0/)?\.well-known/openid-configuration", re.IGNORECASE)
-_THREADS = 16
+_THREADS = 32  # half of them for each system
+_OF_STORE: WeakKeyDictionary[Store, ThreadPoolExecutor] = WeakKeyDictionary()
+_MAKING = threading.Lock()
 _NO_HEADER = bytes(0x20 if code < 0x20 or code == 0x7F else code for code in range(0x100))
 
 
@@ -160,14 +164,16 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
         return sales_refused(refusal, annotated=False)
 
     protection = Protection(organisation.switches) if organisation.switches.protection else None
-    return Endpoint(answer, refused, tokens, _threads(), protection, link_host=organisation.switches.link_host)
+    return Endpoint(
+        answer, refused, tokens, _threads(organisation.store), protection, link_host=organisation.switches.link_host
+    )
 
 
 def finops_app(store: Store, tokens: Tokens, switches: Switches | None = None) -> ASGIApp:
     """The Finance and Operations system as an ASGI app, under ``/data/``, ``/metadata/`` and, for files, ``/dmf/``."""
     service = FinOps(store, switches)
     named = service.switches.link_host
-    return Endpoint(service.answer, finops_refused, tokens, _threads(), signed=(FILES,), link_host=named)
+    return Endpoint(service.answer, finops_refused, tokens, _threads(store), signed=(FILES,), link_host=named)
 
 
 def spoilt(app: ASGIApp, system: System, faults: Faults, tokens: Tokens, *, admin: bool = False) -> ASGIApp:
@@ -184,6 +190,9 @@ def spoilt(app: ASGIApp, system: System, faults: Faults, tokens: Tokens, *, admi
 _SALES_CODES = {429: "0x80072322", 500: "0x80040216", 410: "0x80044352"}
 
 
-def _threads() -> ThreadPoolExecutor:
-    # Threads that stay: each keeps its own connection to the store.
-    return ThreadPoolExecutor(_THREADS, "sandbox")
+def _threads(store: Store) -> ThreadPoolExecutor:
+    """The threads of all apps over a store. They stay, and each keeps its own connection to it, so they are few."""
+    with _MAKING:
+        if store not in _OF_STORE:
+            _OF_STORE[store] = ThreadPoolExecutor(_THREADS, "sandbox")
+        return _OF_STORE[store]
