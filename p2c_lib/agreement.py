@@ -6,6 +6,7 @@ stays agreed until a newer agreement on its key: that is how a row deleted at th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,16 @@ __all__ = ["forget", "last_agreed", "record_agreed"]
 
 
 def last_agreed(recon: Reconciliation, session: Session, ledger: Ledger) -> EntityFrame | None:
-    """The rows of the task that both systems last agreed on, in the destination's columns; None before the first."""
+    """The rows of the task that both systems last agreed on, in the destination's columns; None before the first.
+
+    What was agreed on under another key, before the template was changed, says nothing about rows of this one.
+    """
     scope = {"connection_set": session.set.name, "company": session.company}
     file = ledger.agreed(**scope, task=recon.template.task)
     if file is None or not file.is_file():
         return None
     table = pq.read_table(file)
-    return _as_agreed(table, recon)
+    return _as_agreed(table, recon) if _has(table, recon.expected.key) else None
 
 
 def record_agreed(
@@ -67,11 +71,17 @@ def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
         return 0
     table = pq.read_table(file)
     place = plan.facts["destination"]
+    if not _has(table, place["key"]):
+        return 0
     keys = RowKey.within(session.client(place["app"]).schema(place["entity_set"]), place["key"]).texts(table)
     kept = table.filter(pc.invert(pc.is_in(keys, value_set=applied.column("key").combine_chunks())))
     _write(kept, file)
     ledger.record_agreed(f"undo-{plan.id[:12]}", **scope, file=file, rows=kept.num_rows)
     return int(table.num_rows - kept.num_rows)
+
+
+def _has(table: pa.Table, key: Sequence[str]) -> bool:
+    return set(key) <= set(table.column_names)
 
 
 def _write(table: pa.Table, file: Path) -> None:

@@ -16,7 +16,7 @@ from p2c_lib.gates.explain import readme
 from p2c_lib.gates.judge import DISTINCT_RULES, TABLE_RULES
 from p2c_lib.gates.sentence import placeholders
 from p2c_lib.gates.suite import Suite, find_suite, read_suite
-from p2c_lib.mapping import template
+from p2c_lib.mapping import Template, template
 
 TASKS = ("products", "accounts", "contacts", "contact-customers", "quotes", "quote-lines")
 
@@ -30,39 +30,64 @@ def suite(request: pytest.FixtureRequest) -> Suite:
     return read_suite(find_suite(str(request.param)))
 
 
-def columns_of(suite: Suite) -> set[str]:
+def columns_of(suite: Suite, made: Template) -> set[str]:
     """The columns there are to judge at the suite's stage."""
-    made = template(task_of(suite))
     return {
         "source": {*made.source.columns, *made.gate.sums},
         "mapped": {rule.to for rule in made.fields},
-        "destination": set(made.references),
+        "destination": {*made.references, *lists_of(made)},
     }[suite.stage]
+
+
+def lists_of(made: Template) -> dict[str, str]:
+    """The references by the column that is held against each, under the name a suite gives them."""
+    return {f"exists_in.{rule.to}": rule.exists_in for rule in made.fields if rule.exists_in}
 
 
 def task_of(suite: Suite) -> str:
     return suite.path.stem.split(".")[0]
 
 
+def answered(task: str) -> list[Template]:
+    """The task's template, as it is and with each option answered in each way."""
+    made = template(task)
+    answers = [(name, choice) for name, option in made.options.items() for choice in option.choices]
+    return [made, *(made.choose(**{name: choice}) for name, choice in answers)]
+
+
 def test_every_task_has_a_suite_for_every_stage() -> None:
     assert set(SUITES) == {task + end for task in TASKS for end in ("", ".source", ".destination")}
 
 
-def test_a_suite_speaks_of_columns_of_its_stage(suite: Suite) -> None:
-    assert {c for rule in suite.expectations for c in rule.columns} <= columns_of(suite)
+def test_a_suite_speaks_of_columns_of_its_stage_however_the_options_are_answered(suite: Suite) -> None:
+    for made in answered(task_of(suite)):
+        rules = suite.answering(made.answers).expectations
+        assert {c for rule in rules for c in rule.columns} <= columns_of(suite, made), made.chosen
 
 
-def test_a_suite_uses_parameters_its_template_gives(suite: Suite) -> None:
-    made = template(task_of(suite))
-    defaults = [f"default.{rule.to}" for rule in made.fields if rule.exists_in]
-    given = {name.replace(".", "_") for name in (*made.references, *made.gate.references, *defaults)}
-    assert {name for rule in suite.expectations for name in _parameters(rule.kwargs)} <= given
+def test_a_suite_uses_parameters_its_template_gives_however_the_options_are_answered(suite: Suite) -> None:
+    for made in answered(task_of(suite)):
+        defaults = [f"default.{rule.to}" for rule in made.fields if rule.exists_in]
+        given = (*made.references, *made.gate.references, *defaults, *lists_of(made))
+        rules = suite.answering(made.answers).expectations
+        used = {name for rule in rules for name in _parameters(rule.kwargs)}
+        assert used <= {name.replace(".", "_") for name in given}, made.chosen
+
+
+def test_a_rule_for_an_answer_names_an_option_and_an_answer_there_is(suite: Suite) -> None:
+    options = template(task_of(suite)).options
+    for rule in suite.expectations:
+        for name, answer in rule.meta.get("option", {}).items():
+            assert answer in options[name].choices
+    every = [rule for made in answered(task_of(suite)) for rule in suite.answering(made.answers).expectations]
+    assert {rule.name for rule in every} == {rule.name for rule in suite.expectations}
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_reference_column_and_its_default_is_asked_of_the_destination(task: str) -> None:
     made, suite = template(task), read_suite(find_suite(f"{task}.destination"))
-    assert {c for rule in suite.expectations for c in rule.columns} == set(made.references)
+    lists = lists_of(made)
+    assert {lists.get(c, c) for rule in suite.expectations for c in rule.columns} == set(made.references)
     asked = {name for rule in suite.expectations for name in _parameters(rule.kwargs)}
     filled = [rule.to for rule in made.fields if rule.exists_in and rule.default is not None]
     assert asked == {f"default.{column}".replace(".", "_") for column in filled}
@@ -83,7 +108,7 @@ def test_every_key_column_is_given(task: str) -> None:
 def test_every_rule_tells_a_person_what_is_wrong_and_what_to_do(suite: Suite) -> None:
     for rule in suite.expectations:
         assert {"name", "reason", "remedy"} <= set(rule.meta), rule
-        assert set(placeholders(rule.reason)) <= {"value", "key", *columns_of(suite)}
+        assert set(placeholders(rule.reason)) <= {"value", "key", *columns_of(suite, template(task_of(suite)))}
         assert all(rule.meta[part] for part in ("name", "reason", "remedy"))
 
 

@@ -101,7 +101,7 @@ def _counted(rows: Rows, bad: Mask, waits: Mask, flagged: Sequence[Found]) -> di
 
 def _judged(mapped: Mapped, path: Path, off: Collection[str], *, whole: bool) -> Stage:
     """What a suite finds; of a part of the rows, without what its rules say about the whole table."""
-    suite = read_suite(path).without(off)
+    suite = read_suite(path).answering(mapped.template.answers).without(off)
     table = judged_table(mapped, suite)
     outcomes = judge(table, suite, known_values(mapped, suite, table))
     if not whole and suite.stage != "destination":

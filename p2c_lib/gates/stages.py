@@ -24,7 +24,8 @@ def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
 
     ``source``: the rows as they were read, with the sums the template has the gate add up. ``mapped``: the mapped
     rows. ``destination``: a column for each reference of the template (``Currencies.CurrencyCode``) with the values the
-    destination knows, filled up with nulls to the length of the longest.
+    destination knows, filled up with nulls to the length of the longest; the same by the column that is held against
+    it (``exists_in.CurrencyCode``).
     """
     if suite.stage == "mapped":
         return mapped.frame.table
@@ -33,25 +34,33 @@ def judged_table(mapped: Mapped, suite: Suite) -> pa.Table:
         for name, sides in mapped.template.gate.sums.items():
             table = table.append_column(name, _sum(table, sides.plus, sides.minus))
         return table
-    known = {name: mapped.references[name] for name in mapped.template.references}
+    known = {name: mapped.references[name] for name in mapped.template.references} | _by_column(mapped)
     longest = max((len(values) for values in known.values()), default=0)
     return pa.table({name: pa.array([*v, *[None] * (longest - len(v))], pa.string()) for name, v in known.items()})
 
 
 def known_values(mapped: Mapped, suite: Suite, table: pa.Table) -> dict[str, Sequence[Any]]:
-    """What a suite's parameters may name: references of the template, and ``default.<column>``, the one it fills in.
+    """What a suite's parameters may name: references of the template, ``exists_in.<column>``, the reference of a column
+    whichever it is, and ``default.<column>``, the value the template fills in.
 
     A text of the judged table that the system with the reference takes for one of its values is known as well.
     """
     held = [rule for rule in mapped.template.fields if rule.exists_in]
     defaults = {f"default.{rule.to}": [] if rule.default is None else [rule.default] for rule in held}
-    known: dict[str, Sequence[Any]] = {**mapped.references, **defaults}
-    for name in mapped.references if suite.stage != "destination" else ():
+    lists = {**mapped.references, **_by_column(mapped)}
+    known: dict[str, Sequence[Any]] = {**lists, **defaults}
+    for name in lists if suite.stage != "destination" else ():
         for column in _held_against(suite, name):
             if column in table.column_names and pa.types.is_string(table.schema.field(column).type):
-                spelt = _spelt_otherwise(table.column(column), mapped.references[name], _keeper(mapped, name))
+                spelt = _spelt_otherwise(table.column(column), lists[name], _keeper(mapped, name))
                 known[name] = [*known[name], *spelt]
     return known
+
+
+def _by_column(mapped: Mapped) -> dict[str, Sequence[Any]]:
+    """What the destination knows, by the column that is held against it: the same name whatever an option chooses."""
+    held = [(rule.to, rule.exists_in) for rule in mapped.template.fields if rule.exists_in]
+    return {f"exists_in.{to}": mapped.references[reference] for to, reference in held}
 
 
 def _keeper(mapped: Mapped, reference: str) -> str:

@@ -57,6 +57,10 @@ class Expectation:
         short = self.type.removeprefix("expect_").removeprefix("column_").removeprefix("values_")
         return str(self.meta.get("name") or " ".join((*self.columns, short.replace("_", " "))))
 
+    def answers(self, answers: Mapping[str, str]) -> bool:
+        """Whether the rule is for a template whose options are answered like this."""
+        return all(answers.get(name, wanted) == wanted for name, wanted in dict(self.meta.get("option") or {}).items())
+
     @property
     def reason(self) -> str:
         """The sentence for a failing row; ``{value}`` and ``{key}`` stand for the row's own."""
@@ -85,6 +89,15 @@ class Suite:
             return self
         names = json.dumps([self.sha, *sorted(off)])
         return replace(self, expectations=kept, sha=sha256(names.encode()).hexdigest())
+
+    def answering(self, answers: Mapping[str, str]) -> Suite:
+        """The suite without rules that are for another answer to an option of the template than the one given.
+
+        A rule says which by ``meta.option``, such as ``{"version": "v1"}``; one for an option that the template does
+        not have stays.
+        """
+        kept = tuple(rule for rule in self.expectations if rule.answers(answers))
+        return self if len(kept) == len(self.expectations) else replace(self, expectations=kept)
 
     def error(self, rule: Expectation, message: str, hint: str) -> SuiteError:
         """An error that names this file and the expectation."""

@@ -15,6 +15,7 @@ from p2c_lib.frames import EntityFrame
 from p2c_lib.lengths import utf16_lengths
 from p2c_lib.mapping.chain import Outcome, distinct_rows, joined_chunks
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.kept import as_kept
 from p2c_lib.mapping.mapped import column_type, source_columns
 from p2c_lib.mapping.places import CURRENCY, Places, wide_type
 from p2c_lib.mapping.several import several
@@ -228,7 +229,7 @@ class _Bench:
         given = {rule.to: chosen.values}
         if (currency := self._currency(rule)) is not None:
             given[CURRENCY] = self.way(by_name, currency, rows).target
-        kept, _ = self.places.kept(pa.table(given))
+        kept, _ = as_kept(pa.table(given), self.places)
         target = joined_chunks(kept.column(rule.to))
         values = pc.if_else(pc.is_null(reasons), texts(target), pa.scalar(None, pa.string()))
         stages = (*way.stages[:-1], Stage("to", values, pc.is_valid(reasons)))

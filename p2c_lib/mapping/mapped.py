@@ -16,6 +16,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.kept import as_kept
 from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.several import several
 from p2c_lib.mapping.template import FieldRule, Template
@@ -104,7 +105,7 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     outcomes = {name: several(outcome, schema.columns.get(name)) for name, outcome in outcomes.items()}
     rejected = _rejects(outcomes, template)
     table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
-    table, rounded = Places.of(session.client(target.app), schema, table).kept(table)
+    table, rounded = as_kept(table, Places.of(session.client(target.app), schema, table))
     table = table.append_column(ROW, _numbered(len(source)))
     if rejected.num_rows:
         table = table.filter(pc.invert(pc.is_in(table.column(ROW), value_set=pc.unique(rejected.column(ROW)))))

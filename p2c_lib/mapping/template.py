@@ -338,6 +338,11 @@ class Template(Strict):
         """The reference columns of the destination that its values must exist in."""
         return tuple(dict.fromkeys(rule.exists_in for rule in self.fields if rule.exists_in))
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answer to every option: what was chosen, else the default."""
+        return {name: self.chosen.get(name, option.default) for name, option in self.options.items()}
+
     def rule(self, column: str) -> FieldRule | None:
         """The rule that fills a destination column."""
         return next((rule for rule in self.fields if rule.to == column), None)

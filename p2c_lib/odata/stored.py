@@ -21,7 +21,7 @@ from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
 from p2c_lib.odata.values import choices_text
 
-__all__ = ["Now", "keeps", "kept_now"]
+__all__ = ["COMPANY", "Now", "first_member", "keeps", "kept_now"]
 
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
@@ -70,6 +70,12 @@ def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) 
     return today is not None and keeps(wanted, found, replace(today, places=places, places_by="attribute"), app)
 
 
+def first_member(column: Column) -> str | None:
+    """The member that a column of F&O holds where nothing was written to it; None for a column of another kind."""
+    is_enum = column.edm.startswith("Microsoft.") and column.choices
+    return column.choices[min(column.choices)] if is_enum and column.choices else None
+
+
 @dataclass(frozen=True)
 class _Kept:
     """How one column keeps values; a None here stands for the column's own way of holding nothing."""
@@ -88,9 +94,8 @@ class _Kept:
             return 0.0
         if self.column.edm == "Edm.Boolean":
             return False
-        if self._is_enum and self.column.choices:
-            return self.column.choices[min(self.column.choices)].casefold()
-        return None
+        member = first_member(self.column)
+        return None if member is None else member.casefold()
 
     def held(self, value: object) -> object:
         """A value as it is read, in the form that is compared."""

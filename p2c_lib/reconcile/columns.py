@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.odata.stored import first_member
 from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal
 
 if TYPE_CHECKING:
@@ -30,15 +31,17 @@ class ComparedColumn:
     """A column both sides have: the SQL type they share, what counts as equal, what the template would default.
 
     ``kind`` is text, number, moment (a date or a time) or other. ``empties_equal`` is true where the destination has
-    no null, as in F&O: then null, "", 0 and 1900-01-01 are one. ``types`` are what
-    the expected and the actual side hold. Numbers that share no SQL type without loss, as a float and a whole number or
-    a decimal, are compared by their digits: then ``type`` is VARCHAR.
+    no null, as in F&O: then null, "", 0 and 1900-01-01 are one, and so are null and ``unset``, the member that a choice
+    has where nothing was written, or null and no. ``types`` are what the expected and the actual side hold. Numbers
+    that share no SQL type without loss, as a float and a whole number or a decimal, are compared by their digits: then
+    ``type`` is VARCHAR.
     """
 
     name: str
     type: str
     kind: str
     empties_equal: bool
+    unset: str | None = None
     tolerance: Decimal | None = None
     percent: Decimal | None = None
     granularity: str | None = None
@@ -69,6 +72,12 @@ class ComparedColumn:
             return f"coalesce({value} = CAST('{FIRST_DAY}' AS {self.type}), TRUE)"
         return f"{value} IS NULL"
 
+    def _unset(self, value: str) -> str:
+        """SQL that is true where a choice or a yes or no is what the destination has in the place of null."""
+        if self.type == "BOOLEAN":
+            return f"coalesce(NOT {value}, TRUE)"
+        return f"coalesce({value} IN ('', {text_literal(self.unset or '')}), TRUE)"
+
     def nought(self, value: str) -> str:
         """SQL that is true where a number is null or 0."""
         zero = "'0'" if self.type == "VARCHAR" else "0"
@@ -87,6 +96,8 @@ class ComparedColumn:
             pairs = ", ".join(f"({text_literal(e)}, {text_literal(a)})" for e, a in self.spellings)
             same += f" OR coalesce(({self.text(expected)}, {self.text(actual)}) IN ({pairs}), FALSE)"
         allowed = f"({same}) OR ({self.empty(expected)} AND {self.empty(actual)})"
+        if self.empties_equal and (self.unset or self.type == "BOOLEAN"):
+            allowed += f" OR ({self._unset(expected)} AND {self._unset(actual)})"
         return f"CASE WHEN {expected} IS NOT DISTINCT FROM {actual} THEN FALSE ELSE NOT ({allowed}) END"
 
     def _within(self, expected: str, actual: str) -> str:
@@ -155,6 +166,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         sql,
         kind,
         empties_equal=actual.origin.app == "finops",
+        unset=None if known is None else first_member(known),
         tolerance=rules.tolerance.get(name),
         percent=rules.tolerance_percent.get(name),
         granularity=rules.granularity.get(name),
