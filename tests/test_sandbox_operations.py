@@ -186,6 +186,7 @@ def test_what_the_reference_has_of_it_is_taken(sales: Sales) -> None:
         {"Foo": 1},
         {"LinkEntities": [{"LinkToEntityName": "contact"}]},
         {"TopCount": 1},
+        {"PageInfo": {"PageNumber": 1, "Count": 1}},
         {"Criteria": {"Conditions": [{"AttributeName": "name", "Operator": "Equal", "Values": "x"}]}},
         {"Criteria": {"Conditions": [{"AttributeName": "name", "Operator": "Null", "CompareColumns": True}]}},
         {"Criteria": {"FilterOperator": "Nor"}},
@@ -197,6 +198,14 @@ def test_a_query_of_rows_deletes_nothing_that_was_not_asked_for(sales: Sales, wr
     query = {"EntityName": "account", "Criteria": {"Conditions": []}, "ColumnSet": {"AllColumns": True}}
     assert sales.client.post("BulkDelete", json={"QuerySet": [{**query, **wrong}]}).status_code == 400
     assert count(sales) == before
+
+
+def test_what_serialisers_write_for_nothing_is_taken(sales: Sales) -> None:
+    page = {"PageNumber": 0, "Count": 0, "ReturnTotalRecordCount": False, "PagingCookie": None}
+    test = {"AttributeName": "name", "Operator": "Equal", "Values": [{"Value": "nobody", "Type": "System.String"}]}
+    nothing = {"PageInfo": page, "LinkEntities": [], "TopCount": None, "SubQueryExpression": None, "DataSource": ""}
+    query = {"EntityName": "account", "Criteria": {"Conditions": [test], "FilterHint": None}, **nothing}
+    assert sales.client.post("BulkDelete", json={"QuerySet": [query]}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,16 @@ def _fit_members(value: Mapping[str, Any], kind: str, at: str, members: Mapping[
     for name, inner in value.items():
         if name not in members and not _annotates(name, members):
             raise bad_payload(f"The property '{name[:100]}' does not exist on type '{NAMESPACE}.{kind}' ({at}).")
-        if name in away and inner not in (None, False, [], ""):
+        if name in away and not _says_nothing(inner):
             raise bad_argument(f"'{name}' of {kind} ({at}) is documented, but not in this sandbox.")
         # The value of an Object is of the type that it says.
         if name in members and inner is not None and kind != "Object":
             _fit(inner, members[name], f"{at}/{name}")
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether a value is what serialisers write for none: null, false, 0, nothing in it, or an object of such."""
+    return all(map(_says_nothing, value.values())) if isinstance(value, dict) else not value
 
 
 def _is_member(value: Any, kind: str) -> bool:
