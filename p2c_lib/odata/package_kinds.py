@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,7 +12,7 @@ from p2c_lib.odata.schema import Column, EntitySchema
 __all__ = ["check_kinds"]
 
 WORDS = {"Edm.String", "Edm.Guid", "Edm.Date", "Edm.DateTimeOffset"}
-MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(T.*)?", re.ASCII)
+MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$"
 
 
 def check_kinds(schema: EntitySchema, table: pa.Table) -> None:
@@ -36,22 +34,32 @@ def check_kinds(schema: EntitySchema, table: pa.Table) -> None:
 
 def _check_texts(values: pa.ChunkedArray, column: Column, entity_set: str) -> None:
     """Raise FrameError for a text that F&O reads in a package and not in JSON."""
-    for text in pc.unique(values).drop_null().to_pylist():
+    for text in _doubtful(values, column).to_pylist():
         if (said := _why_not(text, column)) is not None:
             row = pc.index(values, text).as_py() + 1
             raise FrameError(f"{entity_set}.{column.name} is {text[:60]!r} in row {row:,}: {said}")
 
 
-def _why_not(text: str, column: Column) -> str | None:
+def _doubtful(values: pa.ChunkedArray, column: Column) -> pa.Array | pa.ChunkedArray:
+    """The different texts of a column that are none as JSON has them; none of a column of texts."""
     if column.choices:
-        members = column.choices
-        meant = next((member for member in members.values() if member.casefold() == text.strip().casefold()), None)
-        if text in members.values() or (meant is None and not text.strip().isdecimal()):
-            return None
-        return f"write '{meant}'." if meant else "write the member's name."
-    if column.edm != "Edm.DateTimeOffset" or column.is_day or MOMENT.fullmatch(text) or not text.strip():
+        different = pc.unique(values).drop_null()
+        known = pa.array(list(column.choices.values()), different.type)
+        return different.filter(pc.invert(pc.is_in(different, value_set=known)))
+    if column.edm == "Edm.DateTimeOffset" and not column.is_day:
+        odd = pc.invert(pc.match_substring_regex(values, MOMENT))
+        return pc.unique(values.filter(pc.fill_null(odd, fill_value=False)))
+    return values.slice(0, 0)
+
+
+def _why_not(text: str, column: Column) -> str | None:
+    """What to write in the place of a text that a package would read; None for one that it refuses by itself."""
+    if not text.strip():
         return None
-    return "a moment is written 2026-01-31T12:00:00Z."
+    if not column.choices:
+        return "a moment is written 2026-01-31T12:00:00Z."
+    meant = next((each for each in column.choices.values() if each.casefold() == text.strip().casefold()), None)
+    return f"write '{meant}'." if meant else "write the member's name." if text.strip().isdecimal() else None
 
 
 def _fits(kind: pa.DataType, column: Column) -> bool:
