@@ -12,22 +12,19 @@ import zipfile
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import typer
 
-from p2c_lib.cli import app
 from p2c_lib.config import Workspace
 from p2c_lib.flow import TaskWalk
 from p2c_lib.ledger import open_ledger
 from p2c_lib.sandbox import process
 from p2c_lib.secrecy import forget_secrets
 from p2c_lib.session import connect
-from tests.commands import called
+from tests.commands import called, commands
 from tests.troubled import Between, Exchange, Trouble, between
 
 SECRET = 'Vq7~echo/+ "&<é\\Zt9.tell-nobody_0042'
@@ -99,19 +96,8 @@ TALK = {
 SLOW = {"run", "schedule run"}  # a kernel each
 
 
-def commands(group: Any, before: tuple[str, ...] = ()) -> Iterator[str]:
-    """Every command the parser knows, with its words before it."""
-    for name, command in group.commands.items():
-        if not hasattr(command, "commands"):
-            yield " ".join((*before, name))
-            continue
-        if command.invoke_without_command:
-            yield " ".join((*before, name))
-        yield from commands(command, (*before, name))
-
-
 def test_every_command_is_among_them() -> None:
-    assert sorted(commands(typer.main.get_command(app))) == sorted(COMMANDS)
+    assert sorted(commands()) == sorted(COMMANDS)
 
 
 def spelled(value: str) -> list[str]:

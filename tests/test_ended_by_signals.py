@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,8 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -23,10 +26,11 @@ from p2c_lib.schedule import Schedule, Schedules
 from p2c_lib.session import connect
 from tests.bad_network import relay
 from tests.chaos import child
+from tests.commands import commands
 from tests.customers import customers, plan_of
 from tests.trickling import SLOW_BODY, Serve, answering, asked, slow_server
+from tests.warm import GUARD, Command, p2c
 
-GUARD = 90  # seconds after which a test that hangs is over; nothing is asserted about how long it took
 TERM, INT = signal.SIGTERM, signal.SIGINT
 NOTICE = """
 [notify.{name}]
@@ -63,8 +67,8 @@ def home(folder: Path, url: str) -> Path:
 
 
 @contextlib.contextmanager
-def p2c(folder: Path, *words: str, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """``p2c`` as a process of its own, in a session of its own."""
+def cold(folder: Path, *words: str, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """``p2c`` as a process of its own that begins cold, as what has children of its own does."""
     environment = {**os.environ, "P2C_WORKSPACE": str(folder), "P2C_TEST_SECRET": "secret", "P2C_TEST_HOOK": f"{url}/h"}
     command = [sys.executable, "-m", "p2c_lib.cli", *words]
     running = subprocess.Popen(
@@ -94,25 +98,158 @@ def ended(running: subprocess.Popen[bytes], *signals: signal.Signals) -> tuple[i
     return running.returncode, said.decode()
 
 
-WORDS = {
-    "preflight": (TERM, "preflight", "--set", "far"),
-    "connect": (INT, "connect", "test", "--set", "far"),
-    "reconcile": (TERM, "reconcile", "accounts", "--set", "far"),
-    "gate": (INT, "gate", "docs", "accounts", "--set", "far"),
-    "template": (TERM, "template", "validate", "accounts", "--set", "far"),
-    "notify": (INT, "notify", "test", "hook"),
-}
+@contextlib.contextmanager
+def called(folder: Path, *words: str, url: str = "", **further: str) -> Iterator[Command]:
+    """A command in a workspace whose notices go to a URL."""
+    given = {"P2C_TEST_SECRET": "secret", "P2C_TEST_HOOK": f"{url}/h", **further}
+    with p2c(folder, *words, said=folder / f"said-{uuid4().hex}", further=given) as one:
+        yield one
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_command_ends_while_its_service_says_nothing(word: str, tmp_path: Path) -> None:
-    number, *words = WORDS[word]
-    hanging = Hanging(None if word != "reconcile" else SLOW_BODY)
-    with slow_server(answering(hanging.serve)) as url, p2c(home(tmp_path, url), *words, url=url) as running:
-        assert hanging.reached.wait(GUARD)
-        code, said = ended(running, number)
-    assert (code, said.strip().splitlines()[-1]) == (128 + number, "interrupted")
+def interrupted(one: Command, number: signal.Signals) -> None:
+    """It is ended by a signal, and says so."""
+    code, said = one.ended(number)
+    assert (code, said.strip().splitlines()[-1:]) == (128 + number, ["interrupted"]), said
     assert "Traceback" not in said
+
+
+# What each command is called with; ``{plan}`` and ``{tmp}`` are what the workspace has of these.
+ASKS: dict[str, tuple[str, ...]] = {
+    "preflight": ("--set", "far"),
+    "connect test": ("--set", "far"),
+    "reconcile": ("accounts", "--set", "far"),
+    "gate docs": ("accounts", "--set", "far"),
+    "settle": ("accounts", "--set", "far"),
+    "template validate": ("accounts", "--set", "far"),
+    "template import": ("{tmp}/map.json", "{tmp}/made.yml", "--set", "far"),
+    "template suggest": ("sales:accounts", "finops:CustomersV2", "--set", "far"),
+    "duplicates list": ("customers", "--set", "far"),
+    "why": ("finops", "CustomersV2", "ACC-1", "OrganizationName", "--set", "far"),
+    "notify test": ("hook",),
+}
+LOOKS_UP: dict[str, tuple[str, ...]] = {
+    "approve": ("{plan}",),
+    "undo": ("a-run", "--set", "far"),
+    "gate trend": ("accounts", "--set", "far"),
+    "quarantine list": ("--set", "far"),
+    "quarantine show": ("accounts", "X-1", "--set", "far"),
+    "quarantine waive": ("accounts", "X-1", "--why", "as it is", "--set", "far"),
+    "quarantine release": ("accounts", "X-1", "--set", "far"),
+    "quarantine export": ("{tmp}/waiting.xlsx", "--set", "far"),
+    "duplicates decide": ("customers", "A", "B", "same", "--set", "far"),
+    "history": (),
+    "history show": ("latest",),
+    "history compare": ("latest", "latest"),
+    "history prune": ("--dry-run",),
+    "ledger verify": (),
+}
+# Those that have a test of their own here, and those that wait for nobody: they read and write files of this machine.
+ELSEWHERE = {"run", "apply", "schedule run", "sandbox serve"}
+NOT_DRIVEN = {"lab"}  # JupyterLab ends in ways of its own
+ALONE = {
+    *("init", "params", "plan show", "plan only", "plan without", "template show", "template diff", "template export"),
+    *(
+        "schedule list",
+        "schedule add",
+        "schedule remove",
+        "schedule export",
+        "sandbox status",
+        "sandbox seed",
+        "sandbox load",
+    ),
+    "sandbox reset",
+}
+MAP = {
+    "sourceSchema": "CustomersV2",
+    "destinationSchema": "accounts",
+    "fieldMappings": [{"sourceField": "CUSTOMERACCOUNT", "destinationField": "accountnumber", "syncDirection": 3}],
+}
+AT_ONCE = 3
+
+
+def test_every_command_is_among_them() -> None:
+    assert sorted(commands()) == sorted({*ASKS, *LOOKS_UP, *ELSEWHERE, *NOT_DRIVEN, *ALONE})
+
+
+@pytest.fixture(scope="module")
+def planned(sandbox: process.Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plan that somebody made."""
+    place, folder = Workspace(tmp_path_factory.mktemp("planned")), tmp_path_factory.mktemp("plans")
+    (place.sandbox_home).mkdir(parents=True)
+    facts = {"sales_url": sandbox.sales_url, "finops_url": sandbox.finops_url, "token": sandbox.token}
+    record = {**facts, "pid": sandbox.pid, "state": str(sandbox.state)}
+    (place.sandbox_home / process.RECORD).write_text(json.dumps(record))
+    with connect("sandbox", workspace=place) as session:
+        return plan_of(session, customers("ZQ-", 2), folder, "ZQ-").folder
+
+
+def troubles(one: Callable[[str], None], names: Iterable[str]) -> dict[str, str]:
+    """What is wrong with which of the commands, a few of which run at once."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = {name: pool.submit(one, name) for name in names}
+    return {name: repr(found.exception()) for name, found in done.items() if found.exception() is not None}
+
+
+def words_of(command: str, given: tuple[str, ...], planned: Path, tmp: Path) -> list[str]:
+    return [*command.split(), *(word.format(plan=planned, tmp=tmp) for word in given)]
+
+
+def test_every_command_ends_while_its_service_says_nothing(planned: Path, tmp_path: Path) -> None:
+    (tmp_path / "map.json").write_text(json.dumps({"legs": [MAP]}))
+
+    def one(command: str) -> None:
+        folder = tmp_path / command.replace(" ", "-")
+        folder.mkdir()
+        hanging = Hanging(None if command != "reconcile" else SLOW_BODY)
+        words = words_of(command, ASKS[command], planned, tmp_path)
+        with slow_server(answering(hanging.serve)) as url, called(home(folder, url), *words, url=url) as running:
+            assert hanging.reached.wait(GUARD), (command, running.said)
+            interrupted(running, TERM if len(command) % 2 else INT)
+
+    assert troubles(one, ASKS) == {}
+
+
+def test_every_command_ends_while_another_program_holds_the_ledger(planned: Path, tmp_path: Path) -> None:
+    open_ledger(home(tmp_path, "http://127.0.0.1:1") / ".p2c").close()
+
+    def one(command: str) -> None:
+        with called(tmp_path, *words_of(command, LOOKS_UP[command], planned, tmp_path)) as running:
+            assert running.says("Another program writes to the ledger"), (command, running.said)
+            interrupted(running, TERM if len(command) % 2 else INT)
+
+    with contextlib.closing(sqlite3.connect(tmp_path / ".p2c" / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert troubles(one, LOOKS_UP) == {}
+    with contextlib.closing(open_ledger(tmp_path / ".p2c")) as ledger:
+        assert ledger.verify().findings == ()
+
+
+DEAF = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+pathlib.Path({ready!r}).touch()
+time.sleep(600)
+"""
+
+
+def children(session: int) -> list[str]:
+    """What of a session still runs; one that has ended and that nobody asked how is none."""
+    found = subprocess.run(["pgrep", "-a", "-s", str(session)], capture_output=True, text=True).stdout.splitlines()
+    return [line for line in found if not line.endswith("<defunct>")]
+
+
+def test_a_program_that_is_waited_for_ends_with_its_command(tmp_path: Path) -> None:
+    ready, deaf = tmp_path / "ready", tmp_path / "deaf.py"
+    deaf.write_text(DEAF.format(ready=str(ready)))
+    (home(tmp_path, "http://127.0.0.1:1") / "p2c.toml").write_text(
+        f'[notify.page]\nkind = "command"\ncommand = ["{sys.executable}", "{deaf}"]\n'
+    )
+    with called(tmp_path, "notify", "test", "page") as running:
+        while not ready.exists():
+            threading.Event().wait(0.05)
+        interrupted(running, INT)
+        assert children(running.pid) == []
 
 
 @pytest.mark.parametrize("kind", ["token", "an hour"])
@@ -127,40 +264,27 @@ def test_a_command_ends_while_it_waits_for_a_token_or_for_an_hour(kind: str, tmp
             connection.sendall(head)
 
     serve = answering(hanging.serve, tokens=False) if kind == "token" else answering(busy)
-    with slow_server(serve) as url, p2c(home(tmp_path, url), "preflight", "--set", "far") as running:
+    with slow_server(serve) as url, called(home(tmp_path, url), "preflight", "--set", "far") as running:
         assert hanging.reached.wait(GUARD)
         if kind == "an hour":
-            assert running.stderr is not None
-            assert running.stderr.readline().startswith(b"Sales asks to wait: 500 s; then try 2 of 40")
-        code, said = ended(running, TERM)
-    assert (code, said.strip().splitlines()[-1]) == (143, "interrupted")
+            assert running.says("Sales asks to wait: 500 s; then try 2 of 40")
+        interrupted(running, TERM)
 
 
 def test_a_run_ends_with_its_kernels_while_the_service_says_nothing(tmp_path: Path) -> None:
     hanging = Hanging()
     with (
         slow_server(answering(hanging.serve)) as url,
-        p2c(home(tmp_path, url), "run", "accounts", "--set=far") as one,
+        cold(home(tmp_path, url), "run", "accounts", "--set=far") as one,
     ):
         assert hanging.reached.wait(GUARD)
         code, said = ended(one, TERM)
-        assert subprocess.run(["pgrep", "-s", str(one.pid)], capture_output=True).stdout == b""
+        assert children(one.pid) == []
     assert (code, said.strip().splitlines()[-1]) == (143, "interrupted")
     assert "goes on with this run" in said
     ledger = open_ledger(Workspace(tmp_path).ledger)
     assert [run["status"] for run in ledger.runs()] == ["interrupted"]
     ledger.close()
-
-
-def test_a_command_ends_while_another_program_holds_the_ledger(tmp_path: Path) -> None:
-    open_ledger(tmp_path / ".p2c").close()
-    with contextlib.closing(sqlite3.connect(tmp_path / ".p2c" / "ledger.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with p2c(home(tmp_path, "http://127.0.0.1:1"), "quarantine", "list", "--set", "far") as running:
-            assert running.stderr is not None
-            assert running.stderr.readline().startswith(b"Another program writes to the ledger")
-            code, said = ended(running, INT)
-    assert (code, said.strip()) == (130, "interrupted")
 
 
 STUBBORN = """
@@ -199,15 +323,14 @@ def test_what_no_signal_reaches_is_ended_by_the_second_or_by_time(
 def test_the_scheduler_ends_well_when_it_is_stopped(tmp_path: Path) -> None:
     place = Workspace(home(tmp_path, "http://127.0.0.1:1"))
     Schedules(place).add(Schedule("nightly", "30 2 * * *", "UTC", ("accounts",), {"connection_set": "far"}))
-    with p2c(tmp_path, "schedule", "run") as running:
-        assert running.stderr is not None
-        assert running.stderr.readline().startswith(b"nightly: ")
-        code, said = ended(running, TERM)
+    with called(tmp_path, "schedule", "run") as running:
+        assert running.says("nightly: ")
+        code, said = running.ended(TERM)
     assert (code, "Traceback" in said) == (0, False)
 
 
 def test_the_sandbox_ends_well_when_it_is_stopped(tmp_path: Path) -> None:
-    with p2c(tmp_path, "sandbox", "serve", "--sales-port=0", "--finops-port=0") as running:
+    with cold(tmp_path, "sandbox", "serve", "--sales-port=0", "--finops-port=0") as running:
         for _ in range(GUARD * 5):
             if process.find(Workspace(tmp_path).sandbox_home):
                 break
@@ -252,8 +375,8 @@ def test_an_apply_ends_with_its_journal_closed_though_nothing_answers(tmp_path: 
 
 def test_a_second_signal_ends_a_command_at_once(tmp_path: Path) -> None:
     hanging = Hanging()
-    with slow_server(answering(hanging.serve)) as url, p2c(home(tmp_path, url), "preflight", "--set", "far") as running:
+    with slow_server(answering(hanging.serve)) as url, called(home(tmp_path, url), "preflight", "--set", "far") as one:
         assert hanging.reached.wait(GUARD)
-        code, said = ended(running, TERM, TERM)
+        code, said = one.ended(TERM, TERM)
     assert code == 143
     assert "Traceback" not in said

@@ -50,7 +50,10 @@ def send(notice: Notice, channel: Channel) -> None:
     notice = replace(notice, **masked_value(vars(notice)))
     way: Callable[[Notice, Any], None] = {"email": _mail, "webhook": _post, "command": _run}[channel.kind]
     try:
-        apart(lambda: way(notice, channel.settings), WHOLE_SECONDS)
+        if channel.kind == "command":
+            way(notice, channel.settings)  # not apart: whatever ends the wait for a program ends the program too
+        else:
+            apart(lambda: way(notice, channel.settings), WHOLE_SECONDS)
     except (OSError, smtplib.SMTPException, ValueError, subprocess.SubprocessError, P2CError) as error:
         said = " ".join(masked(str(error)).split())[:300]
         raise NoticeError(
