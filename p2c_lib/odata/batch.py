@@ -15,6 +15,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
 LONGEST_BOUNDARY = 200  # RFC 2046 has 70
 _STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[^\r\n]*\r?\n")
 _NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
+_CONTENT_ID = re.compile(rb"(?im)^content-id:[ \t]*([^\r\n]*?)[ \t]*\r?$")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -30,11 +31,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer inside a batch: its status, its header text and its body."""
+    """One answer inside a batch: status, header text, body, and the Content-ID of its request where it tells one."""
 
     status: int
     head: bytes
     body: bytes
+    content_id: str | None = None
 
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name."""
@@ -43,27 +45,26 @@ class Reply:
 
 
 def frame(parts: Sequence[Part]) -> tuple[bytes, str]:
-    """The body of a batch of independent requests, and its content type."""
+    """The body of a batch of independent requests, numbered from 1 by their Content-ID, and its content type."""
     boundary = f"batch_{uuid4().hex}"
-    head = f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-    text = "".join(
-        f"{head}{p.method} {p.path} HTTP/1.1\r\nContent-Type: application/json\r\n{p.headers}\r\n{p.body}\r\n"
-        for p in parts
-    )
-    return f"{text}--{boundary}--\r\n".encode(), f'multipart/mixed; boundary="{boundary}"'
+    return f"{_framed(parts, boundary)}--{boundary}--\r\n".encode(), f'multipart/mixed; boundary="{boundary}"'
 
 
 def frame_change_set(parts: Sequence[Part]) -> tuple[bytes, str]:
     """The body of a batch holding one change set: all of its writes happen, or none."""
     boundary, inner = f"batch_{uuid4().hex}", f"changeset_{uuid4().hex}"
-    text = "".join(
-        f"--{inner}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\nContent-ID: {n}\r\n\r\n"
+    head = f"--{boundary}\r\nContent-Type: multipart/mixed; boundary={inner}\r\n\r\n"
+    whole = f"{head}{_framed(parts, inner)}--{inner}--\r\n--{boundary}--\r\n"
+    return whole.encode(), f'multipart/mixed; boundary="{boundary}"'
+
+
+def _framed(parts: Sequence[Part], boundary: str) -> str:
+    head = f"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+    return "".join(
+        f"{head}Content-ID: {n}\r\n\r\n"
         f"{p.method} {p.path} HTTP/1.1\r\nContent-Type: application/json\r\n{p.headers}\r\n{p.body}\r\n"
         for n, p in enumerate(parts, 1)
     )
-    head = f"--{boundary}\r\nContent-Type: multipart/mixed; boundary={inner}\r\n\r\n"
-    whole = f"{head}{text}--{inner}--\r\n--{boundary}--\r\n"
-    return whole.encode(), f'multipart/mixed; boundary="{boundary}"'
 
 
 def replies(headers: Mapping[str, str], body: bytes, target: str) -> list[Reply]:
@@ -94,8 +95,8 @@ def _reply(piece: bytes) -> list[Reply]:
     status = _STATUS.search(piece)
     if status is None:
         return []
-    rest = piece[status.end() :]
+    code, rest = int(status.group(1)), piece[status.end() :]
     end = _END_OF_HEADERS.search(b"\n" + rest)
-    if end is None:
-        return [Reply(int(status.group(1)), rest, b"")]
-    return [Reply(int(status.group(1)), rest[: max(0, end.start() - 1)], rest[end.end() - 1 :].strip())]
+    head, body = (rest, b"") if end is None else (rest[: max(0, end.start() - 1)], rest[end.end() - 1 :].strip())
+    named = _CONTENT_ID.search(piece, 0, status.start()) or _CONTENT_ID.search(head)
+    return [Reply(code, head, body, named.group(1).decode("latin-1") if named else None)]

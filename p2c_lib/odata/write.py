@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 
@@ -17,6 +16,7 @@ from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.settle import Doubt
 from p2c_lib.odata.telling import tell_wait
+from p2c_lib.odata.whose import row_id_told, stranger
 from p2c_lib.odata.writes import WriteResult
 from p2c_lib.waiting import Stop, Threads, never
 
@@ -37,7 +37,10 @@ CUT = "the beginning of a text, as it would if F&O cut what is too long, or as i
 SHORTER = "Make the text fit its column, then reconcile again and plan anew."
 NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
-_ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
+
+
+class _Misplaced(Unreachable):
+    """The answers of a batch are not those to its writes, one after the other."""
 
 
 class Writer:
@@ -87,7 +90,7 @@ class Writer:
                 f"{len(ready):,} writes do not fit one change set.", hint=f"At most {self._dialect.batch_limit:,} do."
             )
         answers, asked, _ = self._exchange(ready, together=True)
-        refused = next((reply for reply in answers if reply.status >= 300), None)
+        refused = _refused(answers)
         if refused is None and len(answers) == len(ready):
             return [self._result(each, reply, asked) for each, reply in zip(ready, answers, strict=True)]
         if refused is None:
@@ -164,6 +167,8 @@ class Writer:
         for attempt in range(ROUNDS):
             try:
                 answers, asked, again = self._exchange(waiting)
+            except _Misplaced as error:
+                return settled + self._by_looking(waiting, error)
             except ServiceError as error:
                 if error.status != 500 or attempt >= BREAKDOWNS or not all(each.repeatable for each in waiting):
                     ended = _unanswered(error) if resent and isinstance(error, NotSent) else error
@@ -188,6 +193,26 @@ class Writer:
                 break
             self._rest(waiting, wait, attempt)
         return settled + [(each.place, _failed(_put_off(each))) for each in waiting]
+
+    def _by_looking(self, waiting: Sequence[Ready], error: ServiceError) -> Settled:
+        """The outcome of writes whose answers are not believed: done is what stands in its row.
+
+        What does not stand there is written once more, each row by itself, so that the answer can be no other's.
+        """
+        looked_at = [each for each in waiting if each.op != "delete" and each.repeatable]
+        rows = [(each.write(), each.row_id) for each in looked_at]
+        try:
+            done = self._settle(waiting[0].schema, rows) if rows else []
+        except ServiceError as unread:
+            return [(each.place, _failed(_untold(unread))) for each in waiting]
+        there = {each.place for each, was in zip(looked_at, done, strict=True) if was}
+        settled = [(each.place, WriteResult(204, each.row_id, None, "")) for each in waiting if each.place in there]
+        for each in waiting:
+            if each.place not in there and each.repeatable:
+                settled += self._batch([each], resent=True)
+            elif each.place not in there:
+                settled.append((each.place, _failed(error)))
+        return settled
 
     def _asked_wait(self, put_off: list[tuple[Ready, Reply]], attempt: int) -> float:
         """As long as the put-off writes are asked to wait, and never less than waits that grow by themselves."""
@@ -216,9 +241,10 @@ class Writer:
         if answer.status >= 300 and "multipart" not in answer.headers.get("content-type", ""):
             raise failure(answer.status, answer.headers, answer.body, target)
         answers = replies(answer.headers, answer.body, target)
-        if len(answers) > len(batch) or (together and len(answers) not in {1, len(batch)}):
-            said = f"{len(answers):,} answers came to a batch of {len(batch):,} writes"
-            raise Unreachable(f"{target}: {said}: which is whose cannot be told.", target=target, hint=READ_AGAIN)
+        if together and _refused(answers) is not None:  # one part says why all were refused, under whichever number
+            return answers, request_id(answer.headers), answer.resent
+        if said := stranger(batch, answers):
+            raise _Misplaced(f"{target}: {said}: which is whose cannot be told.", target=target, hint=READ_AGAIN)
         return answers, request_id(answer.headers), answer.resent
 
     def _single(self, each: Ready) -> tuple[list[Reply], str, bool]:
@@ -275,8 +301,12 @@ class Writer:
     def _result(self, each: Ready, reply: Reply, asked: str) -> WriteResult:
         error = self._error(each, reply)
         if error is None:
-            return WriteResult(reply.status, each.row_id or _row_id(reply), None, asked)
+            return WriteResult(reply.status, each.row_id or row_id_told(reply), None, asked)
         return WriteResult(reply.status, each.row_id if each.op != "create" else None, error, error.request_id or asked)
+
+
+def _refused(answers: Sequence[Reply]) -> Reply | None:
+    return next((reply for reply in answers if reply.status >= 300), None)
 
 
 def _untold(error: ServiceError) -> ServiceError:
@@ -305,11 +335,6 @@ def _in_doubt(each: Ready, result: WriteResult) -> bool:
     if each.op == "delete":
         return isinstance(result.error, NotFound)
     return isinstance(result.error, (Duplicate, Drifted, NotFound))
-
-
-def _row_id(reply: Reply) -> str | None:
-    found = _ENTITY_ID.search(reply.head)
-    return found.group(1).decode("utf-8", "replace") if found else None
 
 
 def _failed(error: ServiceError) -> WriteResult:

@@ -1,0 +1,98 @@
+"""Whose an answer is: each part of a batch is held against the write it stands for.
+
+Services answer in the order of the request, but what stands between may change the order, leave a part out or bring one
+twice. A part tells whose it is by the Content-ID of its request, by the address of its row, or by the row itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from p2c_lib.keys import fold
+from p2c_lib.odata.batch import Reply
+from p2c_lib.odata.characters import plain_json
+from p2c_lib.odata.runs import Ready
+from p2c_lib.odata.schema import EntitySchema
+
+__all__ = ["row_id_told", "stranger"]
+
+_ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
+_KEY_IN_PATH = re.compile(r"\((.*)\)[^()]*$")
+_NAMED = re.compile(r"(\w+)=('(?:[^']|'')*'|[^,']*)(?:,|$)")
+COMPARED = frozenset({"Edm.String", "Edm.Guid"})  # values of other types have several spellings
+CREATED = 201
+
+Key = Mapping[str, str]
+
+
+def stranger(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
+    """What shows that answers are not those to these writes, in their order; None where all that they tell fits."""
+    if len(answers) > len(batch):
+        return f"{len(answers):,} answers came to {len(batch):,} writes"
+    for number, (each, reply) in enumerate(zip(batch, answers, strict=False), 1):
+        if reply.content_id is not None and reply.content_id != str(number):
+            return f"the answer to write {number:,} has the Content-ID {reply.content_id[:20]!r}"
+        if not _is_of(each, reply):
+            return f"the answer to write {number:,} is of another row"
+    return None
+
+
+def row_id_told(reply: Reply) -> str | None:
+    """The key of the row as the address in an answer has it."""
+    found = _ENTITY_ID.search(reply.head)
+    return found.group(1).decode("utf-8", "replace") if found else None
+
+
+def _is_of(each: Ready, reply: Reply) -> bool:
+    """Whether the names an answer has for its row are those of a write's; a refusal has none."""
+    if reply.status >= 300:
+        return True
+    told = _told(each.schema, reply)
+    if not told:
+        return True
+    wanted = _wanted(each)
+    return all(_same(each.schema, name, told[name], wanted[name]) for name in told if name in wanted)
+
+
+def _same(schema: EntitySchema, name: str, told: str, wanted: str) -> bool:
+    column = schema.columns.get(name)
+    return column is None or column.edm not in COMPARED or fold(told, schema.app) == fold(wanted, schema.app)
+
+
+def _told(schema: EntitySchema, reply: Reply) -> Key:
+    address = row_id_told(reply)
+    if address is not None:
+        return _parsed(address, schema)
+    return _in_body(reply.body, schema) if reply.status == CREATED else {}
+
+
+def _wanted(each: Ready) -> Key:
+    """The names of a write's row, as far as they are known before; a new one may get its number from the service."""
+    if each.row_id is not None:
+        return {each.schema.key[0]: each.row_id}
+    if each.op == "create":
+        return _in_body(each.part.body.encode(), each.schema)
+    found = _KEY_IN_PATH.search(each.part.path.partition("?")[0])
+    return _parsed(found.group(1), each.schema) if found else {}
+
+
+def _in_body(body: bytes, schema: EntitySchema) -> Key:
+    """The key of a row as its JSON has it."""
+    try:
+        row: Any = plain_json(body)
+    except ValueError:
+        return {}
+    if not isinstance(row, dict):
+        return {}
+    return {name: row[name] for name in schema.key if isinstance(row.get(name), str) and row[name].strip()}
+
+
+def _parsed(text: str, schema: EntitySchema) -> Key:
+    """The key in an address: ``6f1c...`` or ``dataAreaId='usmf',CustomerGroupId='10'``, encoded once or twice."""
+    text = unquote(unquote(text))
+    if "=" not in text:
+        return {schema.key[0]: text.strip("'")} if len(schema.key) == 1 else {}
+    return {name: value[1:-1].replace("''", "'") if value[:1] == "'" else value for name, value in _NAMED.findall(text)}

@@ -1,0 +1,158 @@
+"""A batch whose parts come back in another order, twice or not at all: no write gets what another one was told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from p2c_lib.errors import Duplicate, NotFound, Unreachable
+from p2c_lib.odata import Client, Write
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.dataverse.switches import SalesSwitches
+from p2c_lib.sandbox.store import Store
+from p2c_lib.sandbox.tokens import Tokens
+from p2c_lib.sandbox.web import finops_app, sales_app
+from tests.between import App, wired
+from tests.conftest import TOKEN, AppTransport
+
+Parts = list[bytes]
+GATEWAYS: dict[str, Callable[[Parts], Parts]] = {
+    "two swapped": lambda p: [p[0], p[2], p[1], p[3]],
+    "the other way round": lambda p: p[::-1],
+    "the first twice, the second never": lambda p: [p[0], p[0], *p[2:]],
+    "the second left out": lambda p: [p[0], *p[2:]],
+    "the first twice, the last never": lambda p: [p[0], p[0], p[1], p[2]],
+    "one more": lambda p: [*p, p[0]],
+}
+IDS = [f"{n}0000000-0000-4000-8000-000000000000" for n in range(1, 5)]
+
+
+@pytest.fixture
+def company(finops: httpx.Client) -> httpx.Client:
+    """F&O with one legal entity."""
+    assert finops.post("LegalEntities", json={"LegalEntityId": "usmf", "Name": "usmf"}).status_code == 201
+    return finops
+
+
+@contextmanager
+def behind(
+    store: Store, portal: BlockingPortal, app: App, made: Callable[[Parts], Parts], *, numbered: bool = True
+) -> Iterator[tuple[Client, list[httpx.Request]]]:
+    """A client whose batches are answered in parts that a gateway made others of, and what it sent."""
+    organisation = Organisation(store, SalesSwitches(protection=False))
+    asgi = sales_app(organisation, Tokens(TOKEN)) if app == "sales" else finops_app(store, Tokens(TOKEN))
+    inner = AppTransport(asgi, portal)
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        if not request.url.path.endswith("$batch"):
+            return None
+        answer = inner.handle_request(request)
+        body = answer.read()
+        line = body.split(b"\r\n", 1)[0]
+        parts = made(body.split(line)[1:-1])
+        if not numbered:
+            parts = [re.sub(rb"Content-ID: \d+\r\n", b"", part) for part in parts]
+        again = line.join([b"", *parts, b"--\r\n"])
+        return httpx.Response(
+            answer.status_code, headers={"Content-Type": answer.headers["content-type"]}, content=again
+        )
+
+    with wired(asgi, portal, app, between) as (client, way):
+        yield client, way.asked
+
+
+def group(name: str) -> dict[str, Any]:
+    return {"dataAreaId": "usmf", "CustomerGroupId": name, "Description": f"of {name}"}
+
+
+def descriptions(client: httpx.Client) -> Mapping[str, str]:
+    rows = client.get("CustomerGroups?cross-company=true").json()["value"]
+    return {row["CustomerGroupId"]: row["Description"] for row in rows}
+
+
+@pytest.mark.parametrize("numbered", [True, False], ids=["with Content-IDs", "without"])
+@pytest.mark.parametrize("made", GATEWAYS.values(), ids=GATEWAYS)
+def test_new_rows_get_their_own_outcome(
+    store: Store, portal: BlockingPortal, company: httpx.Client, made: Callable[[Parts], Parts], numbered: bool
+) -> None:
+    assert company.post("CustomerGroups", json={**group("B"), "Description": "theirs"}).status_code == 201
+    with behind(store, portal, "finops", made, numbered=numbered) as (client, _):
+        results = client.write([Write("create", "CustomerGroups", None, group(name)) for name in "ABCD"])
+    assert [type(each.error) for each in results] == [type(None), Duplicate, type(None), type(None)]
+    assert "CustomerGroupId=B" in str(results[1].error)
+    assert descriptions(company) == {"A": "of A", "B": "theirs", "C": "of C", "D": "of D"}
+
+
+@pytest.mark.parametrize("op", ["update", "delete"])
+@pytest.mark.parametrize("made", GATEWAYS.values(), ids=GATEWAYS)
+def test_rows_that_are_there_get_their_own_outcome(
+    store: Store, portal: BlockingPortal, company: httpx.Client, made: Callable[[Parts], Parts], op: Any
+) -> None:
+    """F&O's answers to these tell nothing but a Content-ID."""
+    for name in "ACD":
+        assert company.post("CustomerGroups", json=group(name)).status_code == 201
+    body = {} if op == "delete" else {"Description": "new"}
+    keys = [{"dataAreaId": "usmf", "CustomerGroupId": name} for name in "ABCD"]
+    with behind(store, portal, "finops", made) as (client, _):
+        results = client.write([Write(op, "CustomerGroups", key, body) for key in keys])
+    told = [type(each.error) for each in results]
+    if op == "update":
+        assert told == [type(None), NotFound, type(None), type(None)]
+        assert descriptions(company) == dict.fromkeys("ACD", "new")
+    else:  # a row that is not there any more is deleted, whoever did it
+        assert told == [type(None)] * 4
+        assert descriptions(company) == {}
+
+
+@pytest.mark.parametrize("numbered", [True, False], ids=["with Content-IDs", "without"])
+@pytest.mark.parametrize("made", GATEWAYS.values(), ids=GATEWAYS)
+def test_in_sales_too(
+    store: Store, portal: BlockingPortal, sales: Any, made: Callable[[Parts], Parts], numbered: bool
+) -> None:
+    sales.create("accounts", accountid=IDS[1], name="theirs")
+    new = [{"accountid": row_id, "name": f"of {row_id[0]}"} for row_id in IDS]
+    with behind(store, portal, "sales", made, numbered=numbered) as (client, _):
+        results = client.write([Write("create", "accounts", None, row) for row in new])
+    assert [each.ok for each in results] == [True, False, True, True]
+    there = {row["accountid"]: row["name"] for row in sales.client.get("accounts?$select=name").json()["value"]}
+    assert there == {row_id: "theirs" if row_id == IDS[1] else f"of {row_id[0]}" for row_id in IDS}
+    assert [each.row_id for each in results if each.ok] == [IDS[0], *IDS[2:]]
+
+
+@pytest.mark.parametrize("made", [GATEWAYS["two swapped"], GATEWAYS["the first twice, the last never"]])
+@pytest.mark.usefixtures("company")
+def test_a_change_set_is_not_believed_either(
+    store: Store, portal: BlockingPortal, made: Callable[[Parts], Parts]
+) -> None:
+    def inside(parts: Parts) -> Parts:
+        line = re.search(rb"--changesetresponse_[0-9a-f-]+", parts[0])
+        assert line is not None
+        pieces = parts[0].split(line[0])
+        return [line[0].join([pieces[0], *made(pieces[1:-1]), pieces[-1]])]
+
+    with behind(store, portal, "finops", inside) as (client, _):
+        writes = [Write("create", "CustomerGroups", None, group(name)) for name in "ABCD"]
+        with pytest.raises(Unreachable, match="which is whose cannot be told"):
+            client.write(writes, together=True)
+
+
+@pytest.mark.usefixtures("company")
+def test_answers_that_fit_are_believed_at_once(store: Store, portal: BlockingPortal) -> None:
+    """Whatever spelling the service gives a key back in."""
+
+    def shouted(parts: Parts) -> Parts:
+        return [re.sub(rb"'([a-z]+)'", lambda m: b"'" + m[1].upper() + b"'", part) for part in parts]
+
+    with behind(store, portal, "finops", shouted) as (client, asked):
+        results = client.write([Write("create", "CustomerGroups", None, group(name)) for name in "ABCD"])
+    assert [each.status for each in results] == [201] * 4
+    batch = [request for request in asked if request.url.path.endswith("$batch")]
+    assert len(batch) == 1
+    assert re.findall(rb"Content-ID: (\d+)", batch[0].content) == [b"1", b"2", b"3", b"4"]
+    assert [request.method for request in asked if request.url.path.endswith("CustomerGroups")] == []
