@@ -186,3 +186,14 @@ def test_a_column_as_it_is_kept_is_what_the_destination_gives_back(session: Sess
 def _read(session: Session, entity_set: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     query = Query(entity_set, columns, filter="dataAreaId eq 'usmf' and CustomerAccount eq 'KEPT-*'")
     return [row for page in session.finops.read(query) for row in page.table.to_pylist()]
+
+
+def test_a_price_moves_by_whatever_it_moved_in_fo(session: Session) -> None:
+    number = rows_of(session, packaged_template("products"))[ROWS // 2]
+    for price in (Decimal("0.0125"), Decimal("0.0155"), Decimal("0.0154")):
+        (moved,) = session.finops.write([Write("update", "SellableReleasedProducts", number, {"SalesPrice": price})])
+        assert moved.ok, moved
+        TaskWalk("products", session, apply=True, ceiling=1.0).finish()
+        query = Query("products", ("price",), filter=f"productnumber eq '{number['ProductNumber']}'")
+        (row,) = [row for page in session.sales.read(query) for row in page.table.to_pylist()]
+        assert row["price"] == price

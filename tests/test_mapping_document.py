@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def cells(path: Path, sheet: int) -> list[list[str]]:
 
 def test_the_workbook_holds_the_mapping_row_for_row(tmp_path: Path) -> None:
     made = template("products")
-    path = export(made, tmp_path / "products.xlsx")
+    near = made.compare.model_copy(update={"tolerance": {"price": Decimal("0.005")}})
+    path = export(made.model_copy(update={"compare": near}), tmp_path / "products.xlsx")
     rows = cells(path, 1)
     assert rows[0] == ["no", "source", "map", "steps", "destination", "must exist in", "compared"]
     assert rows[6] == ["6", "SalesPrice", "=", "copy", "price", "", "within 0.005"]
