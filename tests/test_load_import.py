@@ -129,7 +129,7 @@ def test_killed_during_an_import_it_is_waited_for_and_nothing_is_sent_twice(
     assert apply(plan, session, ledger=ledger).created == MANY
     states = [line["state"] for line in ledger.imports(plan.id)]
     ledger.close()
-    # On a busy machine it may be killed between its note and the request; then, and only then, it is sent a second time.
+    # On a busy machine it may be killed between its note and the request: only then is it sent a second time.
     assert states in (["sent", "Succeeded"], ["sent", "never begun", "sent", "Succeeded"])
     assert wrongs(session, plan) == []
 
