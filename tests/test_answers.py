@@ -259,7 +259,9 @@ def bare_server(said: Said) -> Iterator[str]:
         ({"access_token": "t\r\nX: y", "expires_in": 3600}, r"U\+000D at 2 of 7"),
         ({"access_token": "clé", "expires_in": 3600}, r"U\+00E9"),
         ({"access_token": ["t"], "expires_in": 3600}, "no text but list"),
-        ({"access_token": "t" * 70_000, "expires_in": 3600}, "70,000 characters"),
+        ({"access_token": "t" * 70_000, "expires_in": 3600}, "its access_token has 70,000 characters; a token has 16,"),
+        ({"access_token": "t", "refresh_token": "r" * 1_000_000}, "its refresh_token has 1,000,000 characters"),
+        ({"access_token": "t", "id_token": "i" * 16_385}, "its id_token has 16,385 characters"),
     ],
 )
 def test_a_token_answer_that_cannot_be_understood_is_told_as_one(answer: dict[str, object], words: str) -> None:

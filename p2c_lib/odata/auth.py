@@ -17,7 +17,7 @@ from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.entra import PERSON_SECONDS, from_entra
 from p2c_lib.odata.token_answer import HINT, checked_token, lifetime, not_understood, token_of
 from p2c_lib.odata.token_calls import TokenCalls
-from p2c_lib.secrecy import keep_secret, masked
+from p2c_lib.secrecy import keep_token, masked
 from p2c_lib.waiting import LOOK, WALL, Clock, apart, unwanted
 
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
@@ -93,7 +93,7 @@ class TokenSource:
         self._failed = None
         try:
             value, lifetime = self._fetch()
-            keep_secret(value)
+            keep_token(value)
         except Exception as error:
             self._failed = error
             raise

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.errors import NotAuthorised
-from p2c_lib.secrecy import keep_secret, masked
+from p2c_lib.secrecy import keep_token, masked
 
 __all__ = ["HINT", "checked_token", "lifetime", "not_understood", "token_of"]
 
 TOKENS = ("access_token", "refresh_token", "id_token")
-LONGEST_TOKEN = 60_000  # characters; a header of more is taken by no server
+LONGEST_TOKEN = 16_384  # characters; a header of more is taken by no server of Microsoft's (IIS, Azure)
 LONGEST_LIFE = 10 * 365 * 86_400.0
 MOST_SAID = 300
 _NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
@@ -21,8 +21,7 @@ HINT = "Check the client id, the secret and the tenant of the connection in p2c.
 
 def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str, float]:
     """Token and lifetime of a token endpoint's answer. Raises NotAuthorised for one that has none, or none of use."""
-    for name in TOKENS:
-        keep_secret(str(body.get(name) or ""))
+    _keep_tokens(body, where, status)
     token = body.get("access_token")
     if not token:
         raise _refused(body, where, status)
@@ -31,13 +30,28 @@ def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str,
     return checked_token(token, where, status), lifetime(body.get("expires_in"), where, status)
 
 
+def _keep_tokens(body: Mapping[str, Any], where: str, status: int) -> None:
+    """Whatever token came is told to nobody. Raises NotAuthorised for one that is none by its length."""
+    tokens = {name: told for name in TOKENS if isinstance(told := body.get(name), str)}
+    for name, told in tokens.items():
+        if len(told) > LONGEST_TOKEN:
+            raise _too_long(name, told, where, status)
+    for told in tokens.values():
+        keep_token(told)
+
+
+def _too_long(name: str, told: str, where: str, status: int) -> NotAuthorised:
+    said = f"its {name} has {len(told):,} characters; a token has {LONGEST_TOKEN:,} at most"
+    return not_understood(where, status, said)
+
+
 def checked_token(token: str, where: str, status: int = 0) -> str:
     """The token itself. Raises NotAuthorised for one that no header can carry, or that is no token by its length."""
     if (odd := _NOT_IN_A_TOKEN.search(token)) is not None:
         said = f"a character that no token has (U+{ord(odd[0]):04X} at {odd.start() + 1:,} of {len(token):,})"
         raise not_understood(where, status, f"its access_token holds {said}")
     if len(token) > LONGEST_TOKEN:
-        raise not_understood(where, status, f"its access_token has {len(token):,} characters")
+        raise _too_long("access_token", token, where, status)
     return token
 
 

@@ -1,7 +1,7 @@
 """The secrets and tokens this process has come to hold, and texts without them.
 
 They are a fact about the process, as its environment is: a token that one client got may be echoed to another. The
-latest ``MOST`` are kept, in memory alone.
+latest are kept, ``MOST`` of them and ``ALTOGETHER`` letters, in memory alone.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from p2c_lib.secrecy.matcher import SHORTEST, Matcher
+from p2c_lib.secrecy.pieces import VARIED
 from p2c_lib.secrecy.shapes import MASK, without_shapes
 
 __all__ = [
     "MASK",
     "forget_secrets",
+    "is_like_a_token",
     "keep_secret",
     "keep_secrets_of_proxies",
     "keep_secrets_of_url",
+    "keep_token",
     "masked",
     "masked_bytes",
     "masked_value",
@@ -31,6 +34,11 @@ __all__ = [
 
 # A night's run renews a token once an hour for each application user.
 MOST = 256
+# Letters of all of them: a hundred tokens as Entra makes them. Each takes some two hundred bytes to be found by.
+ALTOGETHER = 300_000
+LONGEST = 65_536
+# A token of fewer letters, or of nothing but letters, may be a word that other texts have too.
+SHORTEST_TOKEN, LONGEST_WORD = 16, 64
 DEEPEST = 6
 SIGNATURES = {"sig", "code", "token", "key", "signature"}
 
@@ -48,23 +56,58 @@ def on_new_secret(begin: Callable[[], None]) -> None:
 
 
 def keep_secret(value: str) -> str:
-    """The value itself, which from now on is told to nobody. One of fewer than six letters cannot be told apart."""
+    """The value itself, which from now on is told to nobody.
+
+    One of fewer than six letters cannot be told apart from other words; of one longer than any key or token is (64 kB)
+    the beginning is told to nobody.
+    """
     global _matcher
     if len(value) < SHORTEST:
         return value
+    kept = value[:LONGEST]
     with _lock:
-        new = value not in _values
-        _values.pop(value, None)
-        _values[value] = None
-        if len(_values) > MOST:
-            del _values[next(iter(_values))]
+        new = kept not in _values
+        _values.pop(kept, None)
+        _values[kept] = None
+        if len(_values) > MOST or sum(map(len, _values)) > ALTOGETHER:
+            _drop_oldest()
             _matcher = None
         elif new and _matcher is not None:
-            _matcher.add(value)
+            _matcher.add(kept)
     if new:
         for begin in _on_new:
             begin()
     return value
+
+
+def _drop_oldest() -> None:
+    left = sum(map(len, _values))
+    while len(_values) > MOST or left > ALTOGETHER:
+        oldest = next(iter(_values))
+        left -= len(oldest)
+        del _values[oldest]
+
+
+def keep_token(value: str) -> str:
+    """The value itself, a token that a service gave; it is told to nobody unless it may be an everyday word.
+
+    Where one is echoed that is as short or as plain as a word, it is known by the form of a header alone: to mask it
+    everywhere would take a word out of what others say.
+    """
+    return keep_secret(value) if is_like_a_token(value) else value
+
+
+def is_like_a_token(value: str) -> bool:
+    """Whether a text is no word: sixteen letters and more, of six kinds and more, with a digit among up to 64.
+
+    >>> is_like_a_token("accounts"), is_like_a_token("BusinessDocumentSalesAgreements")
+    (False, False)
+    >>> is_like_a_token("x" * 5_000), is_like_a_token("0.AXkAq7Zt-5dW2c")
+    (False, True)
+    """
+    if len(value) < SHORTEST_TOKEN or len(set(value)) < VARIED:
+        return False
+    return len(value) > LONGEST_WORD or any(letter.isdigit() for letter in value)
 
 
 def keep_secrets_of_url(url: str) -> str:

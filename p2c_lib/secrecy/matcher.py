@@ -1,93 +1,84 @@
-"""Finds the places of a text where a known value, or a long piece of it, is written in one of its spellings.
+"""Finds the places of a text where a known value, or a long piece of it, is written in any of its ways.
 
-A piece of sixteen letters is enough: a message that was cut after 200 letters, or a line that was wrapped, holds one.
-Every such piece holds eight letters that begin at a multiple of eight, so a text is looked through eight at a time.
+A value that is long is known by its pieces: as it stands, and by its digits and letters alone, which are the same
+whatever stands between them. A short one is known as a whole, as are the first letters of a long one, where a text was
+cut. All of it is looked for in every view of a text; the time that takes goes with the length of the text alone.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from p2c_lib.secrecy.decoded import readings
+from p2c_lib.secrecy.pieces import PIECE, VARIED, Pieces
+from p2c_lib.secrecy.views import View, letters_of, views
+from p2c_lib.secrecy.words import pattern_of
 
 __all__ = ["SHORTEST", "Matcher"]
 
 # Shorter values stand in half of all texts by chance.
 SHORTEST = 6
-GRAM, PIECE = 8, 16
-# A piece with fewer different letters (zeros of an id, a ruled line) tells nothing.
-VARIED = 6
 # So much of its beginning is masked where a text was cut.
 HEAD = 10
-# A line that was wrapped goes on with so many letters of it, within so wide a margin.
-GOES_ON, MARGIN = 3, 200
-_BLANKS = " \t\r\n\u2502|"
-_WRAPPED = re.compile(f"[{_BLANKS}]{{1,{MARGIN}}}")
+# A value of more letters, few of them of ASCII, is known by its pieces alone.
+LONGEST_WORD = 64
+# One or two letters that a neighbour shares with the value by chance, with a gap before the piece itself.
+MARGIN = 200
+_BEFORE = re.compile(r"[0-9A-Za-z]{1,2}[^0-9A-Za-z]+(?=[0-9A-Za-z]{3})")
+_BEHIND = re.compile(r"(?<=[0-9A-Za-z]{3})[^0-9A-Za-z]+[0-9A-Za-z]{1,2}\Z")
 
 
 class Matcher:
     """Looks for the values given to it that have ``SHORTEST`` letters and more."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        self._long: list[str] = []
-        self._short: dict[str, None] = {}
-        self._heads: dict[str, str] = {}
-        self._grams: set[str] = set()
-        self._words: re.Pattern[str] | None = None
-        self._spaces = False
+        self._words: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._pieces = Pieces[str]()
+        self._letters = Pieces[bytes]()
         for value in values:
-            self.add(value)
+            self._take(value)
+        self._pattern = pattern_of(self._words)
+
+    @property
+    def steps(self) -> int:
+        """How often letters were compared so far."""
+        return self._pieces.steps + self._letters.steps
 
     def add(self, value: str) -> None:
         """Look for one more value from now on."""
+        if self._take(value):
+            self._pattern = pattern_of(self._words)
+
+    def _take(self, value: str) -> bool:
+        """Take a value in; whether there are new words then."""
+        before = len(self._words)
         if len(value) < SHORTEST:
-            return
-        self._spaces = self._spaces or " " in value
-        for way in _spellings(value):
-            if len(way) < PIECE:
-                self._short[way] = None
-            else:
-                self._long.append(way)
-                self._grams.update(way[at : at + GRAM] for at in range(len(way) - GRAM + 1))
-        if len(value) >= PIECE and _is_telling(value[:HEAD]):
-            self._heads[value[:HEAD]] = value
-        longest_first = sorted({*self._short, *self._heads}, key=lambda way: (-len(way), way))
-        self._words = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+            return False
+        if len(value) >= PIECE:
+            self._pieces.add(_folded(value))
+            if _is_telling(value[:HEAD]):
+                self._words.update(_folded(value[:end]) for end in range(HEAD, PIECE))
+        letters = letters_of(value).small
+        if len(letters) >= PIECE:
+            self._letters.add(letters)
+        elif len(value) <= LONGEST_WORD:
+            self._words.update(_folded(way) for way in _spellings(value) if len(set(way)) >= min(VARIED, len(value)))
+        return len(self._words) > before
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The places, from and to, in order; those that touch or overlap are one."""
-        found = self._found(text)
-        if "%" in text or "\\" in text or "&" in text or (self._spaces and "+" in text):
-            for reading in readings(text, blanks=self._spaces):
-                found += [reading.span(*place) for place in self._found(reading.text)]
+        found = [view.span(*place) for view in views(text) for place in self._found(view)]
         return _joined(found) if found else found
 
-    def _found(self, text: str) -> list[tuple[int, int]]:
-        found = [self._word(text, one) for one in self._words.finditer(text)] if self._words is not None else []
-        grams, end = self._grams, 0
-        for at in range(0, len(text) - GRAM + 1, GRAM):
-            if text[at : at + GRAM] in grams and at + GRAM > end:
-                start, stop = max(self._around(text, at), key=lambda span: span[1] - span[0])
-                if stop - start >= PIECE and len(set(text[start:stop])) >= VARIED:
-                    found.append((start, stop))
-                    end = stop
-        return found
-
-    def _word(self, text: str, found: re.Match[str]) -> tuple[int, int]:
-        """A short value whole; of a long one its beginning and as much more as there is, where a text was cut."""
-        value = self._heads.get(found[0])
-        return found.span() if value is None else (found.start(), _on(text, found.end(), value, HEAD))
-
-    def _around(self, text: str, at: int) -> Iterator[tuple[int, int]]:
-        """How far a text goes with each spelling on both sides of the eight letters they share."""
-        gram = text[at : at + GRAM]
-        for way in self._long:
-            place = way.find(gram)
-            while place >= 0:
-                yield _back(text, at, way, place), _on(text, at + GRAM, way, place + GRAM)
-                place = way.find(gram, place + 1)
+    def _found(self, view: View) -> list[tuple[int, int]]:
+        text = _folded(view.text)
+        found = [] if self._pattern is None else [one.span() for one in self._pattern.finditer(text)]
+        if not view.packed:
+            found += self._pieces.spans(text)
+        letters = letters_of(view.text)
+        return found + [_trimmed(view.text, *letters.place(*place)) for place in self._letters.spans(letters.small)]
 
 
 def _is_telling(head: str) -> bool:
@@ -95,27 +86,17 @@ def _is_telling(head: str) -> bool:
     return len(set(head)) >= VARIED and not all(letter.isalpha() or letter == " " for letter in head)
 
 
-def _on(text: str, at: int, way: str, place: int) -> int:
-    """Where a text that goes like a spelling leaves it; a line end with its indents is no part of either."""
-    while True:
-        while at < len(text) and place < len(way) and text[at] == way[place]:
-            at, place = at + 1, place + 1
-        gap = _WRAPPED.match(text, at)
-        if gap is None or place == len(way) or not text.startswith(way[place : place + GOES_ON], gap.end()):
-            return at
-        at = gap.end()
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """A place without what a neighbour has in common with the value by chance."""
+    before = _BEFORE.match(text[start : min(end, start + MARGIN)])
+    behind = _BEHIND.search(text[max(start, end - MARGIN) : end])
+    return start + len(before[0] if before else ""), end - len(behind[0] if behind else "")
 
 
-def _back(text: str, at: int, way: str, place: int) -> int:
-    """The same towards the beginning."""
-    while True:
-        while at and place and text[at - 1] == way[place - 1]:
-            at, place = at - 1, place - 1
-        before = text[max(0, at - MARGIN) : at].rstrip(_BLANKS)
-        start = max(0, at - MARGIN) + len(before)
-        if place == 0 or start == at or not before.endswith(way[max(0, place - GOES_ON) : place]):
-            return at
-        at = start
+def _folded(text: str) -> str:
+    """The text in small letters, letter for letter, with a blank for each +, as forms write it."""
+    # Of these alone a small letter is two, or goes by its place in the word.
+    return text.replace("\u0130", "i").replace("\u03a3", "\u03c3").lower().replace("+", " ")
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -129,10 +110,10 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _spellings(value: str) -> set[str]:
-    """The ways a value is written that no escape accounts for: plain, in base64, in hex."""
+    """The ways a short value is written that no view accounts for: plain, in base64, in hex."""
     raw = value.encode("utf-8", "surrogatepass")
     encoded = {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
-    ways = {value, value.lower(), value.upper(), raw.hex(), raw.hex().upper(), *encoded}
+    ways = {value, raw.decode("latin-1"), raw.hex(), raw.hex(" "), raw.hex(":"), *encoded}
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         # The letters at either end are made of neighbours' bits too.
