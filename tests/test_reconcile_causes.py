@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ import pyarrow as pa
 import pytest
 
 from p2c_lib.frames import EntityFrame, Origin
+from p2c_lib.lengths import cut_text
 from p2c_lib.mapping import template
 from p2c_lib.mapping.template import CompareRules, Template
+from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.reconcile import Reconciliation, reconcile
 from p2c_lib.reconcile.clusters import Fix
 
@@ -142,6 +145,66 @@ def test_one_cut_is_proposed_where_a_long_character_made_a_text_shorter() -> Non
     (cluster,) = compare({"id": ["1", "2"], "x": expected}, {"id": ["1", "2"], "x": actual}).clusters
     assert cluster.fix is not None
     assert dict(cluster.fix.step) == {"truncate": 17}
+
+
+def in_finops(expected: list[str], actual: list[str], longest: int | None = None) -> Reconciliation:
+    """Texts as F&O holds them, which publishes no lengths, beside what they should be."""
+    sides = []
+    for texts in (expected, actual):
+        one = frame(pa.table({"id": [str(i) for i in range(len(texts))], "x": texts}))
+        known = Column("x", "Edm.String", pa.string(), max_length=longest)
+        schema = EntitySchema("finops", "things", "Thing", ("id",), {"x": known})
+        sides.append(replace(one, origin=replace(one.origin, app="finops"), schema=schema))
+    made: Any = SimpleNamespace(task="things", sha="s", compare=CompareRules(), rule={}.get)
+    return reconcile(sides[0], sides[1], made)
+
+
+def cut_by_finops(text: str, most: int) -> str:
+    """So many UTF-16 units, without half a pair and without the blanks at the end."""
+    return text.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore").rstrip(" ")
+
+
+def test_one_cut_is_proposed_where_the_destination_took_a_blank_off_the_end() -> None:
+    names = [f"{i:02}{'a' * 80}" for i in range(30)] + ["b" * 59 + " of Springfield"]
+    result = in_finops(names, [cut_by_finops(name, 60) for name in names])
+    (cluster,) = result.clusters
+    assert cluster.fix is not None
+    assert (cluster.count, dict(cluster.fix.step)) == (31, {"truncate": 60})
+    assert result.preview(cluster.fix).after == 0
+    assert result.accepting([cluster.fix]).summary["equal"] == 31
+
+
+def test_a_cut_that_would_shorten_what_is_equal_is_proposed_longer() -> None:
+    (cluster,) = in_finops(["b" * 59 + " of Springfield", "c" * 60], ["b" * 59, "c" * 60]).clusters
+    assert cluster.fix is not None
+    assert dict(cluster.fix.step) == {"truncate": 60}
+
+
+ENDS = ("😀", "🇩🇪", "e\u0301", "👩\u200d👩\u200d👧", "한", "\u1112\u1161\u11ab", "  b", "é", "x", "\r\n", "क्षि")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["length known", "length unknown"])
+@pytest.mark.parametrize("most", [12, 60])
+def test_a_text_cut_between_units_or_characters_is_truncated(most: int, *, known: bool) -> None:
+    whole = ["a" * (most - back) + end + "z" * 9 for end in ENDS for back in range(most // 6)] + ["y" * 99]
+    for cut in (cut_by_finops, lambda text, at: cut_text(text, at).rstrip(" ")):
+        texts = [text for text in whole if len(cut(text, most)) >= 10]
+        short = [cut(text, most) for text in texts]
+        for pair in ((texts, short), (short, texts)):
+            result = in_finops(*pair, most if known else None)
+            told = result.differences.select(["expected", "actual", "cause"]).to_pylist()
+            assert len(told) == len(texts)
+            assert [line for line in told if line["cause"] != "truncated"] == []
+
+
+def test_a_short_column_that_a_text_fills_but_for_a_character_is_truncated() -> None:
+    result = in_finops(["abc 😀 Ltd", "abcd😀", "abcde Ltd"], ["abc", "abcd", "abcde"], 5)
+    assert result.differences.column("cause").to_pylist() == ["truncated"] * 3
+
+
+def test_an_accent_at_the_end_of_one_text_of_many_is_no_cut() -> None:
+    result = in_finops(["Restaurant Ole\u0301", "A" * 40], ["Restaurant Ole", "A" * 40])
+    assert result.differences.column("cause").to_pylist() == ["unicode"]
 
 
 def test_an_accepted_fix_is_part_of_the_template() -> None:

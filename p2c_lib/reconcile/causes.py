@@ -12,7 +12,7 @@ The causes of a single row, in the order they are tried; those of many rows are 
 ``encoding``              one text is the other, read in the wrong code page (Roástr for Roßstr)
 ``phone-format``          the same digits, or the same with a country code
 ``leading-zeros``         the same without leading zeros
-``truncated``             one is the beginning of the other
+``truncated``             one is the beginning of the other; before all others where it fills the column
 ``rounding``              one number is the other, rounded or cut to fewer decimals
 ``day-shift``             moments less than a day apart by whole quarters of an hour, or days next to each other
 ``unmapped-value``        a name and its code: a value map lacks the entry
@@ -28,7 +28,7 @@ from p2c_lib.lengths import utf16_length_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.sides import text_literal
 
-__all__ = ["CAUSES", "cause_sql", "values_sql"]
+__all__ = ["CAUSES", "cause_sql", "cut_sql", "values_sql"]
 
 CAUSES = (
     "empty-vs-null",
@@ -104,6 +104,7 @@ def _nothing(column: ComparedColumn, value: str) -> str:
 
 def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, str]]:
     low = ("low_e", "low_a")
+    yield "truncated", f"{_full(column, e, a)} OR {_full(column, a, e)}"
     yield "whitespace", "tight_e = tight_a"
     yield "case", "low_e = low_a"
     base = [f"strip_accents(nfc_normalize(translate({t}, {text_literal(FANCY)}, {text_literal(PLAIN)})))" for t in low]
@@ -114,7 +115,7 @@ def _text_tests(column: ComparedColumn, e: str, a: str) -> Iterator[tuple[str, s
     zeros = [f"ltrim({t}, '0')" for t in low]
     number = "regexp_matches({}, '^[a-z]{{0,3}}[0-9]+$')"
     yield "leading-zeros", f"{number.format(low[0])} AND {number.format(low[1])} AND {zeros[0]} = {zeros[1]}"
-    yield "truncated", f"{_cut(column, e, a)} OR {_cut(column, a, e)}"
+    yield "truncated", f"{_cut(e, a)} OR {_cut(a, e)}"
     yield "unmapped-value", f"{_coded(e, a)} OR {_coded(a, e)}"
 
 
@@ -123,9 +124,10 @@ def _misread(wrong: str, right: str) -> str:
     dos = " OR ".join(
         f"translate({wrong}, {text_literal(page)}, {text_literal(DOS)}) = {right}" for page in (WINDOWS, LATIN)
     )
-    letters = f"string_split(translate({wrong}, {text_literal(WINDOWS)}, {text_literal(LATIN)}), '')"
-    letter = "CASE WHEN ord(c) < 256 THEN printf('%02x', ord(c)) END"
-    utf8 = f"TRY(decode(unhex(array_to_string([{letter} FOR c IN {letters}], '')))) = {right}"
+    letters = f"translate({wrong}, {text_literal(WINDOWS)}, {text_literal(LATIN)})"
+    written = f"[printf('%02x', ord(c)) FOR c IN string_split({letters}, '')]"
+    bytes_alone = f"NOT regexp_matches({letters}, '[^\\x{{00}}-\\x{{FF}}]')"
+    utf8 = f"CASE WHEN {bytes_alone} THEN TRY(decode(unhex(array_to_string({written}, '')))) = {right} END"
     return f"(length({wrong}) < strlen({wrong}) AND ({dos} OR coalesce({utf8}, FALSE)))"
 
 
@@ -141,13 +143,35 @@ def _same_phone(e: str, a: str) -> str:
     return f"{shaped} AND {marked} AND {short} >= {SHORTEST_PHONE} AND {long} - {short} <= {COUNTRY_CODE} AND {ends}"
 
 
-def _cut(column: ComparedColumn, short: str, long: str) -> str:
+def _cut(short: str, long: str) -> str:
     """The short text is the beginning of the long one, and long enough not to be so by chance."""
+    return f"({_begins(short, long)} AND length({short}) >= {SHORTEST_CUT})"
+
+
+def _full(column: ComparedColumn, short: str, long: str) -> str:
+    """The short text is all that the column holds of the long one: no other cause is needed, whatever was cut off."""
+    return "FALSE" if column.max_length is None else cut_sql(short, long, column.max_length)
+
+
+def _begins(short: str, long: str) -> str:
     whole = f"rtrim({short})"
-    enough = f"length({short}) >= {SHORTEST_CUT}"
-    if column.max_length is not None:
-        enough = f"({enough} OR {utf16_length_sql(short)} = {column.max_length})"
-    return f"(length({whole}) < length({long}) AND prefix({long}, {whole}) AND {enough})"
+    return f"(length({whole}) < length({long}) AND prefix({long}, {whole}))"
+
+
+def cut_sql(short: str, long: str, most: int) -> str:
+    """True where a text is the beginning of a longer one, and all of it that so many UTF-16 units hold.
+
+    A service cuts between units, and leaves no half of a character that has two; the workbench cuts between what people
+    take for characters; and F&O takes blanks off what is left. So the units that come next, the character or the blanks
+    before it, do not fit.
+    """
+    kept = f"length(rtrim({short}))"
+    blanks = f"length(substr({long}, {kept} + 1)) - length(ltrim(substr({long}, {kept} + 1), ' '))"
+    character = f"length(left_grapheme(substr({long}, {kept} + {blanks} + 1), 1))"
+    return (
+        f"({_begins(short, long)} AND {utf16_length_sql(long)} > {most} AND {utf16_length_sql(short)} <= {most} "
+        f"AND {utf16_length_sql(f'left({long}, {kept} + {blanks} + {character})')} > {most})"
+    )
 
 
 def _coded(code: str, name: str) -> str:

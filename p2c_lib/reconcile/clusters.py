@@ -28,6 +28,7 @@ MONEY = "price|discount|credit|amount|cost"
 MONEY_TYPE = "DECIMAL(38, 16)"  # as many decimals as F&O has
 EXAMPLES = 5
 MOST_ENTRIES = 500
+MOST_LENGTHS = 16  # a family of emoji has 11 code units, and blanks may stand before it
 # A transform is proposed where it turns every expected value of the cluster into the actual one.
 STEPS = {
     "whitespace": {"trim": "trim(x)", "collapse": r"trim(regexp_replace(x, '\s+', ' ', 'g'))"},
@@ -72,11 +73,14 @@ class Fix:
             compare[name] = {**there, **{c: _joined(there.get(c), v) for c, v in wanted.items()}}
         return type(template).model_validate(content)
 
-    def expected_sql(self) -> str:
-        """The expected column after the step, as SQL; the column itself where the fix is a compare rule."""
+    def expected_sql(self, *, trims: bool = False) -> str:
+        """The expected column after the step, as SQL; the column itself where the fix is a compare rule.
+
+        ``trims`` says that the destination takes blanks off the end of a text, and so mapping does.
+        """
         column = quoted(self.field)
         if "truncate" in self.step:
-            return cut_sql(column, int(self.step["truncate"]))
+            return _cut(column, int(self.step["truncate"]), trims=trims)
         if "value_map" in self.step:
             pairs = self.step["value_map"].items()
             whens = "".join(f" WHEN {text_literal(k.strip().lower())} THEN {text_literal(v)}" for k, v in pairs)
@@ -121,8 +125,10 @@ class Cluster:
         return f"<p><b>{said}</b>: {escape(str(expected))} and {escape(str(actual))}. {escape(' '.join(words))}</p>"
 
 
-def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix], bool]) -> tuple[Cluster, ...]:
-    """A cluster for each line of ``causes``, in its order.
+def clusters_of(
+    differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix], bool], *, trims: bool = False
+) -> tuple[Cluster, ...]:
+    """A cluster for each line of ``causes``, in its order; ``trims`` where the destination takes blanks off a text.
 
     A step of the mapping is proposed where it settles the whole cluster and is ``harmless``: no value that is equal now
     would differ after it. Where there is none, a compare rule is.
@@ -137,7 +143,7 @@ def clusters_of(differences: pa.Table, causes: pa.Table, harmless: Callable[[Fix
         for line in causes.to_pylist():
             where = f"cause = {text_literal(line['cause'])} AND field = {text_literal(line['field'])}"
             found = database.sql(f"SELECT key, expected, actual FROM d WHERE {where} LIMIT {EXAMPLES}").fetchall()
-            fix = _fix(database, line["cause"], line["field"], where, harmless)
+            fix = _fix(database, line["cause"], line["field"], where, harmless, trims=trims)
             says = _said(database, line["cause"], where)
             made.append(Cluster(line["cause"], line["field"], line["count"], tuple(found), line["money"], fix, says))
         return tuple(made)
@@ -183,20 +189,26 @@ def _said(database: duckdb.DuckDBPyConnection, cause: str, where: str) -> str:
 
 
 def _fix(
-    database: duckdb.DuckDBPyConnection, cause: str, column: str, where: str, harmless: Callable[[Fix], bool]
+    database: duckdb.DuckDBPyConnection,
+    cause: str,
+    column: str,
+    where: str,
+    harmless: Callable[[Fix], bool],
+    *,
+    trims: bool,
 ) -> Fix | None:
-    steps = _steps(database, cause, column, where)
+    steps = _steps(database, cause, column, where, trims=trims)
     return next((fix for fix in steps if harmless(fix)), None) or _leniency(database, cause, column, where)
 
 
-def _steps(database: duckdb.DuckDBPyConnection, cause: str, column: str, where: str) -> Iterator[Fix]:
+def _steps(database: duckdb.DuckDBPyConnection, cause: str, column: str, where: str, *, trims: bool) -> Iterator[Fix]:
     """The steps of a mapping that would turn every expected value of the cluster into the actual one."""
     if cause == "unmapped-value":
         entries = _pairs(database, where)
         step = {"value_map": entries, "otherwise": "keep"}
         yield Fix(column, cause, f"add to the value map of {column}: {_shown(entries)}", step=step)
-    if cause == "truncated" and (cut := _truncation(database, column, where)):
-        yield cut
+    if cause == "truncated":
+        yield from _truncations(database, column, where, trims=trims)
     for name, sql in STEPS.get(cause, {}).items():
         shaped = re.sub(r"\bx\b", "expected", sql)
         if _always(database, where, f"{shaped} = actual"):
@@ -243,13 +255,22 @@ def _tolerance(database: duckdb.DuckDBPyConnection, column: str, where: str) -> 
     return Fix(column, "rounding", words, compare={"tolerance": {column: most}})
 
 
-def _truncation(database: duckdb.DuckDBPyConnection, column: str, where: str) -> Fix | None:
-    """One length at which every expected value is cut to give the actual one; one that ends in a long character, such
-    as an emoji or a letter with its marks, is shorter by it."""
+def _truncations(database: duckdb.DuckDBPyConnection, column: str, where: str, *, trims: bool) -> Iterator[Fix]:
+    """The lengths at which every expected value is cut to give the actual one, the shortest first.
+
+    A text that ends in a long character, such as an emoji or a letter with its marks, is shorter by it, and one that
+    ends in blanks by those, where the destination trims; so where only such texts are cut, several lengths would do.
+    """
     ((high,),) = database.sql(f"SELECT max({utf16_length_sql('actual')}) FROM d WHERE {where}").fetchall()
-    if high is None or not _always(database, where, f"{cut_sql('expected', high)} = actual"):
-        return None
-    return Fix(column, "truncated", f"truncate {column} to {high} characters", step={"truncate": int(high)})
+    for most in range(high or 0, (high or 0) + MOST_LENGTHS):
+        if not _always(database, where, f"{_cut('expected', most, trims=trims)} = actual"):
+            return
+        yield Fix(column, "truncated", f"truncate {column} to {most} characters", step={"truncate": most})
+
+
+def _cut(expression: str, most: int, *, trims: bool) -> str:
+    cut = cut_sql(expression, most)
+    return f"rtrim({cut}, ' ')" if trims else cut
 
 
 def _always(database: duckdb.DuckDBPyConnection, where: str, holds: str) -> bool:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.odata.stored import first_member
-from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal
+from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal, trims_texts
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Template
@@ -165,7 +165,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         name,
         sql,
         kind,
-        empties_equal=actual.origin.app == "finops",
+        empties_equal=trims_texts(actual),
         unset=None if known is None else first_member(known),
         tolerance=rules.tolerance.get(name),
         percent=rules.tolerance_percent.get(name),

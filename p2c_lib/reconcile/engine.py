@@ -16,7 +16,7 @@ from p2c_lib.odata.notes import replaced_in
 from p2c_lib.reconcile.causes import cause_sql, values_sql
 from p2c_lib.reconcile.columns import ComparedColumn
 from p2c_lib.reconcile.matching import unmatched
-from p2c_lib.reconcile.patterns import find_patterns
+from p2c_lib.reconcile.patterns import find_cuts, find_patterns
 from p2c_lib.reconcile.sides import AT, Side, Snapshot, opened, pairing, quoted, rows_at, sql_schema, text_literal
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def _compare(database: duckdb.DuckDBPyConnection, columns: Sequence[ComparedColu
             f"(SELECT ie, ia, k, {values_sql(column, e, a)} FROM pairs WHERE {column.differs(e, a)})",
             [column.name, column.kind],
         )
+        if column.kind == "text" and column.max_length is None:
+            find_cuts(database, n, column)
     ((looked_at, plain),) = database.sql(
         "SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM differences WHERE cause = 'value')"
     ).fetchall()

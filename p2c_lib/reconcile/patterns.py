@@ -1,6 +1,8 @@
 """Causes that no single row shows: what many differences of one field have in common.
 
 ========================  ============================================================================================
+``truncated``             one text is the beginning of the other and the longest on its side: of a letter and its
+                          marks only the letter is left, which alone looks like ``unicode``
 ``unmapped-value``        the same pair of texts again and again, or a pair in a field where nearly all others are a
                           name and its code: a value map lacks the entry
 ``ratio``                 one number is the other times a factor that comes again and again: a price rise, a tax, cents
@@ -14,10 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from p2c_lib.lengths import utf16_length_sql
+from p2c_lib.reconcile.causes import SHORTEST_CUT, cut_sql
+
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["factor_sql", "find_patterns"]
+    from p2c_lib.reconcile.columns import ComparedColumn
+
+__all__ = ["factor_sql", "find_cuts", "find_patterns"]
 
 AGAIN = 3
 NEARLY_ALL = 0.9
@@ -38,6 +45,20 @@ def find_patterns(database: duckdb.DuckDBPyConnection, pairs: int) -> None:
             f"UPDATE differences SET cause = found.cause FROM ({query}) AS found "
             "WHERE differences.ie = found.ie AND differences.n = found.n"
         )
+
+
+def find_cuts(database: duckdb.DuckDBPyConnection, n: int, column: ComparedColumn) -> None:
+    """Texts that were cut between a letter and its marks, where the column's length is unknown, as F&O's are.
+
+    Read from the views ``e`` and ``a`` of both sides, and only where a difference may be such a cut.
+    """
+    for side, short, long in (("a", "actual", "expected"), ("e", "expected", "actual")):
+        cut = f"n = {n} AND cause = 'unicode' AND length({short}) >= {SHORTEST_CUT} AND prefix({long}, {short})"
+        ((found,),) = database.sql(f"SELECT count(*) FROM differences WHERE {cut}").fetchall()
+        if found:
+            ((most,),) = database.sql(f"SELECT max({utf16_length_sql(column.aligned(side))}) FROM {side}").fetchall()
+            full = cut_sql(short, long, most)
+            database.execute(f"UPDATE differences SET cause = 'truncated' WHERE {cut} AND {full}")
 
 
 def factor_sql(expected: str, actual: str) -> str:

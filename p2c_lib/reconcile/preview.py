@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import find
-from p2c_lib.reconcile.sides import AT, Side, Snapshot, opened
+from p2c_lib.reconcile.sides import AT, Side, Snapshot, opened, trims_texts
 
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
@@ -65,14 +65,14 @@ def preview_of(expected: Side, actual: Side, template: Any, fix: Fix, before: pa
     return Preview(fix, told.num_rows, after.num_rows, resolved, new.num_rows, examples)
 
 
-def with_fixes(expected: Side, template: Any, fixes: Iterable[Fix]) -> tuple[EntityFrame, Any]:
+def with_fixes(expected: Side, actual: Side, template: Any, fixes: Iterable[Fix]) -> tuple[EntityFrame, Any]:
     """The expected side and the rules as they would be with the fixes accepted."""
     chosen = list(fixes)
-    return _stepped(expected, chosen), _ruled(template, chosen, None)
+    return _stepped(expected, actual, chosen), _ruled(template, chosen, None)
 
 
 def _differences(expected: Side, actual: Side, template: Any, fixes: list[Fix], *, only: str) -> pa.Table:
-    shaped = _stepped(expected, fixes)
+    shaped = _stepped(expected, actual, fixes)
     narrow = shaped.with_table(shaped.table.select([*expected.key, only]))
     rules = _ruled(template, fixes, frozenset([only]))
     return find(narrow, actual, compared_columns(narrow, actual, rules)).differences
@@ -89,14 +89,14 @@ def _ruled(template: Any, fixes: list[Fix], only: frozenset[str] | None) -> Any:
     return _Rules(template.task, compare, template.rule)
 
 
-def _stepped(expected: Side, fixes: list[Fix]) -> EntityFrame:
-    """The expected rows with the fixes' steps applied to their columns."""
+def _stepped(expected: Side, actual: Side, fixes: list[Fix]) -> EntityFrame:
+    """The expected rows with the fixes' steps applied to their columns, as the actual side's system keeps texts."""
     frame = expected.read() if isinstance(expected, Snapshot) else expected
     table = frame.table
     for fix in fixes:
         if fix.step:
             with opened(replace(frame, table=table), frame, [fix.field]) as database:
-                sql = f'SELECT {fix.expected_sql()} AS v FROM e ORDER BY "{AT}"'
+                sql = f'SELECT {fix.expected_sql(trims=trims_texts(actual))} AS v FROM e ORDER BY "{AT}"'
                 values = database.sql(sql).to_arrow_table().column("v")
             table = table.set_column(table.column_names.index(fix.field), fix.field, values)
     return frame.with_table(table)

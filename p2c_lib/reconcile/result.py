@@ -16,7 +16,7 @@ from p2c_lib.reconcile.clusters import Cluster, Fix, causes_of, clusters_of
 from p2c_lib.reconcile.columns import compared_columns
 from p2c_lib.reconcile.engine import CLASSES, equal_pairs, find
 from p2c_lib.reconcile.preview import Preview, preview_of, with_fixes
-from p2c_lib.reconcile.sides import Side, pairing, taken
+from p2c_lib.reconcile.sides import Side, pairing, taken, trims_texts
 from p2c_lib.reconcile.twice import keys_twice
 from p2c_lib.report import Figures, Part, Report, Table, stacked_bars
 
@@ -96,7 +96,8 @@ class Reconciliation:
     @cached_property
     def clusters(self) -> tuple[Cluster, ...]:
         """Each cause in each field with examples, money at stake and a proposed fix, commonest first."""
-        return clusters_of(self.differences, self.causes, lambda fix: not self.preview(fix).made)
+        harmless = lambda fix: not self.preview(fix).made  # noqa: E731
+        return clusters_of(self.differences, self.causes, harmless, trims=trims_texts(self.actual))
 
     def preview(self, fix: Fix) -> Preview:
         """What a fix would do to its field, compared again over all pairs."""
@@ -104,7 +105,7 @@ class Reconciliation:
 
     def accepting(self, fixes: Iterable[Fix]) -> Reconciliation:
         """The next reconciliation, were these fixes accepted; ``fix.into(template)`` makes them last."""
-        expected, rules = with_fixes(self.expected, self.template, fixes)
+        expected, rules = with_fixes(self.expected, self.actual, self.template, fixes)
         found = find(expected, self.actual, compared_columns(expected, self.actual, rules))
         return replace(self, expected=expected, classes=found.classes, differences=found.differences)
 

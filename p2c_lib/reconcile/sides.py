@@ -18,6 +18,7 @@ from p2c_lib.errors import FrameError
 from p2c_lib.frames import EntityFrame, row_key
 from p2c_lib.keys import RowKey, add_keys
 from p2c_lib.lengths import add_lengths
+from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.sql_tables import check_in_sql, for_sql
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "sql_schema",
     "taken",
     "text_literal",
+    "trims_texts",
 ]
 
 AT = "@i"
@@ -99,6 +101,11 @@ Side: TypeAlias = EntityFrame | Snapshot
 def arrow_schema(side: Side) -> pa.Schema:
     """The columns and types of a side."""
     return side.arrow_schema if isinstance(side, Snapshot) else side.table.schema
+
+
+def trims_texts(side: Side) -> bool:
+    """Whether the side's system is the one that has no null and takes blanks off the end of a text: F&O."""
+    return DIALECTS[side.origin.app].empty_is_null
 
 
 def sql_schema(side: Side) -> pa.Schema:
