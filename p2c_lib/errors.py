@@ -6,6 +6,7 @@
     ├── TemplateError          a template that cannot be read or does not fit
     ├── SuiteError             an expectation suite that cannot be read or does not fit
     ├── FrameError             a frame that lacks what a step needs
+    │   └── UnfitToken         a token for later changes that is of something else than is asked
     ├── GateClosed             the gate stopped the load
     ├── PlanError              a plan that must not be applied
     │   ├── PlanAltered        its files do not have its hash
@@ -72,6 +73,7 @@ __all__ = [
     "SuiteError",
     "TemplateError",
     "Throttled",
+    "UnfitToken",
     "UnknownName",
     "Unreachable",
     "Unsendable",
@@ -165,6 +167,10 @@ class SuiteError(P2CError):
 
 class FrameError(P2CError):
     """A frame lacks a column, a type or rows that a step needs."""
+
+
+class UnfitToken(FrameError):
+    """A token for later changes does not belong to what is asked with it: another set, other columns, or no token."""
 
 
 class GateClosed(P2CError):

@@ -14,6 +14,7 @@ RANK = {
     "display": 0.4,
     "lengths": 0.5,
     "days": 0.5,
+    "moments": 0.5,
     "sql_tables": 0.5,
     "keys": 0.6,
     "service_url": 0.6,

@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,21 +36,33 @@ from p2c_lib.schedule.scheduler import run_now
 from p2c_lib.session import Session, connect
 
 REQUESTS: list[tuple[str, str]] = []
+TURNS: list[Callable[[str], str]] = []
 QUOTED = "msdynce_quotehasexternalmaintainedproductsonly eq true"
 
 
 class Recording(httpx.BaseTransport):
-    """Every request that goes to the sandbox, as it goes."""
+    """Every request that goes to the sandbox, as it goes; links to later changes come as the last of ``TURNS`` says."""
 
     def __init__(self) -> None:
         self.inner = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         REQUESTS.append((request.method, httpx.URL(request.url).raw_path.decode()))
-        return self.inner.handle_request(request)
+        answer = self.inner.handle_request(request)
+        return _turned(answer, TURNS[-1]) if TURNS and request.method == "GET" else answer
 
     def close(self) -> None:
         self.inner.close()
+
+
+def _turned(answer: httpx.Response, turn: Callable[[str], str]) -> httpx.Response:
+    body = answer.read()
+    with contextlib.suppress(ValueError):
+        said = json.loads(body)
+        if "@odata.deltaLink" in said:
+            body = json.dumps({**said, "@odata.deltaLink": turn(said["@odata.deltaLink"])}).encode()
+    kept = {name: answer.headers[name] for name in ("Content-Type", "ETag") if name in answer.headers}
+    return httpx.Response(answer.status_code, headers=kept, stream=httpx.ByteStream(body))
 
 
 @dataclass
@@ -349,6 +361,62 @@ def test_what_makes_a_mark_worthless_leads_to_a_full_read_that_says_so(
     finally:
         template_file.unlink()
         suite_file.unlink(missing_ok=True)
+
+
+def _moved_in(link: str) -> str:
+    """A link as a gateway's inner host spells it."""
+    return "http://inner-7.local:8080/" + link.partition("://")[2].partition("/")[2]
+
+
+def test_a_link_that_cannot_be_followed_is_no_mark(place: Place) -> None:
+    place.load()
+    TURNS.append(_moved_in)
+    try:
+        assert "so the next load reads all of it." in place.load().finish().why
+    finally:
+        TURNS.clear()
+    assert read_whole(place) == "the last load was given no way to later changes"
+    assert "Only what changed since" in place.load().finish().why
+
+
+def test_a_mark_that_was_kept_though_it_cannot_be_followed_is_read_whole_once(place: Place) -> None:
+    place.load()
+    _kept_as(place, {path: _moved_in(str(link)) for path, link in place.mark()["positions"].items()})
+    why = read_whole(place)
+    assert why.startswith(
+        "the token cannot be used (accounts: later changes are said to be at http://inner-7.local:8080"
+    )
+    _kept_as(place, {path: _moved_in(str(link)) + "\r\n" for path, link in place.mark()["positions"].items()})
+    assert place.load(full=True).finish().status != "failed"
+    assert "Only what changed since" in place.load().finish().why
+
+
+def test_a_mark_by_moment_becomes_one_of_changes_where_they_are_tracked(place: Place) -> None:
+    place.load()
+    _kept_as(place, dict.fromkeys(place.mark()["positions"], "2026-01-31T22:00:00Z"))
+    assert read_whole(place) == "accounts tells changes exactly by now: all rows were read anew"
+    assert all("$deltatoken=" in link for link in place.mark()["positions"].values())
+
+
+def test_where_tracking_is_switched_off_all_is_read_once_and_a_moment_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.load()
+    metadata = place.session.sales.metadata
+    asked = metadata.schema
+    with monkeypatch.context() as off:
+        off.setattr(metadata, "schema", lambda name: replace(asked(name), change_tracking=False))
+        assert read_whole(place).startswith("change tracking is off for accounts by now: all rows were read anew; ")
+        assert all(datetime.fromisoformat(str(moment)) for moment in place.mark()["positions"].values())
+        assert "Only what changed since" in place.load().finish().why
+    assert read_whole(place).startswith("accounts tells changes exactly by now")
+
+
+def _kept_as(place: Place, positions: dict[str, str]) -> None:
+    """The mark as it is, with other positions."""
+    mark = place.mark()
+    kept = {name: value for name, value in mark.items() if name not in {"positions", "at", "run_id", "folder"}}
+    place.ledger.set_mark(mark["run_id"], **kept, positions=positions, folder=Path(mark["folder"]))
 
 
 def read_whole(place: Place) -> str:

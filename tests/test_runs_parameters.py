@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,9 @@ MISTAKES = [
     (["--param", "tasks=3"], "The parameter tasks came as 3"),
     (["--param", "run_id=../../etc"], "up to 40 letters, digits, dots and dashes"),
     (["--since", "yesterday"], "The parameter since came as 'yesterday'"),
+    (["--since", "1769900000"], "input should be a moment, such as"),
+    (["--since", "1e9"], "input should be a moment, such as"),
+    (["--since", "2026-01-31-10:00"], "input should be a moment, such as"),
     (["--since", "2026-13-01"], "The parameter since came as '2026-13-01'"),
     (["--since", "2999-01-01T00:00:00Z"], "input should lie in the past."),
     (["--since", "2026-01-01T00:00:00Z", "--full"], "full reads every row and since only some: give one of them."),
@@ -142,6 +146,11 @@ def test_values_come_as_text_from_options_and_as_themselves_from_programs() -> N
     same = {"limit": 10, "ceiling": 0.1, "tasks": ["accounts", "contacts"], "since": "2026-01-01T00:00Z"}
     assert checked("20_accounts", text) == checked("20_accounts", same | {"max_creates": 0})
     assert checked("20_accounts", {"since": "2026-01-01"}).full is False
+    for since in ("20260101", "2026-01-01 00:00", "20260101T000000Z", "2026-W01-4", date(2026, 1, 1)):
+        assert checked("20_accounts", {"since": since}) == checked("20_accounts", {"since": "2026-01-01T00:00Z"})
+    for number in (20260101, 1769900000, 1769900000.5, True):
+        with pytest.raises(ConfigError, match="input should be a moment"):
+            checked("20_accounts", {"since": number})
 
 
 @pytest.mark.parametrize("name", MODELS)

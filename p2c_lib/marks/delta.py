@@ -13,6 +13,7 @@ from p2c_lib.display import texts
 from p2c_lib.frames import EntityQuery
 from p2c_lib.marks.mark import Mark
 from p2c_lib.marks.watched import Watched, twin_column, watched
+from p2c_lib.moments import moment_of
 from p2c_lib.odata import Query
 from p2c_lib.odata.changes import tells_changes
 from p2c_lib.odata.characters import NO_CHARACTER
@@ -27,6 +28,7 @@ __all__ = ["Delta", "delta_of"]
 
 # Reading by key costs a request for 150 rows, reading whole one for 5,000.
 WORTH_WHOLE, SHARE = 1_500, 30
+NO_POSITION = "the last load was given no way to later changes"
 FOUND = pa.schema([("id", pa.string()), ("twin", pa.string())])
 
 
@@ -37,7 +39,7 @@ class Delta:
     ``rows`` has ``id`` and ``twin``: rows that share a twin value may share a key, so they are read together.
     ``deleted`` are the keys of rows that are gone at the source. ``positions`` and ``behind`` are what the next mark
     is made of; ``positions`` is None where this run cannot leave one. ``notes`` say which values that were told could
-    not be kept as they came.
+    not be kept as they came, ``untold`` which tables gave no way to later changes.
     """
 
     query: EntityQuery
@@ -49,6 +51,7 @@ class Delta:
     positions: Mapping[str, str | None] | None = None
     behind: Mapping[str, pa.Table] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    untold: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
@@ -104,7 +107,8 @@ def delta_of(
     deleted = gone or _keys_of(mark, asking.deleted)
     at = since or (mark.at if mark is not None else "")
     notes = together(asking.notes)
-    return Delta(asked, at, whole, rows, again.num_rows, deleted, positions, asking.behind, notes)
+    untold = tuple(asking.untold)
+    return Delta(asked, at, whole, rows, again.num_rows, deleted, positions, asking.behind, notes, untold)
 
 
 class _Asking:
@@ -118,6 +122,7 @@ class _Asking:
         self.deleted: tuple[str, ...] = ()
         self.whole = ""
         self.notes: list[Note] = []
+        self.untold: list[str] = []
 
     def rows(self, table: Watched) -> pa.Table:
         """The rows of a table that changed or point to one behind it that did."""
@@ -133,9 +138,9 @@ class _Asking:
     def gone_since(self, mark: Mark, table: Watched) -> tuple[str, ...]:
         """The keys of the rows that were deleted since a mark; none where the service cannot tell any more."""
         position = mark.positions.get(table.path)
-        if position is None:
+        if position is None or moment_of(position) is not None:
             return ()
-        told = self._client.changes(table.entity_set, table.columns, since=position)
+        told = self._client.changes(table.entity_set, table.columns, since=position, renew=True)
         return () if told.whole else _keys_of(mark, told.deleted)
 
     def _changed(self, table: Watched) -> pa.Table:
@@ -144,7 +149,7 @@ class _Asking:
         if not table.path:
             self.deleted = told.deleted
             if told.whole and self._mark is not None:
-                self.whole = told.note
+                self.whole = told.note if self._mark.positions.get(table.path) else NO_POSITION
             return self._by_twin(told, table.columns[0])
         now = _texts(told.table, table.columns)
         before = self._mark.behind[table.path] if self._mark is not None else now.slice(0, 0)
@@ -174,8 +179,11 @@ class _Asking:
     def _told(self, table: Watched) -> Changes:
         since = self._since or (self._mark.positions.get(table.path) if self._mark is not None else None)
         company = self._company if self._client.schema(table.entity_set).has_company else None
-        told = self._client.changes(table.entity_set, table.columns, since=since, company=company)
+        renew = self._since is None
+        told = self._client.changes(table.entity_set, table.columns, since=since, company=company, renew=renew)
         self.notes += told.notes
+        if told.untold:
+            self.untold.append(f"{table.entity_set}: {told.untold}, so the next load reads all of it")
         return told
 
     def _pointing(self, table: Watched, lookup: str, ids: Sequence[str]) -> list[pa.Table]:

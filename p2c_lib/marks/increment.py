@@ -18,6 +18,7 @@ from p2c_lib.marks.delta import SHARE, WORTH_WHOLE, Delta, delta_of
 from p2c_lib.marks.mark import Mark, Rules, last_mark, save_mark
 from p2c_lib.marks.removal import removed
 from p2c_lib.marks.seen import judged_rows, mark_after, source_keys
+from p2c_lib.moments import moment_of
 from p2c_lib.odata.paths import query_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Increment", "moment"]
 
 LEFT = "left"
+MOMENT = "Write it as 2026-01-31T22:00:00+00:00; without an offset it is UTC."
 
 
 class Increment:
@@ -99,7 +101,8 @@ class Increment:
         """Which rows were read, how many are gone at the source, and what was told otherwise than it is kept."""
         gone = f"; {len(self.delta.deleted):,} rows were deleted at the source" if self.delta.deleted else ""
         said = f"{self.delta.note[:1].upper()}{self.delta.note[1:]}{gone}."
-        return " ".join((said, *(f"What changed: {note}" for note in self.delta.notes)))
+        untold = (f"{words}." for words in self.delta.untold)
+        return " ".join((said, *(f"What changed: {note}" for note in self.delta.notes), *untold))
 
     def gone(self, mapped: Mapped) -> list[str]:
         """The keys that are gone at the source: those that no row holds anew."""
@@ -184,11 +187,9 @@ def moment(since: datetime | str | None) -> str | None:
     """A moment as the services read it. Raises ConfigError for text that is none."""
     if since is None:
         return None
-    try:
-        given = datetime.fromisoformat(since) if isinstance(since, str) else since
-    except ValueError:
-        hint = "Write it as 2026-01-31T22:00:00+00:00; without an offset it is UTC."
-        raise ConfigError(f"since is '{since}', which is no moment.", hint=hint) from None
+    given = moment_of(since) if isinstance(since, str) else since
+    if given is None:
+        raise ConfigError(f"since is '{since}', which is no moment.", hint=MOMENT)
     aware = given if given.tzinfo else given.replace(tzinfo=UTC)
     return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import ServiceError
+from p2c_lib.errors import IncompleteRead, ServiceError, UnfitToken, UrlTooLong
+from p2c_lib.moments import moment_of
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.delta_token import delta_url
 from p2c_lib.odata.held_keys import SPELT
 from p2c_lib.odata.literals import literal
 from p2c_lib.odata.notes import Note, together
@@ -30,15 +32,20 @@ EXPIRED = "0x80044352"
 TRACK = {"Prefer": "odata.track-changes"}
 MODIFIED = ("ModifiedDateTime", "ModifiedDateTime1", "LastModifiedDateTime", "ModifiedOn", "modifiedon")
 OVERLAP = timedelta(minutes=5)
+FIRST, NO_LINK = "first read", "no link to later changes came"
+ANEW = ": all rows were read anew"
+REFUSED = {400, 404, 412, 414, 422}  # of a link alone: the service is there, it takes the token for none
+PLACE = "@page"
 
 
 @dataclass(frozen=True)
 class Changes:
     """The rows that changed and the ids of those deleted since ``since``; ``token`` asks for what comes after.
 
-    ``whole``: the table holds every row, because it was the first read, or the token had expired, or the service
-    cannot tell changes; ``note`` says which. ``deleted`` is empty where changes go by a modified date, as in F&O.
-    ``notes`` say which values could not be kept as they came, on all pages together.
+    No row is in both: which of the two came last counts. ``whole``: the table holds every row, because it was the first
+    read, or the token had expired, or the service cannot tell changes; ``note`` says which. ``deleted`` is empty where
+    changes go by a modified date, as in F&O. ``token`` is None where none came that can be followed, and ``untold``
+    says why. ``notes`` say which values could not be kept as they came, on all pages together.
     """
 
     table: pa.Table
@@ -47,25 +54,39 @@ class Changes:
     whole: bool
     note: str
     notes: tuple[Note, ...] = ()
+    untold: str = ""
 
 
 def changes_since(
-    client: Client, entity_set: str, columns: Sequence[str], since: str | None, company: str | None
+    client: Client,
+    entity_set: str,
+    columns: Sequence[str],
+    since: str | None,
+    company: str | None,
+    *,
+    renew: bool = False,
 ) -> Changes:
-    """What changed in an entity set since the token ``since``, or all of it and a first token where there is none."""
+    """What changed in an entity set since the token ``since``, or all of it and a first token where there is none.
+
+    With ``renew`` a token that cannot be used is no error: all rows are read, and ``note`` says why. So it is where a
+    moment stands for a token though the table tells changes exactly by now.
+    """
     schema = client.schema(entity_set)
     schema.check_columns(columns)
-    if not schema.change_tracking or (since is not None and _is_moment(since)):
-        return _by_modified_date(client, schema, tuple(columns), since, company)
-    first = first_url(Query(entity_set, tuple(columns)), schema, client.dialect)
+    asking = _Asking(client, schema, tuple(columns), company)
     if since is None:
-        return _tracked(client, schema, columns, first, whole=True, note="first read")
+        return asking.whole(FIRST)
+    if (moment := moment_of(since)) is not None:
+        if renew and schema.change_tracking:
+            return asking.whole(f"{entity_set} tells changes exactly by now{ANEW}")
+        return asking.by_modified_date(moment)
     try:
-        return _tracked(client, schema, columns, since, whole=False, note="")
-    except ServiceError as error:
-        if error.code.lower() != EXPIRED and error.status != 410:
+        url = delta_url(since, client.connection.url, schema, columns)
+    except (UnfitToken, IncompleteRead) as error:
+        if not renew:
             raise
-    return _tracked(client, schema, columns, first, whole=True, note="the token had expired: all rows were read anew")
+        return asking.whole(f"the token cannot be used ({error.message.rstrip('.')}){ANEW}")
+    return asking.since(url, renew=renew)
 
 
 def tells_changes(schema: EntitySchema) -> bool:
@@ -73,57 +94,122 @@ def tells_changes(schema: EntitySchema) -> bool:
     return schema.change_tracking or any(name in schema.columns for name in MODIFIED)
 
 
-def _is_moment(since: str) -> bool:
-    try:
-        datetime.fromisoformat(since)
-    except ValueError:
-        return False
-    return True
+@dataclass(frozen=True)
+class _Asking:
+    """The ways to ask for the changes of one set."""
 
+    client: Client
+    schema: EntitySchema
+    columns: tuple[str, ...]
+    company: str | None
 
-def _tracked(
-    client: Client, schema: EntitySchema, columns: Sequence[str], url: str, *, whole: bool, note: str
-) -> Changes:
-    query = Query(schema.entity_set, tuple(columns))
-    decoder = Decoder(query, schema, empty_is_null=client.dialect.empty_is_null, tracked=True, spelt=True)
-    headers: Mapping[str, str] = {**client.dialect.headers, **(TRACK if whole else {})}
-    chain = Chain(client.sender, decoder, client.crew, headers, target=schema.entity_set, keys=("@id", SPELT))
-    tables, deleted, token, notes = [decoder.empty()], list[str](), None, list[Note]()
-    for page in chain.pages(url):
-        tables.append(page.table)
-        deleted += page.deleted
-        notes += page.notes
-        token = page.delta_link or token
-    if token is None:
-        raise ServiceError(
-            f"{schema.entity_set}: the service gave no token for later changes.",
-            target=schema.entity_set,
-            hint="Read the set whole, or look whether change tracking is on for the table.",
+    def since(self, url: str, *, renew: bool) -> Changes:
+        """The changes that a delta link brings; all rows where the service does not take it any more."""
+        if not self.schema.change_tracking:
+            return self.whole(f"change tracking is off for {self.schema.entity_set} by now{ANEW}")
+        try:
+            found = self._tracked(url, {}, "")
+        except ServiceError as error:
+            why = _why_anew(error, renew=renew)
+            if not why:
+                raise
+        else:
+            # without a link at its end nothing tells whether these are all that changed
+            why = f"what had changed came without an end{ANEW}" if found.untold == NO_LINK else ""
+        return self.whole(why) if why else found
+
+    def whole(self, why: str) -> Changes:
+        """All rows, and the first token."""
+        if not self.schema.change_tracking:
+            return self._by_date(why)
+        first = first_url(Query(self.schema.entity_set, self.columns), self.schema, self.client.dialect)
+        try:
+            return self._tracked(first, TRACK, why)
+        except ServiceError as error:
+            now = self.client.metadata.renewed(self.schema.entity_set) if error.status == 400 else self.schema
+            if now.change_tracking:
+                raise
+        return _Asking(self.client, now, self.columns, self.company)._by_date(why)
+
+    def by_modified_date(self, since: datetime | None) -> Changes:
+        """Rows modified since a moment; all where there is no moment, or no modified date."""
+        return _by_modified_date(self.client, self.schema, self.columns, since, self.company)
+
+    def _by_date(self, why: str) -> Changes:
+        found = self.by_modified_date(None)
+        return found if why == FIRST else replace(found, note=f"{why}; {found.note}")
+
+    def _tracked(self, url: str, further: Mapping[str, str], why: str) -> Changes:
+        """The pages of changes from a URL, and the token that the last of them gives where it can be followed."""
+        name, dialect = self.schema.entity_set, self.client.dialect
+        decoder = Decoder(
+            Query(name, self.columns), self.schema, empty_is_null=dialect.empty_is_null, tracked=True, spelt=True
         )
-    table = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"))
-    return Changes(table, tuple(dict.fromkeys(deleted)), token, whole, note, together(notes))
+        headers: Mapping[str, str] = {**dialect.headers, **further}
+        chain = Chain(self.client.sender, decoder, self.client.crew, headers, target=name, keys=("@id", SPELT))
+        tables, gone, link, notes = [_placed(decoder.empty(), 0)], dict[str, int](), None, list[Note]()
+        for number, page in enumerate(chain.pages(url)):
+            tables.append(_placed(page.table, number))
+            gone |= dict.fromkeys(page.deleted, number)
+            notes += page.notes
+            link = page.delta_link or link
+        table, deleted = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"), gone)
+        token, untold = self._token(link)
+        return Changes(table, deleted, token, bool(why), why, together(notes), untold)
+
+    def _token(self, link: str | None) -> tuple[str | None, str]:
+        """A delta link as it may be followed; else None and why it is no token."""
+        if link is None:
+            return None, NO_LINK
+        try:
+            return delta_url(link, self.client.connection.url, self.schema, self.columns), ""
+        except (UnfitToken, IncompleteRead) as error:
+            return None, error.message.removeprefix(f"{self.schema.entity_set}: ").rstrip(".")
 
 
-def _latest_of_each(table: pa.Table) -> pa.Table:
-    """Each row once, as it came last: one that changes while its changes are told may be told again."""
+def _why_anew(error: ServiceError, *, renew: bool) -> str:
+    """Why all rows are read in the place of changes that the service refused; empty where that is no way out."""
+    if error.code.lower() == EXPIRED or error.status == 410:
+        return f"the token had expired{ANEW}"
+    refused = error.status in REFUSED or isinstance(error, UrlTooLong)
+    return f"the service does not take the token ({error.message.rstrip('.')}){ANEW}" if renew and refused else ""
+
+
+def _placed(table: pa.Table, number: int) -> pa.Table:
+    """A page's rows with the number of the page."""
+    return table.append_column(PLACE, pa.array([number] * table.num_rows, pa.int32()))
+
+
+def _latest_of_each(table: pa.Table, gone: Mapping[str, int]) -> tuple[pa.Table, tuple[str, ...]]:
+    """Each row once, as it came last, and the ids of those that came last as deleted, by the pages that told of them.
+
+    One that changes while its changes are told may be told again, be deleted after that, and be created again.
+    """
     ids = pc.coalesce(table.column(SPELT), table.column("@id"))
-    table = table.drop_columns([SPELT])
+    if gone:
+        at = pc.index_in(table.column("@id"), value_set=pa.array(list(gone), pa.string()))
+        ended = pa.array(list(gone.values()), pa.int32()).take(at.combine_chunks())
+        stays = pc.fill_null(pc.greater(table.column(PLACE), ended), fill_value=True)
+        table, ids = table.filter(stays), ids.filter(stays)
+    there = set(table.column("@id").to_pylist()) if gone else set()
+    table = table.drop_columns([SPELT, PLACE])
+    deleted = tuple(name for name in gone if name not in there)
     if pc.count_distinct(ids, mode="all").as_py() == table.num_rows:
-        return table
+        return table, deleted
     numbered = pa.table({"id": ids, "at": pa.array(range(table.num_rows))})
     last = numbered.group_by("id").aggregate([("at", "max")]).column("at_max")
-    return table.take(last.take(pc.sort_indices(last)))
+    return table.take(last.take(pc.sort_indices(last))), deleted
 
 
 def _by_modified_date(
-    client: Client, schema: EntitySchema, columns: tuple[str, ...], since: str | None, company: str | None
+    client: Client, schema: EntitySchema, columns: tuple[str, ...], since: datetime | None, company: str | None
 ) -> Changes:
     """Rows modified since; the token is a moment a little before the latest, so that late ones are not missed.
 
     It is no later than the beginning of the read: what changed after its page was read is told next time.
     """
     stamp = next((name for name in MODIFIED if name in schema.columns), None)
-    text = f"{stamp} ge {literal(since, schema.column(stamp))}" if stamp and since else None
+    text = f"{stamp} ge {literal(_spelt(since), schema.column(stamp))}" if stamp and since else None
     wanted = columns if stamp is None or stamp in columns else (*columns, stamp)
     began = client.sender.clock
     reading = Reading(client, Query(schema.entity_set, wanted, filter=text, company=company))
@@ -134,10 +220,11 @@ def _by_modified_date(
         note = f"{schema.entity_set} has no modified date: all rows were read; what was deleted shows by comparing keys"
         return Changes(table, (), None, True, note, notes)  # noqa: FBT003 - whole
     latest = pc.max(table.column(stamp)).as_py()
-    token = since if latest is None else _token(min(latest, began))
+    reached = since if latest is None else min(latest, began) - OVERLAP
+    token = _spelt(reached) if reached is not None else None
     kept = table if stamp in columns else table.drop_columns([stamp])
     return Changes(kept, (), token, text is None, "what was deleted shows by comparing keys", notes)
 
 
-def _token(latest: datetime) -> str:
-    return (latest.astimezone(UTC) - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _spelt(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

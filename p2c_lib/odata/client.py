@@ -156,14 +156,22 @@ class Client:
                 yield replace(page, table=one.held(page.table), server_count=None)
 
     def changes(
-        self, entity_set: str, columns: Sequence[str], *, since: str | None = None, company: str | None = None
+        self,
+        entity_set: str,
+        columns: Sequence[str],
+        *,
+        since: str | None = None,
+        company: str | None = None,
+        renew: bool = False,
     ) -> Changes:
         """What changed since the token of an earlier call; without one, every row and the first token.
 
         A Sales table that tracks changes tells them and deletions exactly, and reads all rows anew where the token has
         expired. Other tables, F&O's, and a ``since`` that is a moment go by a modified date where the entity has one.
+        Raises UnfitToken for a token of another set, of other columns, or that is none; with ``renew`` all rows are
+        read anew in its place, and a note says why.
         """
-        return changes_since(self, entity_set, columns, since, company)
+        return changes_since(self, entity_set, columns, since, company, renew=renew)
 
     def count(self, query: Query) -> int | None:
         """How many rows the service says a query has; None where it cannot tell (Dataverse beyond its limits)."""

@@ -109,12 +109,14 @@ class Decoder:
         rows = whole.column("value").chunk(0).flatten()
         if rows.null_count:
             raise IncompleteRead(f"{self._target}: a page holds a row that is null.", target=self._target)
+        if self._tracked and (last := self._last_told(rows)) is not None:
+            rows, spelt = rows.filter(last), None if spelt is None else spelt.filter(last)
         return Page(
             self._table(rows, spelt),
             next_link=envelope["@odata.nextLink"],
             delta_link=envelope["@odata.deltaLink"],
             server_count=self._count(envelope["@odata.count"]),
-            deleted=tuple(_reach(rows, ("id",)).filter(self._gone(rows)).to_pylist()) if self._tracked else (),
+            deleted=tuple(self._ids_gone(rows).drop_null().to_pylist()) if self._tracked else (),
             notes=notes,
         )
 
@@ -232,6 +234,21 @@ class Decoder:
     def _gone(self, rows: pa.StructArray) -> pa.Array:
         """Which rows are deletions."""
         return pc.is_valid(_reach(rows, (DELETED,)))
+
+    def _ids_gone(self, rows: pa.StructArray) -> pa.Array:
+        """The id of each deletion; null for a row that is none."""
+        return pc.if_else(self._gone(rows), pc.utf8_lower(_reach(rows, ("id",))), pa.scalar(None, pa.string()))
+
+    def _last_told(self, rows: pa.StructArray) -> pa.Array | None:
+        """Which entries of a page are the last about their row; None where no deletion and row have one id."""
+        gone = self._ids_gone(rows)
+        own = _reach(rows, (self._row_id,)) if self._row_id else pa.nulls(len(rows), pa.string())
+        if not pc.any(pc.is_in(own.drop_null(), value_set=gone.drop_null())).as_py():
+            return None
+        places = pa.array(range(len(rows)), pa.int64())
+        ids = pc.coalesce(gone, own, places.cast(pa.string()))
+        last = pa.table({"id": ids, "at": places}).group_by("id").aggregate([("at", "max")]).column("at_max")
+        return pc.is_in(places, value_set=last.combine_chunks())
 
     def _etags(self, rows: pa.StructArray) -> pa.Array:
         """Every row's etag. Raises IncompleteRead where one is missing: without it no update could be safe."""

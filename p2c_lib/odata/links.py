@@ -12,15 +12,16 @@ __all__ = ["own_link"]
 LONGEST_LINK = 60_000  # characters; no request carries many more
 
 
-def own_link(link: str, base: str, target: str) -> str:
+def own_link(link: str, base: str, target: str, *, what: str = "the next page is") -> str:
     """A next or delta link at the connection's own host, if it leads to the service itself.
 
     A token must never be sent to another host, so a link that spells the service otherwise, or by its other name, is
-    followed where the connection is. Raises IncompleteRead where it leads elsewhere, or names a user.
+    followed where the connection is. Raises IncompleteRead where it leads elsewhere, or names a user; ``what`` is said
+    to be there.
     """
     if len(link) > LONGEST_LINK or not link.isprintable():
         raise IncompleteRead(
-            f"{target}: the next page is said to be at an address that is none ({_odd(link)}).",
+            f"{target}: {what} said to be at an address that is none ({_odd(link)}).",
             target=target,
             hint="Nothing was sent there. Check what stands between here and the service.",
         )
@@ -29,7 +30,7 @@ def own_link(link: str, base: str, target: str) -> str:
     if same_service(link, base):
         return moved(link, base)
     raise IncompleteRead(
-        f"{target}: the next page is said to be at {_shown(link)}, not at {base}.",
+        f"{target}: {what} said to be at {_shown(link)}, not at {base}.",
         target=target,
         hint="Nothing was sent there. Check what stands between here and the service.",
     )

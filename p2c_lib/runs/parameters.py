@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from p2c_lib.config import SANDBOX, Workspace, workspace
 from p2c_lib.errors import ConfigError, UnknownName
+from p2c_lib.moments import moment_of
 from p2c_lib.runs.declared import model_of_cell, tells_of_secret
 
 __all__ = [
@@ -55,9 +56,20 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _moment(value: Any) -> Any:
+    """A moment as ISO 8601 spells it: 20260131 is a day, and no number is seconds since 1970."""
+    if isinstance(value, datetime) or value is None:
+        return value
+    found = moment_of(str(value)) if isinstance(value, str | date) else None
+    if found is None:
+        raise ValueError("input should be a moment, such as 2026-01-31T22:00:00+00:00 or 2026-01-31")
+    return found
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_number)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(_number)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Cap = Annotated[int, Field(ge=0), BeforeValidator(_number)]
 
 
@@ -96,7 +108,7 @@ class RunParameters(_OfCompany):
         description="read every source row; false: only what changed since the last load",
         json_schema_extra={"flags": "--full/--incremental"},
     )
-    since: datetime | None = Field(None, description="read only rows changed since this moment; it stands before marks")
+    since: Moment | None = Field(None, description="read only rows changed since this moment; it stands before marks")
     limit: Count | None = Field(None, description="read only so many source rows")
     ceiling: Share = Field(0.05, description="share of rows that may be quarantined before the load stops")
     without: Names = Field((), description="rules of the suite that are switched off in this run, by name")

@@ -13,7 +13,7 @@ from p2c_lib.sandbox.dataverse.filter import SalesPredicate
 from p2c_lib.sandbox.dataverse.options import Expand, Options
 from p2c_lib.sandbox.dataverse.projection import Annotations, Projection
 from p2c_lib.sandbox.dataverse.refusals import bad_query
-from p2c_lib.sandbox.dataverse.tracking import delta_link
+from p2c_lib.sandbox.dataverse.tracking import Position, delta_link
 from p2c_lib.sandbox.keyset import Sort, after, order_by
 from p2c_lib.sandbox.predicate import Binder, Scope
 from p2c_lib.sandbox.schema import Entity
@@ -86,7 +86,7 @@ def read_page(
     rows, following = _rows(store, projection, scope, conditions, sorts, options, asked, cookie, tracking)
     link = next_link(following, asked)
     if tracking is not None and not link:
-        link = delta_link(asked.url, options, tracking)
+        link = delta_link(asked.url, options, Position(tracking, tracking))
     return f'{counted}"value":[{",".join(rows)}]{link}'
 
 
