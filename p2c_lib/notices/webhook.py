@@ -10,6 +10,7 @@ import httpx
 
 from p2c_lib.errors import ServiceError
 from p2c_lib.odata.exchange import Reply, exchanged
+from p2c_lib.odata.statuses import NOT_BEGUN
 from p2c_lib.odata.waits import Waits, answered
 from p2c_lib.odata.wire import Watch, watched_client
 from p2c_lib.patience import Patience
@@ -49,4 +50,4 @@ def post(url: str, body: Any, authority: str | None, seconds: float, whom: str) 
 
 
 def _was_not_taken(outcome: Reply | Exception) -> bool:
-    return isinstance(outcome, httpx.ConnectError) or (isinstance(outcome, Reply) and outcome.status in {429, 503})
+    return isinstance(outcome, httpx.ConnectError) or (isinstance(outcome, Reply) and outcome.status in NOT_BEGUN)

@@ -15,9 +15,9 @@ from p2c_lib.config import Connection
 from p2c_lib.errors import NotAuthorised, Unreachable
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.entra import PERSON_SECONDS, from_entra
-from p2c_lib.odata.token_answer import HINT, checked_token, lifetime, not_understood, token_of
+from p2c_lib.odata.token_answer import HINT, checked_token, first_line, lifetime, not_understood, token_of
 from p2c_lib.odata.token_calls import TokenCalls
-from p2c_lib.secrecy import keep_token, masked
+from p2c_lib.secrecy import keep_token
 from p2c_lib.waiting import LOOK, WALL, Clock, apart, unwanted
 
 __all__ = ["Credential", "Token", "TokenSource", "token_source"]
@@ -132,7 +132,7 @@ def _from_credential(credential: Credential, connection: Connection) -> tuple[st
     try:
         token = apart(lambda: credential.get_token(_scope(connection)), PERSON_SECONDS)
     except Exception as error:  # what a credential may raise is its own library's affair
-        said = (masked(str(error)).splitlines() or ["no reason given"])[0][:300]
+        said = first_line(str(error)) or "no reason given"
         raise NotAuthorised(f"{type(credential).__name__} gave no token: {said}", hint=HINT) from error
     where = type(credential).__name__
     try:

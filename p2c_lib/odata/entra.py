@@ -19,9 +19,9 @@ from p2c_lib.config import Connection
 from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachable
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.failures import NOT_THE_SERVICE
-from p2c_lib.odata.token_answer import HINT, token_of
+from p2c_lib.odata.token_answer import HINT, first_line, token_of
 from p2c_lib.odata.token_calls import TOKEN_SECONDS, TokenCalls
-from p2c_lib.secrecy import harmless, masked
+from p2c_lib.secrecy import harmless
 from p2c_lib.waiting import apart, unwanted
 
 __all__ = ["PERSON_SECONDS", "from_entra"]
@@ -104,7 +104,7 @@ def _errors(connection: Connection) -> Iterator[None]:
     except OSError as error:
         raise ConfigError(f"The certificate of {connection.name} cannot be read ({error}).") from error
     except (ValueError, TypeError, LookupError, AttributeError, RuntimeError, msal.exceptions.MsalError) as error:
-        said = (masked(str(error)).splitlines() or [""])[0][:200]
+        said = first_line(str(error)) or type(error).__name__
         raise NotAuthorised(f"{connection.name} cannot sign in at {where}: {said}", target=where, hint=HINT) from None
 
 

@@ -21,12 +21,12 @@ from p2c_lib.errors import (
     UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json, shown
+from p2c_lib.odata.statuses import OF_THE_SERVICE, TRANSIENT, remedy, with_status
 from p2c_lib.secrecy import masked, masked_bytes, one_line
 
 __all__ = [
     "NOT_THE_SERVICE",
     "SIGN_IN",
-    "TRANSIENT",
     "clean_infolog",
     "failure",
     "is_data_error",
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 OF_A_PROXY = frozenset({407, 511})
-TRANSIENT = frozenset({408, 429, 502, 503, 504})
 DRIFTED = {"0x80060882"}
 DUPLICATE = {
     "0x80060892",
@@ -78,7 +77,7 @@ _LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECAS
 
 
 def is_transient(status: int, body: bytes) -> bool:
-    """Whether the same request may succeed later: 408, 429, 502-504, but never a data error in disguise.
+    """Whether the same request may succeed later by its status, but never a data error in disguise.
 
     Nor where what stands before the service says that the address is too long for it.
     """
@@ -136,8 +135,9 @@ def failure(
     told = _is_told(body)
     long = (not told and _is_too_long(status, text.lower(), length)) or _is_too_long_for_gateway(status, body)
     kind = UrlTooLong if long or status in {414, 431} else _kind(status, code.lower(), text.lower(), told=told)
-    said = one_line(text) or f"HTTP {status} without a message"
-    return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status), **parts)
+    said = with_status(one_line(text) or f"HTTP {status} without a message", status, told=told)
+    own = told and (status in OF_THE_SERVICE or is_data_error(body))
+    return kind(f"{target}: {said}" if target else said, hint=_hint(kind, status, own=own), **parts)
 
 
 def not_the_service(status: int, headers: Mapping[str, str], body: bytes, target: str) -> NotTheService | None:
@@ -238,7 +238,7 @@ def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError
     return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError
 
 
-def _hint(kind: type[ServiceError], status: int) -> str | None:
+def _hint(kind: type[ServiceError], status: int, *, own: bool) -> str | None:
     if status in OF_A_PROXY:
         return "A proxy asks who it is: its name and password go into HTTPS_PROXY, before its host and an @."
     if status == 401:
@@ -248,11 +248,10 @@ def _hint(kind: type[ServiceError], status: int) -> str | None:
         Duplicate: "Read the destination again: the row is there already.",
         Drifted: "Read the row again and plan anew: it changed since it was read.",
         Throttled: "Try again later, or with fewer programs under the same application user.",
-        Unreachable: "Try again in a minute; if it stays, look at the service's health page.",
         NoRoute: "Check the address: the entity set's name, and a key with characters such as / or +.",
         UrlTooLong: "Ask for fewer columns, or for fewer values at once.",
     }
-    return hints.get(kind)
+    return hints.get(kind) or (None if own else remedy(status))
 
 
 def _is_told(body: bytes) -> bool:

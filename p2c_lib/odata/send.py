@@ -22,6 +22,7 @@ from p2c_lib.odata.failures import failure, is_transient, not_the_service
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
+from p2c_lib.odata.statuses import fails_inside, may_have_begun
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.waits import NOBODY, Waits, answered, passes, throttled
 from p2c_lib.odata.wire import Unwanted, Watch, watched_client
@@ -69,8 +70,8 @@ class _User:
 class Sender:
     """Sends requests to one connection from any thread.
 
-    Retries 429, 502-504, resets and time-outs within ``patience``; a 401 renews the token once. Cookies are not kept,
-    because the affinity cookie would pin every request to one server.
+    Retries what ``statuses`` says may pass, resets and time-outs within ``patience``; a 401 renews the token once.
+    Cookies are not kept, because the affinity cookie would pin every request to one server.
     """
 
     def __init__(
@@ -368,11 +369,11 @@ def _store_passes(outcome: Reply | Exception) -> bool:
 
 def _failed_inside(outcome: Reply | Exception) -> bool:
     """Whether the service failed on a request of its own account; a question may simply be put again."""
-    return isinstance(outcome, Reply) and outcome.status == 500
+    return isinstance(outcome, Reply) and fails_inside(outcome.status)
 
 
 def _may_have_begun(outcome: Reply | Exception) -> bool:
     """Whether the service may have carried out a request whose answer did not come."""
     if isinstance(outcome, Reply):
-        return outcome.status in {408, 500, 502, 504}
+        return may_have_begun(outcome.status)
     return not isinstance(outcome, NOBODY)

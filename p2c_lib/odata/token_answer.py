@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.errors import NotAuthorised
+from p2c_lib.odata.statuses import with_status
 from p2c_lib.secrecy import keep_token, masked
 
-__all__ = ["HINT", "checked_token", "lifetime", "not_understood", "token_of"]
+__all__ = ["HINT", "checked_token", "first_line", "lifetime", "not_understood", "token_of"]
 
 TOKENS = ("access_token", "refresh_token", "id_token")
 LONGEST_TOKEN = 16_384  # characters; a header of more is taken by no server of Microsoft's (IIS, Azure)
@@ -56,11 +57,16 @@ def checked_token(token: str, where: str, status: int = 0) -> str:
 
 
 def _refused(body: Mapping[str, Any], where: str, status: int) -> NotAuthorised:
-    told = masked(str(body.get("error_description") or body.get("error") or "no reason given"))[:MOST_SAID].splitlines()
+    told = (first_line(str(body.get(name) or "")) for name in ("error_description", "error"))
+    said = with_status(next(filter(None, told), "no reason given"), status, told=False)
     code = masked(str(body.get("error") or ""))[:MOST_SAID]
-    return NotAuthorised(
-        f"No token from {where}: {(told or [''])[0]}", status=status, code=code, target=where, hint=HINT
-    )
+    return NotAuthorised(f"No token from {where}: {said}", status=status, code=code, target=where, hint=HINT)
+
+
+def first_line(said: str) -> str:
+    """The first line of what somebody says that has any words, without secrets; empty where none has."""
+    lines = (line.strip() for line in masked(said).splitlines())
+    return next(filter(None, lines), "")[:MOST_SAID]
 
 
 def not_understood(where: str, status: int, found: str) -> NotAuthorised:

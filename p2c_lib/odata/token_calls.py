@@ -9,7 +9,8 @@ import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.odata.exchange import Reply, exchanged
-from p2c_lib.odata.failures import not_the_service
+from p2c_lib.odata.failures import failure, not_the_service
+from p2c_lib.odata.statuses import fails_inside
 from p2c_lib.odata.telling import SYSTEMS
 from p2c_lib.odata.unreached import unreached
 from p2c_lib.odata.waits import Waits, answered, passes
@@ -22,6 +23,7 @@ __all__ = ["TOKEN_SECONDS", "TokenCalls"]
 TOKEN_SECONDS = 60.0  # for the whole answer with a token; one that does not begin within half of it does not come
 CONNECT_SECONDS = 10.0
 LARGEST_TOKEN = 1024 * 1024  # bytes of an answer with one, which has a few thousand
+FAILS_INSIDE = 4  # tries more
 ACCEPTED = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 
 
@@ -52,15 +54,22 @@ class TokenCalls:
                 return exchanged(http, method, url, watch=watch, most=LARGEST_TOKEN, target=url, headers=head, **sent)
 
             try:
-                reply = answered(once, waits, url, again=_passes)
+                reply = answered(once, waits, url, again=lambda outcome: _passes(outcome, waits.attempt))
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise unreached(error, url) from error
+        if reply.status >= 500:
+            raise failure(reply.status, reply.headers, reply.content, url)
         self._answered = True
         if other := not_the_service(reply.status, reply.headers, reply.content, url):
             raise other
         return reply
 
 
-def _passes(outcome: Reply | Exception) -> bool:
-    """One who says nothing at all for so long says nothing the next time either."""
+def _passes(outcome: Reply | Exception, attempt: int) -> bool:
+    """Whether a token is asked for once more, which does no harm: a few times where Entra itself fails.
+
+    One who says nothing at all for so long says nothing the next time either.
+    """
+    if isinstance(outcome, Reply) and fails_inside(outcome.status):
+        return attempt < FAILS_INSIDE
     return passes(outcome) and not isinstance(outcome, httpx.TimeoutException)

@@ -77,9 +77,9 @@ class Waits:
         if outcome.status != 429:
             return failure(outcome.status, outcome.headers, outcome.content, target)
         if self._spent:
-            return throttled(f"{url} asked to wait {self._patience.tries} times.", target)
+            return throttled(f"{url} asked to wait {self._patience.tries} times (status 429).", target)
         said = f"longer than the time budget ({self._needed(wait):,.0f} s)"
-        return throttled(f"{url} asks to wait {said}.", target)
+        return throttled(f"{url} asks to wait {said} (status 429).", target)
 
     @property
     def _spent(self) -> bool:

@@ -15,6 +15,7 @@ from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.settle import Doubt
+from p2c_lib.odata.statuses import NOT_BEGUN
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.whose import row_id_told, stranger
 from p2c_lib.odata.writes import WriteResult
@@ -35,7 +36,6 @@ ROUNDED = "a number with fewer decimals, and how many the service keeps cannot b
 MAY_READ = "Let the application user read the organisation and its currencies, or reconcile again and plan anew."
 CUT = "the beginning of a text, as it would if F&O cut what is too long, or as it may have before"
 SHORTER = "Make the text fit its column, then reconcile again and plan anew."
-NOT_BEGUN = frozenset({429, 503})
 BATCHES_AT_ONCE = 8
 
 
