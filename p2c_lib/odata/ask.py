@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.errors import AnswerTooLarge, IncompleteRead
-from p2c_lib.odata.characters import plain_json
+from p2c_lib.odata.characters import TooMuch, plain_json
 from p2c_lib.odata.failures import failure, not_json
 from p2c_lib.odata.links import own_link
-from p2c_lib.odata.send import Sender
+from p2c_lib.odata.send import Answer, Sender
 from p2c_lib.odata.shelf import Tagged
 from p2c_lib.secrecy import masked
 
@@ -19,6 +19,8 @@ TRIES = 6
 NEXT = "@odata.nextLink"
 MOST_LIST_PAGES = 1_000  # F&O has some ten thousand entities and Dataverse some thousand tables
 MOST_LIST_ROWS = 1_000_000
+LARGEST = 40 * 1024 * 1024  # bytes; all definitions of the largest tenant have fewer
+NOT_SO_LARGE = "No service describes itself at such length: something between here and it makes the answer so large."
 
 
 def ask_json(
@@ -90,7 +92,7 @@ def _asked(
     method = "GET" if post is None else "POST"
     tries = 1 if once else TRIES
     for attempt in range(tries):
-        answer = sender.send(method, url, headers=headers, body=post, target=target, repeatable=not once)
+        answer = _sent(sender, method, url, headers, post, target, repeatable=not once)
         if answer.status == 304 and kept is not None:
             return kept
         if answer.status >= 300:
@@ -105,6 +107,25 @@ def _asked(
     raise IncompleteRead(f"{target}: no answer.", target=target)
 
 
+def _sent(
+    sender: Sender,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    target: str,
+    *,
+    repeatable: bool,
+) -> Answer:
+    """The answer. Raises AnswerTooLarge for one that is larger than any description, whatever rows may have."""
+    try:
+        return sender.send(method, url, headers=headers, body=body, target=target, repeatable=repeatable, most=LARGEST)
+    except AnswerTooLarge as error:
+        if sender.connection.largest_answer <= LARGEST:
+            raise
+        raise AnswerTooLarge(error.message, status=error.status, target=target, hint=NOT_SO_LARGE) from None
+
+
 def _etag(headers: Mapping[str, str]) -> str:
     """The etag of an answer; none where it is one that no header carries back."""
     told = headers.get("etag", "")
@@ -114,6 +135,8 @@ def _etag(headers: Mapping[str, str]) -> str:
 def _object(body: bytes, target: str) -> dict[str, Any]:
     try:
         found = plain_json(body)
+    except TooMuch as error:
+        raise AnswerTooLarge(f"{target}: the answer is too large: {error}.", target=target, hint=NOT_SO_LARGE) from None
     except ValueError as error:
         raise IncompleteRead(f"{target}: the answer is not JSON ({error}).", target=target) from None
     if not isinstance(found, dict):

@@ -15,7 +15,7 @@ from p2c_lib.config import Connection
 from p2c_lib.errors import NotAuthorised, Unreachable
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.entra import PERSON_SECONDS, from_entra
-from p2c_lib.odata.token_answer import HINT, checked_token, first_line, lifetime, not_understood, token_of
+from p2c_lib.odata.token_answer import HINT, MOST_VALUES, checked_token, first_line, lifetime, not_understood, token_of
 from p2c_lib.odata.token_calls import TokenCalls
 from p2c_lib.secrecy import keep_token
 from p2c_lib.waiting import LOOK, WALL, Clock, apart, unwanted
@@ -156,7 +156,7 @@ def _from_endpoint(connection: Connection, calls: TokenCalls) -> tuple[str, floa
     }
     reply = calls.ask("POST", url, data=form)
     try:
-        body = plain_json(reply.content)
+        body = plain_json(reply.content, most=MOST_VALUES)
     except ValueError:
         raise NotAuthorised(
             f"{url} answered {reply.status} without JSON.",

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 __all__ = [
     "NO_CHARACTER",
+    "TooMuch",
     "all_shown",
-    "bounded_json",
     "decoded",
+    "page_json",
     "plain_json",
     "refused",
     "shown",
@@ -27,11 +28,17 @@ __all__ = [
 ODD = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
 REFUSED = re.compile(f"[{ODD}\ud800-\udfff]")
 REFUSED_IN_ARROW = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x{fffe}\x{ffff}]"
+ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 LONE = re.compile("[\ud800-\udfff]")
 NO_CHARACTER = "\ufffd"
-MOST_VALUES = 10_000_000  # a page of 10,000 rows with 400 filled columns has four million
+MOST_VALUES = 1_000_000  # the definitions of the largest tenant's tables have fewer
+MOST_IN_PAGE = 5_000_000  # a page of 10,000 rows with 400 filled columns has four million
 MOST_NESTED = 100
 SPACE, ALLOWED, FIRST_OF_FFFE = 0x20, (0x09, 0x0A, 0x0D), 0xEF
+
+
+class TooMuch(ValueError):
+    """JSON of more values than anything of its kind has."""
 
 
 def well_formed(text: str) -> str:
@@ -94,30 +101,44 @@ def decoded(body: bytes) -> str:
     return body.decode("utf-8-sig", "surrogateescape")
 
 
-def plain_json(body: bytes | str) -> Any:
+def plain_json(body: bytes | str, *, most: int = MOST_VALUES) -> Any:
     """JSON with well-formed texts, whatever its characters are.
 
-    Raises ValueError for what is no JSON, or has more values or is nested deeper than ``bounded_json`` takes.
+    Raises TooMuch where it has more than ``most`` values, before any is made, and ValueError for what is no JSON or is
+    nested without end.
     """
-    text = decoded(body) if isinstance(body, bytes) else body
-    found = bounded_json(text)
-    return found if text.isascii() and "\\" not in text else _cleaned(found)
+    _check_values(body, most)
+    text = well_formed(decoded(body) if isinstance(body, bytes) else body)
+    found = _loaded(text)
+    return _cleaned(found) if ESCAPED_HALF.search(text) else found
 
 
-def bounded_json(text: str, **options: Any) -> Any:
-    """JSON by Python's own reader, with what it takes of memory and depth bounded; ``options`` are ``json.loads``'s.
+def page_json(body: bytes, **options: Any) -> Any:
+    """The JSON of a page of rows as ``plain_json`` has it, but for its texts; ``options`` are ``json.loads``'s."""
+    _check_values(body, MOST_IN_PAGE)
+    return _loaded(decoded(body), **options)
 
-    A value of two characters takes some hundred bytes in memory, and what is nested without end ends the reader and
-    all that walks through it later. Raises ValueError for that, and for what is no JSON.
+
+def _check_values(body: bytes | str, most: int) -> None:
+    """Raise TooMuch for more values than ``most``: each but the first of a list or an object comes after a comma.
+
+    They are counted where they stand. A value of two characters takes some hundred bytes in memory.
     """
-    if len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES:
-        raise ValueError(f"it has more than {MOST_VALUES:,} values")
+    if len(body) <= most:
+        return
+    marks = (b",", b"[", b"{") if isinstance(body, bytes) else (",", "[", "{")
+    if sum(map(body.count, marks)) > most:  # type: ignore[arg-type]
+        raise TooMuch(f"it has more than {most:,} values")
+
+
+def _loaded(text: str, **options: Any) -> Any:
+    """JSON by Python's own reader; what is nested without end ends the reader and all that walks through it later."""
     try:
         found = json.loads(text, strict=False, **options)
     except RecursionError:
         raise ValueError(f"it is nested deeper than {MOST_NESTED}") from None
     except MemoryError:
-        raise ValueError(f"there is not memory enough for its {len(text):,} characters") from None
+        raise TooMuch(f"there is not memory enough for its {len(text):,} characters") from None
     level, depth = [found], 0
     while level := [inner for each in level for inner in _within(each) if isinstance(inner, (dict, list))]:
         depth += 1
@@ -131,10 +152,14 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 def _cleaned(found: Any) -> Any:
+    """The value itself with every text well-formed, in its place."""
     if isinstance(found, str):
         return well_formed(found)
     if isinstance(found, list):
-        return [_cleaned(each) for each in found]
-    if isinstance(found, dict):
-        return {well_formed(name): _cleaned(each) for name, each in found.items()}
+        for at, each in enumerate(found):
+            found[at] = _cleaned(each)
+    elif isinstance(found, dict):
+        for name in list(found):
+            value = _cleaned(found.pop(name))
+            found[well_formed(name)] = value
     return found

@@ -19,7 +19,7 @@ from p2c_lib.config import Connection
 from p2c_lib.errors import ConfigError, NotAuthorised, NotTheService, Unreachable
 from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.failures import NOT_THE_SERVICE
-from p2c_lib.odata.token_answer import HINT, first_line, token_of
+from p2c_lib.odata.token_answer import HINT, MOST_VALUES, first_line, token_of
 from p2c_lib.odata.token_calls import TOKEN_SECONDS, TokenCalls
 from p2c_lib.secrecy import harmless
 from p2c_lib.waiting import apart, unwanted
@@ -82,7 +82,7 @@ class _Http:
     def _said(self, method: str, url: str, **sent: Any) -> _Said:
         reply = self._calls.ask(method, url, **sent)
         try:
-            found = plain_json(reply.content)
+            found = plain_json(reply.content, most=MOST_VALUES)
         except ValueError:
             found = None
         if not isinstance(found, dict):

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.errors import ServiceError
-from p2c_lib.odata.characters import bounded_json, decoded, well_formed
+from p2c_lib.odata.characters import page_json, well_formed
 from p2c_lib.odata.notes import OUT_OF_YEARS, REPLACED, ROUNDED, TOO_LARGE, Note
 
 __all__ = ["Exact", "loads"]
@@ -37,7 +37,7 @@ def loads(body: bytes) -> Any:
 
     Raises ValueError for what is no JSON.
     """
-    return bounded_json(decoded(body), parse_float=_decimal, parse_int=_whole)
+    return page_json(body, parse_float=_decimal, parse_int=_whole)
 
 
 def _whole(text: str) -> int | Decimal:

@@ -64,6 +64,7 @@ DATA_ERROR = b"AxODataWriteException"
 EXCERPT = 300
 LONGEST_ID = 200
 LARGEST_ERROR = 512 * 1024  # bytes of an error's body that are looked at
+MOST_IN_ERROR = 50_000  # values of one; services list each column that is wrong, and a stack
 MOST_SAID = 4_000  # characters of a message: more tells nobody more
 SIGN_IN = ("login.", "sts.", "adfs.", "signin.", "sso.")  # how the hosts begin where people are sent to sign in
 NOT_THE_SERVICE = (
@@ -257,7 +258,7 @@ def _hint(kind: type[ServiceError], status: int, *, own: bool) -> str | None:
 def _is_told(body: bytes) -> bool:
     """Whether the service itself speaks, in its own shape of an error."""
     try:
-        return isinstance(plain_json(body)["error"], dict)
+        return isinstance(plain_json(body, most=MOST_IN_ERROR)["error"], dict)
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -265,7 +266,7 @@ def _is_told(body: bytes) -> bool:
 def _parts(body: bytes) -> tuple[str, str, str]:
     """Code, message and inner message of an error body; an excerpt of its text where it is not the usual JSON."""
     try:
-        said = plain_json(body)
+        said = plain_json(body, most=MOST_IN_ERROR)
         if isinstance(said.get("Message"), str):
             return "", f"{_cut(said['Message'])} {_cut(said.get('MessageDetail'))}".strip(), ""
         error = said["error"]

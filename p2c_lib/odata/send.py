@@ -150,18 +150,20 @@ class Sender:
         target: str = "",
         repeatable: bool = True,
         stop: Stop = never,
+        most: int | None = None,
     ) -> Answer:
         """The answer to a request once the service has really answered; its status may still be an error.
 
         One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
         Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget, and once
         ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out. A web page in the
-        place of an answer is raised as NotTheService.
+        place of an answer is raised as NotTheService, an answer of more than ``most`` bytes, or than the connection
+        takes, as AnswerTooLarge.
         """
         if not url.startswith("/") or url.startswith("//"):  # what is no path of our own making came as a link
             url = own_link(url, self.connection.url, target or url)
         with halting(self._closed.is_set):
-            return self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop)
+            return self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop, most=most)
 
     def _sent(
         self,
@@ -173,6 +175,7 @@ class Sender:
         *,
         repeatable: bool,
         stop: Stop,
+        most: int | None,
     ) -> Answer:
         waits = Waits(self.connection.app, self.patience, self._clock, target)
         resent = renewed = False
@@ -180,7 +183,7 @@ class Sender:
             user = self._user()
             token = user.tokens.current()
             try:
-                outcome = self._attempt(user, token, method, url, headers, body, stop, waits.left)
+                outcome = self._attempt(user, token, method, url, headers, body, stop, waits.left, most)
             except NotSent as stopped:
                 if not resent:
                     raise
@@ -282,9 +285,11 @@ class Sender:
         body: bytes | None,
         stop: Stop,
         left: float,
+        most: int | None,
     ) -> Reply | Exception:
         """One try: an answer, or the exception that kept it from coming."""
-        sent, most = {**headers, "Authorization": f"Bearer {token}"}, self.connection.largest_answer
+        sent = {**headers, "Authorization": f"Bearer {token}"}
+        most = min(most or self.connection.largest_answer, self.connection.largest_answer)
         with user.pace.slot(stop, left):
             watch = self._watch(url, written=body is not None)
             self.requests += 1

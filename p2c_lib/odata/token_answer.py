@@ -10,12 +10,13 @@ from p2c_lib.errors import NotAuthorised
 from p2c_lib.odata.statuses import with_status
 from p2c_lib.secrecy import keep_token, masked
 
-__all__ = ["HINT", "checked_token", "first_line", "lifetime", "not_understood", "token_of"]
+__all__ = ["HINT", "MOST_VALUES", "checked_token", "first_line", "lifetime", "not_understood", "token_of"]
 
 TOKENS = ("access_token", "refresh_token", "id_token")
 LONGEST_TOKEN = 16_384  # characters; a header of more is taken by no server of Microsoft's (IIS, Azure)
 LONGEST_LIFE = 10 * 365 * 86_400.0
 MOST_SAID = 300
+MOST_VALUES = 10_000  # of an answer with a token, which has ten
 _NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
 
