@@ -19,7 +19,7 @@ class Patience:
     ``tries`` is how often it is sent at most. One try waits ``answer_seconds`` for the first byte of its answer, or
     ``write_seconds`` when it carries a body: a batch of hundreds of writes may take minutes. What has begun to move,
     up or down, moves with ``least_speed`` bytes a second over every ``slow_seconds``, however much it is; an answer is
-    whole after ``whole_seconds``.
+    whole after ``whole_seconds``. An import of a package is waited for ``package_seconds``.
     """
 
     budget: float = 600.0
@@ -32,6 +32,7 @@ class Patience:
     least_speed: float = 1_000.0
     slow_seconds: float = 60.0
     whole_seconds: float = 1_800.0
+    package_seconds: float = 21_600.0  # a first load of some million rows takes hours
 
     def wait(self, attempt: int) -> float:
         """The wait before try ``attempt`` + 1: doubling, at random between half and whole."""

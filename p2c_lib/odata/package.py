@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,11 +39,14 @@ SPACES = (
     'xmlns="http://schemas.microsoft.com/dynamics/2015/01/DataManagement"'
 )
 KIND = "Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest"
-FINISHED = {"Succeeded", "PartiallySucceeded", "Failed", "Canceled"}
+FINISHED = frozenset({"Succeeded", "PartiallySucceeded", "Failed", "Canceled"})
+GOING_ON = frozenset({"Unknown", "NotRun", "Queued", "Executing"})
+LONGEST_LABEL = 1_000  # characters; F&O's own have 250, and a zip has no name of 65,536
+SAID = 200
+GOES_ON = "The import goes on in F&O: the next apply looks what became of it. Its data management tells too."
 ROWS_AT_ONCE = 50_000
 SECONDS = len("2026-01-31 12:00:00")  # finer ones F&O does not hold
 FIRST_POLL, LONGEST_POLL = 0.1, 10.0
-PATIENCE = 6 * 3_600.0
 # F&O knows an import only once its batch server has noted it; one that is unknown for longer was never begun.
 NOTED_WITHIN = 20.0
 DIGITS = 18  # of a row's number
@@ -138,7 +140,7 @@ def _label(client: Client, entity_set: str) -> str:
     told = str(rows[0].get("LabelId") or "")
     url = f"/metadata/Labels(Id='{encode(told)}',Language='en-us')"
     label = client.metadata.get_json(url, entity_set).get("Value") if told else None
-    if not isinstance(label, str) or not label.strip() or why_refused(label):
+    if not isinstance(label, str) or not 0 < len(label.strip()) <= len(label) <= LONGEST_LABEL or why_refused(label):
         said = f"F&O's label {told[:60]!r} of the entity cannot be understood: {label!r:.60}"
         raise IncompleteRead(f"{entity_set}: {said}.", target=entity_set)
     return label
@@ -228,8 +230,8 @@ def _upload(client: Client, path: Path, name: str) -> str:
 
 def _awaited(client: Client, execution: str, stop: Stop) -> str:
     """The final status; asked for less and less often."""
-    wait, began = FIRST_POLL, client.sender.now()
-    while (spent := client.sender.now() - began) < PATIENCE:
+    wait, began, patience = FIRST_POLL, client.sender.now(), client.sender.patience.package_seconds
+    while (spent := client.sender.now() - began) < patience:
         status = _status(client, execution)
         if status in FINISHED:
             return status
@@ -240,36 +242,55 @@ def _awaited(client: Client, execution: str, stop: Stop) -> str:
         tell_wait("finops", f"imports a package since {spent:,.0f} s; it is asked again", wait, target=execution)
         client.sender.rest(wait, stop)
         wait = min(wait * 1.7, LONGEST_POLL)
-    raise Throttled(f"The import {execution} is not done after {PATIENCE / 3600:.0f} hours.", target=execution)
+    raise Throttled(
+        f"The import {execution} is not done after {patience:,.0f} s.",
+        target=execution,
+        hint=f"{GOES_ON} To wait longer, raise package_seconds in the connection's patience in p2c.toml.",
+    )
 
 
 def _status(client: Client, execution: str) -> str | None:
-    """The status now; None while F&O has not noted the execution."""
+    """The status now; None while F&O has not noted the execution. Raises IncompleteRead for what is no status."""
     try:
-        return str(_act(client, "GetExecutionSummaryStatus", executionId=execution))
+        told = _act(client, "GetExecutionSummaryStatus", executionId=execution)
     except ServiceError as error:
         if "were not found" in error.message or "was not found" in error.message:
             return None
         raise
+    if not isinstance(told, str) or told not in FINISHED | GOING_ON:
+        said = f"The status of the import {execution} is {one_line(repr(told))[:60]}, which F&O has no import in."
+        raise IncompleteRead(said, target=execution, hint=GOES_ON)
+    return told
 
 
 def _errors(client: Client, execution: str) -> pa.Table:
-    said = str(_act(client, "GetExecutionErrors", executionId=execution))
-    try:
-        listed = plain_json(said or "[]")
-    except ValueError:
-        listed = [{"ErrorMessage": f"The list of errors is no JSON: {said[:200]}"}]
-    rows: list[Mapping[str, Any]] = listed if isinstance(listed, list) else []
-    found = [
-        {
-            "row": _number(r.get("RecordId")),
-            "key": str(r.get("Key") or ""),
-            "reason": harmless(one_line(str(r.get("ErrorMessage") or ""))),
-        }
-        for r in rows
-        if isinstance(r, dict)
-    ]
-    return pa.Table.from_pylist(found, pa.schema([("row", pa.int64()), ("key", pa.string()), ("reason", pa.string())]))
+    """The errors of an import, one a row; what is no list of errors is none of no errors, and stands as one."""
+    told = _act(client, "GetExecutionErrors", executionId=execution)
+    kinds = pa.schema([("row", pa.int64()), ("key", pa.string()), ("reason", pa.string())])
+    return pa.Table.from_pylist([_error(each) for each in _listed(told)], kinds)
+
+
+def _listed(told: object) -> list[object]:
+    """The errors that F&O tells, as text that holds JSON or as the list itself."""
+    if isinstance(told, str):
+        if not told.strip():
+            return []
+        try:
+            told = plain_json(told)
+        except ValueError as error:
+            return [f"The list of errors cannot be read, {error}: {str(told)[:SAID]}"]
+    return told if isinstance(told, list) else [f"The list of errors is none: {json.dumps(told)[:SAID]}"]
+
+
+def _error(each: object) -> dict[str, object]:
+    """One error; what is no object with a message is told as it came."""
+    found = each if isinstance(each, dict) else {}
+    said = found.get("ErrorMessage") or (each if isinstance(each, str) else json.dumps(each)[:SAID])
+    return {
+        "row": _number(found.get("RecordId")),
+        "key": str(found.get("Key") or ""),
+        "reason": harmless(one_line(str(said))),
+    }
 
 
 def _number(said: object) -> int | None:
