@@ -1,12 +1,12 @@
 """Bad words on the command line: one clear line, what is allowed, exit 2, no traceback."""
 
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import warm
 
 CUSTOM = """
 [connections.sales]
@@ -37,9 +37,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def p2c(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "P2C_WORKSPACE": str(home), "P2C_TEST_SECRET": "s3cret", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "p2c_lib.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return warm.answered(home, *words, further={"P2C_TEST_SECRET": "s3cret", "NO_COLOR": "1"})
 
 
 @pytest.mark.parametrize(

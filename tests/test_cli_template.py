@@ -1,19 +1,16 @@
 """``p2c template`` and ``p2c reconcile`` as a consultant types them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from tests import warm
+
 
 def p2c(home: Path, *words: str, code: int = 0) -> str:
-    environment = {**os.environ, "P2C_WORKSPACE": str(home)}
-    command = [sys.executable, "-m", "p2c_lib.cli", *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = warm.answered(home, *words)
     assert done.returncode == code, done.stderr
     return done.stdout if code < 2 else done.stderr
 

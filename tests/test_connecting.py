@@ -1,10 +1,8 @@
 """A connection set is walked through over real sockets; whatever is wrong is a finding with its remedy."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from p2c_lib.config import Workspace, workspace
 from p2c_lib.connecting import ConnectionCheck, Finding, check_connection
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox import process
+from tests import warm
 from tests.bad_network import heard_server
 
 SECRET = "P2C_TEST_CONNECTING"
@@ -225,9 +224,7 @@ def test_a_user_without_rights_is_told_which_tables_are_missing(
 
 
 def p2c(here: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "P2C_WORKSPACE": str(here.root), "NO_COLOR": "1"}
-    command = [sys.executable, "-m", "p2c_lib.cli", "connect", "test", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    return warm.answered(here.root, "connect", "test", *words, further={"NO_COLOR": "1"})
 
 
 def test_the_command_ends_with_0_1_or_2_and_gives_one_json_object(made: Made) -> None:

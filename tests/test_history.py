@@ -22,6 +22,7 @@ from p2c_lib.history.past_run import PastRun
 from p2c_lib.history.sections import _decimal
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.run_folder import RUN, keep
+from tests import warm
 from tests.many_runs import NOON, TASKS, keep_task, line, put_run, put_runs, put_waiting
 
 
@@ -36,9 +37,7 @@ def ledger(here: Workspace) -> Ledger:
 
 
 def p2c(home: Path, *words: str, code: int = 0) -> str:
-    environment = {**os.environ, "P2C_WORKSPACE": str(home)}
-    command = [sys.executable, "-m", "p2c_lib.cli", "history", *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    done = warm.answered(home, "history", *words)
     assert done.returncode == code, done.stderr
     return done.stdout or done.stderr
 

@@ -1,9 +1,6 @@
 """The chain behind a value, and the commands around plans, as a person uses them."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from p2c_lib.flow import TaskWalk
 from p2c_lib.ledger import open_ledger
 from p2c_lib.session import Session, connect
 from p2c_lib.why import why, why_cell
+from tests import warm
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +24,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, 
 
 
 def p2c(session: Session, *words: str, code: int = 0) -> str:
-    environment = {**os.environ, "P2C_WORKSPACE": str(session.workspace.root)}
-    command = [sys.executable, "-m", "p2c_lib.cli", *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = warm.answered(session.workspace.root, *words)
     assert done.returncode == code, done.stderr + done.stdout
     return done.stdout
 

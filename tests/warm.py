@@ -1,11 +1,16 @@
-"""``p2c`` as a process of its own that begins warm: forked from one that has imported everything already."""
+"""``p2c`` as a process of its own that begins warm: forked from one that has imported everything already.
+
+A second of imports saved a command; what imports cost and what a cold start does is held by tests of their own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from multiprocessing import get_context
@@ -55,11 +60,12 @@ class Command:
         return self._process.exitcode, self.said
 
 
-def _called(words: tuple[str, ...], environment: dict[str, str], said: str) -> None:
-    """The child: a session of its own, its words to a file."""
+def _called(words: tuple[str, ...], environment: dict[str, str], said: str, written: str = os.devnull) -> None:
+    """The child: a session of its own, its words and what it writes to files."""
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    os.dup2(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["p2c", *words]
@@ -84,3 +90,19 @@ def p2c(folder: Path, *words: str, said: Path, further: Mapping[str, str] | None
             os.killpg(command.pid, signal.SIGKILL)
         process.join(GUARD)
         process.close()
+
+
+def answered(folder: Path, *words: str, further: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """``p2c`` with these words in a workspace, once it has ended."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(IMPORTS)
+    environment = {**os.environ, "P2C_WORKSPACE": str(folder), **(further or {})}
+    with tempfile.TemporaryDirectory() as place:
+        out, talk = Path(place) / "out", Path(place) / "talk"
+        process = context.Process(target=_called, args=(words, environment, str(talk), str(out)))
+        process.start()
+        process.join(GUARD)
+        assert process.exitcode is not None, f"p2c {' '.join(words)} did not end"
+        code = process.exitcode
+        process.close()
+        return subprocess.CompletedProcess(words, code, out.read_text("utf-8"), talk.read_text("utf-8"))
