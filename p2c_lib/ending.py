@@ -1,8 +1,9 @@
 """A process that is asked to end does end: by itself within seconds, else by force; and at once when asked again.
 
-SIGINT and SIGTERM raise KeyboardInterrupt where the main thread stands. A thread beside it counts the seconds, also
-while the main thread is somewhere that no exception reaches: after ``GRACE`` nothing in the process waits any more, and
-after ``LAST`` it ends, its children before it. What the ledger and the journal hold is on the disk at any moment.
+SIGINT, SIGTERM and SIGHUP, which a closed terminal sends, raise KeyboardInterrupt where the main thread stands. A
+thread beside it counts the seconds, also while the main thread is somewhere that no exception reaches: after ``GRACE``
+nothing in the process waits any more, and after ``LAST`` it ends, its children before it. What the ledger and the
+journal hold is on the disk at any moment.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from types import FrameType
 
 from p2c_lib.waiting import end_every_wait
 
-__all__ = ["GRACE", "SIGNALS", "asked", "beside", "exit_code", "interrupted", "on_signals"]
+__all__ = ["GRACE", "Interrupted", "asked", "beside", "exit_code", "heeded", "interrupted", "on_signals"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 GRACE = 5.0  # seconds that what is in flight has to end by itself
 LAST = 20.0  # seconds after which the process ends whatever it does; its children five seconds earlier
 CHILDREN_SOONER = 5.0
@@ -31,20 +32,38 @@ _children: set[subprocess.Popen[bytes]] = set()
 _wakers: list[socket.socket] = []  # open as long as a process that was asked to end lives
 
 
+class Interrupted(KeyboardInterrupt):
+    """The interruption itself. A kind of its own, since Python kills a process by SIGINT, whatever its exit code, in
+    which a plain KeyboardInterrupt once went through a text that was executed, as the making of a dataclass is."""
+
+
+def heeded() -> tuple[signal.Signals, ...]:
+    """The signals that end this process: SIGHUP is none of them where it was told to ignore it, as ``nohup`` does."""
+    return tuple(n for n in SIGNALS if n in {signal.SIGINT, signal.SIGTERM} or signal.getsignal(n) != signal.SIG_IGN)
+
+
 def asked() -> bool:
     """Whether this process was asked to end."""
     return bool(_asked)
 
 
 def exit_code() -> int:
-    """128 and the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM."""
-    return 128 + (_asked[0] if _asked else signal.SIGINT)
+    """128 and the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM, and for SIGHUP too."""
+    return _code(_asked[0] if _asked else signal.SIGINT)
+
+
+def _code(number: int) -> int:
+    return 128 + (number if number == signal.SIGINT else signal.SIGTERM)
 
 
 def interrupted(number: int, _frame: FrameType | None = None) -> None:
-    """The handler of a signal: raises KeyboardInterrupt where the main thread stands."""
+    """The handler of a signal: raises KeyboardInterrupt where the main thread stands.
+
+    It does not raise it once more while the first goes its way and the thread beside is about to end the process.
+    """
     _asked.append(number)
-    raise KeyboardInterrupt
+    if len(_asked) == 1 or not _wakers:
+        raise Interrupted
 
 
 @contextmanager
@@ -59,11 +78,11 @@ def beside(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @contextmanager
 def on_signals() -> Iterator[None]:
-    """For the duration, SIGINT and SIGTERM end this process as described above; for the main thread of a program."""
+    """For the duration, signals end this process as described above; for the main thread of a program."""
     reader, writer = socket.socketpair()
     _wakers.append(writer)
     writer.settimeout(0.0)
-    before = {number: signal.signal(number, interrupted) for number in SIGNALS}
+    before = {number: signal.signal(number, interrupted) for number in heeded()}
     waker = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(reader,), name="ending", daemon=True).start()
     try:
@@ -120,4 +139,4 @@ def _end_at_once(number: int, said: str) -> None:
     _end_children()
     with suppress(OSError):
         os.write(2, f"{said}\n".encode())
-    os._exit(128 + number)
+    os._exit(_code(number))

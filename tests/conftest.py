@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -33,6 +34,16 @@ def nothing_secret() -> Iterator[None]:
     """A test's secrets, some of them plain words, are none in the next one."""
     yield
     forget_secrets()
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """The console script keeps its signals to its end; in a test it ends before its process does."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module", autouse=True)

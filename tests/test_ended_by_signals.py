@@ -31,7 +31,7 @@ from tests.customers import customers, plan_of
 from tests.trickling import SLOW_BODY, Serve, answering, asked, slow_server
 from tests.warm import GUARD, Command, p2c
 
-TERM, INT = signal.SIGTERM, signal.SIGINT
+TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 NOTICE = """
 [notify.{name}]
 kind = "webhook"
@@ -271,14 +271,15 @@ def test_a_command_ends_while_it_waits_for_a_token_or_for_an_hour(kind: str, tmp
         interrupted(running, TERM)
 
 
-def test_a_run_ends_with_its_kernels_while_the_service_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [TERM, HUP])
+def test_a_run_ends_with_its_kernels_while_the_service_says_nothing(number: signal.Signals, tmp_path: Path) -> None:
     hanging = Hanging()
     with (
         slow_server(answering(hanging.serve)) as url,
         cold(home(tmp_path, url), "run", "accounts", "--set=far") as one,
     ):
         assert hanging.reached.wait(GUARD)
-        code, said = ended(one, TERM)
+        code, said = ended(one, number)
         assert children(one.pid) == []
     assert (code, said.strip().splitlines()[-1]) == (143, "interrupted")
     assert "goes on with this run" in said

@@ -19,7 +19,7 @@ from pathlib import Path
 
 GUARD = 90  # seconds after which a test that hangs is over; nothing is asserted about how long it took
 IMPORTS = [
-    *("pytest", "tests.warm", "pandas", "duckdb", "httpx", "great_expectations", "p2c_lib.cli", "p2c_lib.flow"),
+    *("pytest", "tests.warm", "pandas", "duckdb", "httpx", "great_expectations", "p2c_lib.cli.root", "p2c_lib.flow"),
     *("p2c_lib.session", "p2c_lib.odata.client", "p2c_lib.connecting", "p2c_lib.gates.documents", "p2c_lib.load"),
 ]
 

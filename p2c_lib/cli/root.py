@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -54,6 +57,7 @@ def main() -> None:
             app()
         except SystemExit as left:
             _end_if_asked(left.code)
+            _end_if_unprinted()
             raise
         except P2CError as error:
             _end_if_asked(2)
@@ -63,7 +67,10 @@ def main() -> None:
             sys.exit(2)
         except BaseException:
             _end_if_asked(2)
+            _end_if_unprinted()
             raise
+        finally:
+            _let_go()
 
 
 def _end_if_asked(code: object) -> None:
@@ -75,6 +82,33 @@ def _end_if_asked(code: object) -> None:
         waiting.end_every_wait()
         say("interrupted")
         sys.exit(ending.exit_code())
+
+
+def _end_if_unprinted() -> None:
+    """Where stdout does not take what was printed, say so and leave with 2: whoever reads it has not all of it."""
+    if (error := _unwritten(sys.stdout)) is not None and error.errno != errno.EPIPE:
+        say(f"error: What was to be printed cannot be written: {error.strerror or error}.")
+        say("hint: Is the disk full that the output goes to?")
+        sys.exit(2)
+
+
+def _let_go() -> None:
+    """What a stream does not take is lost: Python would try once more at its end, and leave with a code of its own."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if _unwritten(stream) is not None:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _unwritten(stream: TextIO | None) -> OSError | None:
+    """Why a stream does not take what was written to it; None where it does."""
+    try:
+        if stream is not None and not stream.closed:
+            stream.flush()
+    except OSError as error:
+        return error
+    lost: OSError | None = getattr(stream, "lost", None)
+    return lost
 
 
 @app.callback(invoke_without_command=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,8 +32,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 
 
 def say(line: str) -> None:
-    """Talk: a line on stderr."""
-    typer.echo(harmless(masked(one_line(line))), err=True)
+    """Talk: a line on stderr; where nobody can be told any more, because a terminal is gone, the work goes on."""
+    with suppress(OSError):
+        typer.echo(harmless(masked(one_line(line))), err=True)
 
 
 def tell(text: object, *, end: str = "\n") -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from p2c_lib.ending import GRACE, SIGNALS
+from p2c_lib.ending import GRACE, heeded
 
 __all__ = ["Interruption", "interruptible"]
 
@@ -50,12 +50,16 @@ def interruptible() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    before = {number: signal.signal(number, noted) for number in SIGNALS}
+    before = {number: signal.signal(number, noted) for number in heeded()}
     try:
         yield noted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if noted.asked is not None:
-            signal.raise_signal(noted.asked)
+            own = before[signal.Signals(noted.asked)]
+            if callable(own):  # a signal raised anew would count as a second one
+                own(noted.asked, None)
+            else:
+                signal.raise_signal(noted.asked)
             raise KeyboardInterrupt

@@ -28,16 +28,27 @@ def serve() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     kernels: list[int] = []
-    print("ready", flush=True)  # noqa: T201 - the answer that is waited for
+    if not _told("ready"):
+        return
     for line in sys.stdin.buffer:
         pid = os.fork()
         if not pid:
             _become_kernel(json.loads(line))
         kernels.append(pid)
-        print(json.dumps({"pid": pid}), flush=True)  # noqa: T201 - the answer that is waited for
+        if not _told(json.dumps({"pid": pid})):
+            break
     for pid in kernels:
         with suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def _told(answer: str) -> bool:
+    """Give the answer that is waited for; False where nobody waits any more, because the run has ended."""
+    try:
+        os.write(1, f"{answer}\n".encode())
+    except OSError:
+        return False
+    return True
 
 
 def _become_kernel(request: dict[str, Any]) -> None:

@@ -7,20 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from p2c_lib.ending import interrupted
+from p2c_lib.ending import heeded, interrupted
 
 __all__ = ["stoppable"]
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM, as service managers send it, does what Ctrl-C does: what is in flight ends first."""
+    """SIGTERM, as service managers send it, and SIGHUP do what Ctrl-C does: what is in flight ends first."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    before = signal.signal(signal.SIGTERM, interrupted)
+    before = {number: signal.signal(number, interrupted) for number in heeded() if number != signal.SIGINT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

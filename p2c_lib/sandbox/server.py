@@ -192,8 +192,10 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -
     def stop(_number: int, _frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stopping.set)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    closed = getattr(signal, "SIGHUP", signal.SIGTERM)  # a terminal that is closed
+    for number in (signal.SIGINT, signal.SIGTERM, closed):
+        if number != closed or signal.getsignal(number) != signal.SIG_IGN:  # which nohup has it ignore
+            signal.signal(number, stop)
 
 
 def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:

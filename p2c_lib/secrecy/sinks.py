@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -25,15 +25,33 @@ _MARK = "_p2c_masked"
 
 
 class MaskedStream:
-    """A text stream that nothing secret goes through; in all else the stream it stands before."""
+    """A text stream that nothing secret goes through; in all else the stream it stands before.
+
+    ``lost`` is why it did not take what was written, once that was so: a full disk, or nobody who reads.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
         """Write the text without secrets."""
-        self._stream.write(masked(text) if isinstance(text, str) else text)
+        with self._noting():
+            self._stream.write(masked(text) if isinstance(text, str) else text)
         return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        with self._noting():
+            self._stream.flush()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.lost = error
+            raise
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write the lines, each without secrets."""
