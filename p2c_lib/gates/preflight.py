@@ -235,7 +235,7 @@ def _organization(column: str, wanted: str, problem: Status, said: str) -> Any:
 
     def look(ground: Ground) -> Found:
         schema = ground.session.sales.schema("organizations")
-        if column not in schema.columns:
+        if not schema.has(column):
             return "unknown", f"this organisation has no column {column}"
         found = ground.values("sales", "organizations", column)
         if not found:

@@ -155,7 +155,7 @@ def _outcomes(source: EntityFrame, template: Template, schema: EntitySchema, con
 def column_type(schema: EntitySchema, rule: FieldRule, place: int) -> pa.DataType:
     """The Arrow type of a rule's destination; a lookup's business key (``defaultuomid.name``) is text."""
     name, *behind = rule.to.split(".")
-    if name not in schema.columns:
+    if not schema.has(name):
         unknown = schema.unknown(name)
         raise TemplateError(unknown.message, path=f"fields[{place}].to", hint=unknown.hint)
     return pa.string() if behind else schema.columns[name].type

@@ -77,7 +77,7 @@ def _as_path(client: Client, schema: EntitySchema, names: list[str]) -> str:
     """``quoteid/statecode`` as ``quoteid.statecode``; nothing for a way through a collection."""
     first, *rest = names
     if not rest:
-        return first if first in schema.columns else ""
+        return first if schema.has(first) else ""
     for way in schema.lookups:
         if way.navigation == first:
             step = f"{way.column}.{way.target}" if len(schema.targets(way.column)) > 1 else way.column

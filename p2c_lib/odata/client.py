@@ -9,14 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 import pyarrow as pa
 
 from p2c_lib.config import Connection
 from p2c_lib.display import text_of, texts
-from p2c_lib.errors import FrameError, IncompleteRead, NotFound
+from p2c_lib.errors import (
+    FrameError,
+    IncompleteRead,
+    NoRoute,
+    NotFound,
+    P2CError,
+    Rejected,
+    ServiceError,
+    UnknownName,
+)
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.odata.among import Asked, among, held_key, stored_key
 from p2c_lib.odata.ask import ask_json
@@ -48,6 +57,7 @@ from p2c_lib.waiting import WALL, Clock, Stop, Threads, never
 __all__ = ["Client", "Identity"]
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 WIRE_THREADS = 32
 WHOLE_SET = 600
 
@@ -135,7 +145,7 @@ class Client:
         Every name is checked before anything is read: UnknownName for one that does not exist. Raises IncompleteRead
         for a page that cannot be had whole, and after the last page when rows are missing by the service's own count.
         """
-        return Reading(self, query).pages()
+        return self._sure_pages(lambda: Reading(self, query).pages())
 
     def asked(self, query: Query, keys: Sequence[Mapping[str, object]]) -> list[Asked]:
         """What to ask for the rows of a query with these keys: filters as long as the service's addresses may be."""
@@ -151,7 +161,7 @@ class Client:
         that is named by keys of different columns comes once for each. The columns of the keys are read too. Raises
         like ``read``.
         """
-        for one in self.asked(query, keys):
+        for one in self._sure(lambda: self.asked(query, keys)):
             for page in self.read(one.query(query)):
                 yield replace(page, table=one.held(page.table), server_count=None)
 
@@ -171,11 +181,11 @@ class Client:
         Raises UnfitToken for a token of another set, of other columns, or that is none; with ``renew`` all rows are
         read anew in its place, and a note says why.
         """
-        return changes_since(self, entity_set, columns, since, company, renew=renew)
+        return self._sure(lambda: changes_since(self, entity_set, columns, since, company, renew=renew))
 
     def count(self, query: Query) -> int | None:
         """How many rows the service says a query has; None where it cannot tell (Dataverse beyond its limits)."""
-        return count_rows(self.sender, self.dialect, self.schema(query.entity_set), query)
+        return self._sure(lambda: count_rows(self.sender, self.dialect, self.schema(query.entity_set), query))
 
     def describe(self, query: Query) -> str:
         """A query as the URL it is read from, without the host."""
@@ -196,7 +206,7 @@ class Client:
         no request can carry, for its key or for a value, has the error Unsendable. Raises FrameError for a row that is
         written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
         """
-        prepared, writer = self._preparer.writes(writes), self._writer.until(stop)
+        prepared, writer = self._sure(lambda: self._preparer.writes(writes)), self._writer.until(stop)
         with self._writing({write.entity_set for write in writes}):
             return writer.write_together(prepared) if together else writer.write(prepared, progress)
 
@@ -216,7 +226,7 @@ class Client:
         ``key`` are columns of the table that name the row, ``etag`` a column whose version must still stand; columns
         whose name begins with ``@`` are not written. An ``upsert`` is for Sales only.
         """
-        prepared = self._preparer.table(op, entity_set, table, key, etag)
+        prepared = self._sure(lambda: self._preparer.table(op, entity_set, table, key, etag))
         with self._writing({entity_set}):
             return self._writer.until(stop).write(prepared, progress)
 
@@ -271,6 +281,34 @@ class Client:
             raise NotFound(f"{what}: {len(rows)} rows have this key.", status=404, target=entity_set)
         mine = {*columns, *(name for name in rows[0] if name.startswith("@"))}
         return {name: value for name, value in rows[0].items() if name in mine}
+
+    def _sure(self, call: Callable[[], T]) -> T:
+        """What a call gives that changes nothing; made again where what was kept of metadata was at fault."""
+        mended = self.metadata.mended
+        try:
+            return call()
+        except P2CError as error:
+            if not self._is_mended(error, mended):
+                raise
+        return call()
+
+    def _sure_pages(self, begin: Callable[[], Iterator[Page]]) -> Iterator[Page]:
+        """Pages, begun again where what was kept of metadata was at fault and nothing was given yet."""
+        begun, mended = False, self.metadata.mended
+        try:
+            for page in begin():
+                begun = True
+                yield page
+        except P2CError as error:
+            if not self._is_mended(error, mended) or begun:
+                raise
+        else:
+            return
+        yield from begin()
+
+    def _is_mended(self, error: P2CError, before: int) -> bool:
+        """Whether metadata that may be what an error comes of were put right, by now or in the midst of it."""
+        return _is_doubtful(error) and (self.metadata.put_right() or self.metadata.mended > before)
 
     @contextmanager
     def _writing(self, entity_sets: Iterable[str]) -> Iterator[None]:
@@ -332,6 +370,12 @@ class Client:
             return self.schema(self.metadata.set_of(table))
 
         return settled(schema, doubts, self.read_among, target, self.rules_now(schema.entity_set))
+
+
+def _is_doubtful(error: P2CError) -> bool:
+    """Whether an error may come of metadata that are not so: a name, an address or a value that does not fit."""
+    unfit = isinstance(error, UnknownName | FrameError | NoRoute | NotFound | Rejected | IncompleteRead)
+    return unfit or (type(error) is ServiceError and error.status in (0, 200, 400))
 
 
 def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:

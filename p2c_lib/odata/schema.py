@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -98,6 +98,9 @@ class EntitySchema:
     ``key`` is the primary key (one guid column in Sales, the composite natural key in F&O); ``alternate_keys`` maps
     a key's name to its columns; ``lookups`` lists every navigation a row offers. ``unsupported`` names columns that are
     there but not read or written, with what they are: ``{"entityimage": "an image column"}``.
+
+    What was kept of an earlier answer may be wrong: a name that it lacks is looked for in what the service says now
+    (``anew``), and where that differs, this is from then on what the service says.
     """
 
     app: str
@@ -112,14 +115,37 @@ class EntitySchema:
     read_only: bool = False
     label: str | None = None
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    anew: Callable[[], bool] | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "anew": None}
 
     def column(self, name: str) -> Column:
         """The column of that name; a Sales lookup also answers to its wire name. Raises ``UnknownName``."""
+        found = self._find(name)
+        if found is None and self.is_put_right():
+            found = self._find(name)
+        if found is None:
+            raise self.unknown(name)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a column of just that name."""
+        return name in self.columns or (self.is_put_right() and name in self.columns)
+
+    def is_put_right(self) -> bool:
+        """Whether the service, asked anew, says something else than what was kept of it."""
+        return self.anew is not None and self.anew()
+
+    def take_over(self, other: EntitySchema) -> None:
+        """Be from now on what the service says, for everybody who holds this."""
+        for name, value in vars(other).items():
+            object.__setattr__(self, name, value)
+
+    def _find(self, name: str) -> Column | None:
         found = self.columns.get(name)
         if found is None and name.startswith("_") and name.endswith("_value"):
             found = self.columns.get(name[1:-6])
-        if found is None:
-            raise self.unknown(name)
         return found
 
     def unknown(self, name: str) -> UnknownName:
@@ -131,12 +157,16 @@ class EntitySchema:
     def lookup(self, column: str, target: str | None = None) -> Lookup:
         """The navigation of a lookup column, and of one target table where it may point to several."""
         ways = [way for way in self.lookups if way.column == column]
+        if not ways and self.is_put_right():
+            return self.lookup(column, target)
         if not ways:
             names = sorted({way.column for way in self.lookups})
             raise UnknownName("lookup", column, names, where=f"{self.app} {self.entity_set}")
         if target is None and len(ways) == 1:
             return ways[0]
         chosen = [way for way in ways if way.target == target]
+        if not chosen and self.is_put_right():
+            return self.lookup(column, target)
         if not chosen:
             kind = "target table" if target else "lookup path (it points to several tables: name one)"
             known = [f"{column}.{way.target}" for way in ways]
