@@ -1,7 +1,11 @@
-"""The content of an answer, unpacked and bounded: neither a gateway nor a packed bomb fills the memory."""
+"""The content of an answer, unpacked and bounded: neither a gateway nor a packed bomb fills the memory.
+
+What is told to people of an answer is read in one encoding, UTF-8: a page or an error in another one comes in that.
+"""
 
 from __future__ import annotations
 
+import codecs
 import re
 import zlib
 from collections.abc import Iterator
@@ -10,11 +14,16 @@ import httpx
 
 from p2c_lib.errors import AnswerTooLarge, IncompleteRead, NotTheService
 
-__all__ = ["received", "too_large"]
+__all__ = ["in_utf8", "received", "too_large"]
 
 GZIP = 16 + zlib.MAX_WBITS
 MB = 1024 * 1024
 DIGITS = 20
+GOOD = range(200, 300)
+MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)
+MARKED = dict(zip(MARKS, ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8"), strict=True))
+LOOKED_AT = 512
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 HINT = (
     "Ask for fewer columns or rows at once. If the service's own answers are that large, raise largest_answer_mb of "
     "the connection in p2c.toml; if not, something between here and the service makes them so."
@@ -34,7 +43,46 @@ def received(response: httpx.Response, most: int, target: str) -> tuple[bytes, i
         if size > most:
             raise too_large(target, most, f"{wire.size:,} bytes came that unpack to more", response.status_code)
         parts.append(part)
-    return b"".join(parts), wire.size
+    content = b"".join(parts)
+    kind = response.headers.get("content-type", "")
+    told = response.status_code not in GOOD or "json" not in kind.lower()
+    return in_utf8(content, kind) if told else content, wire.size
+
+
+def in_utf8(content: bytes, kind: str) -> bytes:
+    r"""A text in the encoding that its mark, its content type or its zeros show, in UTF-8; one in that as it is.
+
+    IIS and .NET write error pages in UTF-16, with a mark, a name or neither.
+
+    >>> in_utf8("Bad".encode("utf-16-le"), "text/plain"), in_utf8(b"\xff\xfeB\0", ""), in_utf8(b"a\xff", "")
+    (b'Bad', b'B', b'a\xff')
+    """
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
+    named = _CHARSET.search(kind)
+    encoding = MARKED.get(mark) or _by_zeros(content[:LOOKED_AT]) or (named[1].lower() if named else "utf-8")
+    try:
+        if codecs.lookup(encoding).name in {"utf-8", "ascii"}:
+            return content.removeprefix(mark)
+        whole = content[len(mark) :] + b"\0" * (-len(content) % 2 if encoding == "utf-16-le" else 0)
+        return whole.decode(encoding, "replace").encode("utf-8", "replace")
+    except (LookupError, ValueError, TypeError):  # an encoding that nobody knows, or that is none of text
+        return content
+
+
+def _by_zeros(content: bytes) -> str | None:
+    """UTF-16 or UTF-32 by where its zeros stand: every other byte of Western text is one, or three of four.
+
+    The first letter has to be such a one too: a text in UTF-8 may have zeros in between.
+    """
+    first = [byte == 0 for byte in content[:4]]
+    many = [content[at::4].count(0) * 4 > len(content) // 2 for at in range(4)]
+    found = {
+        (False, True, True, True): "utf-32-le",
+        (True, True, True, False): "utf-32-be",
+        (False, True, False, True): "utf-16-le",
+        (True, False, True, False): "utf-16-be",
+    }
+    return found.get((many[0], many[1], many[2], many[3])) if first == many else None
 
 
 def too_large(target: str, most: int, came: str, status: int = 0) -> AnswerTooLarge:

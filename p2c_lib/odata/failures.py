@@ -22,7 +22,7 @@ from p2c_lib.errors import (
 )
 from p2c_lib.odata.characters import plain_json, shown
 from p2c_lib.odata.statuses import OF_THE_SERVICE, TRANSIENT, remedy, with_status
-from p2c_lib.secrecy import masked, masked_bytes, one_line
+from p2c_lib.secrecy import masked, masked_bytes, one_line, visible
 
 __all__ = [
     "NOT_THE_SERVICE",
@@ -278,10 +278,10 @@ def _parts(body: bytes) -> tuple[str, str, str]:
 
 def _cut(said: object) -> str:
     """What a service says as text, no longer than anybody reads."""
-    text = said if isinstance(said, str) else str(said or "")
+    text = visible(said if isinstance(said, str) else str(said or ""))
     return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
 
 
 def _plain(page: bytes) -> str:
     """The words of a page without its tags."""
-    return " ".join(re.sub(r"<[^>]*>", " ", page.decode("utf-8", "replace")).split())
+    return " ".join(re.sub(r"<[^>]*>", " ", visible(page.decode("utf-8", "replace"))).split())

@@ -4,7 +4,7 @@ Whoever gets to know a secret says so with ``keep_secret``; whoever prints, logs
 ``masked`` for it first. What a service echoes is then told without it, and a terminal is shown ``harmless`` text.
 """
 
-from p2c_lib.secrecy.harmless import escaped_json, harmless, one_line
+from p2c_lib.secrecy.harmless import escaped_json, harmless, one_line, visible
 from p2c_lib.secrecy.known import (
     MASK,
     forget_secrets,
@@ -39,6 +39,7 @@ __all__ = [
     "masked_value",
     "one_line",
     "rows_without_secrets",
+    "visible",
     "without_secrets",
     "without_secrets_in",
 ]

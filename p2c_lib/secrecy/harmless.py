@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["escaped_json", "harmless", "one_line"]
+__all__ = ["INVISIBLE", "escaped_json", "harmless", "one_line", "visible"]
 
 # The control characters of ISO 6429 (C0 but line feed and tab, DEL, C1), Unicode's bidirectional and other invisible
 # formatting characters (UAX #9, UTS #55), its own line ends, and halves of surrogate pairs, which no terminal can take.
@@ -14,6 +14,23 @@ _STEERING = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _LINE_ENDS = re.compile(r"\r\n|\r|\n|\u0085|\u2028|\u2029|\x0b|\x0c")
+
+
+# Control characters but line ends and tabs, what UTS #55 and Unicode's Default_Ignorable_Code_Point have for
+# invisible, and halves of surrogate pairs.
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]+"
+)
+
+
+def visible(text: str) -> str:
+    r"""The text without what nobody sees: control characters but line ends and tabs, marks, joiners and such.
+
+    >>> visible("\ufeffBad\x00 re\u00adquest\n")
+    'Bad request\n'
+    """
+    return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
 def harmless(text: str) -> str:

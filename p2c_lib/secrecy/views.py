@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
 
+from p2c_lib.secrecy.harmless import INVISIBLE
+
 __all__ = ["Letters", "View", "letters_of", "views"]
 
 LEVELS = 4
@@ -36,12 +38,6 @@ _QUOTED = re.compile(r"=[C-F][0-9A-F](?:=[89AB][0-9A-F]){1,3}|=[0-9A-Fa-f]{2}|=\
 _TAG = re.compile(r"<[A-Za-z/!?][^<>]{0,400}>")
 _DECIMAL = re.compile(r"(?<![0-9.])[0-9]{1,3}(?![0-9.])[,; \t\r\n]{0,4}")
 _DECIMALS = re.compile(r"(?:[0-9]{1,3}[,; \t\r\n]{1,4}){5}")
-# Control characters but line ends and tabs, what UTS #55 and Unicode's Default_Ignorable_Code_Point have for
-# invisible, and halves of surrogate pairs.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]+"
-)
 _READABLE = re.compile(r"[\x00\t\r\n -~]{16}")
 _WIDE = re.compile("[\uff01-\uff5e]")  # the letters of ASCII as wide as those of Chinese
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
@@ -121,7 +117,7 @@ def _inside(view: View) -> Iterator[View]:
     """What a text holds that is packed otherwise than by escapes."""
     if (
         not (view.text.isascii() and view.text.isprintable())
-        and (bare := _replaced(view, _INVISIBLE, lambda _: "")) is not None
+        and (bare := _replaced(view, INVISIBLE, lambda _: "")) is not None
     ):
         yield bare
     if "<" in view.text and (bare := _replaced(view, _TAG, lambda _: "")) is not None:
