@@ -131,6 +131,31 @@ def test_what_failed_is_told_by_row_and_key(client: httpx.Client):
     assert listed == [{"EntityName": "Customers V2", "Status": "PartiallySucceeded", "Count": 1}]
 
 
+def test_numbers_and_days_of_a_file_are_digits_alone(client: httpx.Client):
+    columns = [*CUSTOMERS[2], "CREDITLIMIT", "PERSONANNIVERSARYYEAR", "ADDRESSVALIDTO"]
+    good, named = ("1000.5", "1970", "2026-01-05"), ["CREDITLIMIT", "PERSONANNIVERSARYYEAR", "ADDRESSVALIDTO"]
+    bad = [
+        ("1_000.5", 0),
+        (" 5", 0),
+        ("１２", 0),
+        ("NaN", 0),
+        ("1_970", 1),
+        (" 7", 1),
+        ("１９７０", 1),
+        ("2026-1-5", 2),
+    ]
+    lines = [["C-1", "Good", "10", "USD", *good]]
+    for n, (text, at) in enumerate(bad):
+        lines.append(
+            [f"B-{n}", named[at], "10", "USD", *(text if at == place else one for place, one in enumerate(good))]
+        )
+    number = run(client, package({"Customers V2.csv": rows(columns, *lines)}, part(CUSTOMERS[0], columns)))
+    errors = json.loads(act(client, "GetExecutionErrors", executionId=number))
+    assert [one["Key"] for one in errors] == [f"B-{n}" for n in range(len(bad))]
+    (row,) = client.get("CustomersV2").json()["value"]
+    assert (row["CustomerAccount"], row["CreditLimit"], row["PersonAnniversaryYear"]) == ("C-1", 1000.5, 1970)
+
+
 def test_the_traps_of_packages_are_there(client: httpx.Client):
     good = rows(GROUPS[2], ["77", "Online"])
     unmapped = package({"Customer groups.csv": good}, part(GROUPS[0], GROUPS[2], mapped=False))

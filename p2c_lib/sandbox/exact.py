@@ -7,6 +7,7 @@ plain comparison, sort or index then keeps exactly. Python sees `Decimal`.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
@@ -22,6 +23,9 @@ MONEY_PLACES, MOST_PLACES = 4, 10
 REAL_PLACES, REAL_LIMIT = 16, Decimal(10) ** 22
 _LARGEST, _SMALLEST = Decimal("1E+60"), Decimal("1E-60")
 _SHORT = 40  # characters without an exponent that cannot be a number beyond those limits
+# As JSON has them, and as files do: with a sign before them, zeros in front, and a point at either end.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _WIDE = Context(prec=200, rounding=ROUND_HALF_UP, Emin=-(10**6), Emax=10**6)
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
@@ -35,25 +39,30 @@ class Digits(str):
 def number(text: str) -> Decimal:
     """The number of a text; one beyond any column stays beyond, at a size that can be worked with.
 
-    ``InvalidOperation`` when it is no number.
+    ``InvalidOperation`` when it is no number: blanks, underscores and digits but 0 to 9 are no part of one.
 
     >>> number("1e99999"), number("-0.10")
     (Decimal('1E+60'), Decimal('-0.10'))
     """
+    if not _NUMBER.fullmatch(text):
+        raise InvalidOperation(text)
     try:
         found = Decimal(text)
     except InvalidOperation:
-        mantissa, mark, exponent = text.lower().partition("e")
-        if not mark or not exponent.lstrip("+-").isdigit():
-            raise
+        mantissa, _, exponent = text.lower().partition("e")
         found = Decimal(mantissa) * (_SMALLEST if exponent.startswith("-") else _LARGEST)
-    if not found.is_finite():
-        raise InvalidOperation(text)
     if len(text) <= _SHORT and "e" not in text and "E" not in text:
         return found
     if found and not _SMALLEST <= found.copy_abs() <= _LARGEST:
         return (_LARGEST if found.copy_abs() > 1 else _SMALLEST).copy_sign(found)
     return found
+
+
+def whole(text: str) -> int:
+    """The whole number of a text of digits 0 to 9, with a sign or none; ``ValueError`` when it is none."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"'{text[:60]}' is not a whole number.")
+    return int(text)
 
 
 def decimal_of(value: object) -> Decimal:

@@ -137,11 +137,12 @@ class Token:
 _PATTERN = re.compile(
     r"""
     (?P<space>\s+)
-  | (?P<datetime>\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,12})?)?(?:Z|z|[+-]\d{2}:\d{2})?)
+  | (?P<datetime>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,12})?)?
+      (?:Z|z|[+-][0-9]{2}:[0-9]{2})?)
   | (?P<guid>[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})
-  | (?P<date>\d{4}-\d{2}-\d{2})
-  | (?P<decimal>[+-]?(?:\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?:[mMdDfF])?)
-  | (?P<int>[+-]?\d+[lL]?)
+  | (?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})
+  | (?P<decimal>[+-]?(?:[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)(?:[mMdDfF])?)
+  | (?P<int>[+-]?[0-9]+[lL]?)
   | (?P<enum>[A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*)+'(?:[^']|'')*')
   | (?P<string>'(?:[^']|'')*')
   | (?P<json>\[)
@@ -206,15 +207,16 @@ def _value(kind: str, text: str, at: int, whole: str) -> object:
 
 
 ISO_DAY = len("2026-01-31")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE)
 
 
 def moment(text: str, at: int = 0, whole: str | None = None) -> str:
     """A date (``YYYY-MM-DD``) or a moment as UTC in the stored form ``YYYY-MM-DDTHH:MM:SSZ``."""
     try:
-        if len(text) == ISO_DAY and text.isascii() and text[4] == text[7] == "-":
+        if not _ISO.fullmatch(text):
+            raise ValueError(text)
+        if len(text) == ISO_DAY:
             return date.fromisoformat(text).isoformat()
-        if "T" not in text.upper():
-            return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%d").zfill(10)
         trimmed = re.sub(r"\.(\d{6})\d+", r".\1", text.upper().replace("Z", "+00:00"))
         when = datetime.fromisoformat(trimmed)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

@@ -143,7 +143,7 @@ def converted(value: object, left: Operand) -> str | int | float | Decimal:
     text = str(value)
     try:
         if left.column is not None and left.column.kind in KINDS:
-            return number(text)
+            return number(text.strip())
         if left.family == "number":
             return float(text) if any(mark in text for mark in ".eE") else int(text)
         if left.family == "bool":

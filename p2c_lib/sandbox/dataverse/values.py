@@ -12,14 +12,13 @@ from p2c_lib.sandbox.exact import decimal_of, rounded, within
 from p2c_lib.sandbox.expression import Malformed, moment
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Value
+from p2c_lib.sandbox.texts import refused_in, units
 from p2c_lib.sandbox.wire import Refusal
 
 _GUID = re.compile(r"\{?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\}?")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,12})?)?(Z|z|[+-]\d{2}:\d{2})?)?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,12})?)?(Z|z|[+-]\d{2}:\d{2})?)?", re.ASCII)
 _EARLIEST = "1753-01-01"
-# What XML cannot carry.
-_NO_XML = frozenset(chr(code) for code in (*range(0x20), 0xFFFE, 0xFFFF)) - set("\t\n\r")
 _BEYOND = Decimal("1e28")
 
 
@@ -33,18 +32,12 @@ def stored(value: object, column: Column, entity: Entity) -> Value:
 def _text(value: object, column: Column, entity: Entity) -> Value:
     if not isinstance(value, str):
         raise wrong_literal(value, column, "Edm.String")
-    size = len(value) if value.isascii() else len(value.encode("utf-16-le", "surrogatepass")) // 2
-    if column.length is not None and size > column.length:
+    if column.length is not None and units(value) > column.length:
         raise too_long(column, entity)
-    if not value.isprintable():
-        _check_characters(value, column)
-    return value or None
-
-
-def _check_characters(value: str, column: Column) -> None:
-    bad = next((c for c in value if c in _NO_XML or "\ud800" <= c <= "\udfff"), None)
+    bad = refused_in(value)
     if bad is not None:
         raise Refusal(400, "0x80040278", f"Invalid character in field '{column.name}': '\\u{ord(bad):04x}'.")
+    return value or None
 
 
 def _bool(value: object, column: Column, _entity: Entity) -> Value:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from p2c_lib.sandbox.exact import number
+from p2c_lib.sandbox.exact import number, whole
 from p2c_lib.sandbox.finops.blobs import Blobs
 from p2c_lib.sandbox.finops.levels import json_answer
 from p2c_lib.sandbox.finops.memory_rows import check_options
@@ -325,7 +325,7 @@ def _why(refusal: Exception) -> str:
 def _typed(column: Column, text: str) -> object:
     """The text of a data file as the JSON value it stands for."""
     if column.kind in _WHOLE_KINDS:
-        return int(text)
+        return whole(text)
     if column.kind == "decimal":
         return _number(text)
     if column.kind == "enum":

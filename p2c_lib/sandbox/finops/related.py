@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 
@@ -18,6 +19,13 @@ class Related:
     table: str
     set_name: str
     related: tuple[str, ...]
+
+
+def columns_of(rule: Related, switches: Switches) -> tuple[str, ...]:
+    """The columns a value may be found in: a country by the codes that this environment goes by."""
+    if rule.related == ("ISOcode", "CountryRegion") and switches.country_codes != "both":
+        return rule.related[:1] if switches.country_codes == "iso2" else rule.related[1:]
+    return rule.related
 
 
 def _country(column: str) -> Related:

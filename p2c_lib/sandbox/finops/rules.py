@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from p2c_lib.sandbox.exact import decimal_of, divided, kept, rounded, wide
 from p2c_lib.sandbox.finops.refusals import write_refused
-from p2c_lib.sandbox.finops.related import MUST_BE_FILLED, RESTRICTED, RULES, Related
+from p2c_lib.sandbox.finops.related import MUST_BE_FILLED, RESTRICTED, RULES, Related, columns_of
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store, Value, matching, table
@@ -49,9 +49,7 @@ class Rules:
 
     def _found(self, rule: Related, value: Value, row: Row) -> bool:
         related = self.sets[rule.set_name]
-        columns = rule.related
-        if rule.related == ("ISOcode", "CountryRegion") and self.switches.country_codes != "both":
-            columns = rule.related[:1] if self.switches.country_codes == "iso2" else rule.related[1:]
+        columns = columns_of(rule, self.switches)
         company = {"dataAreaId": row.get("dataAreaId")} if related.companied else {}
         return any(self.store.exists(related, {**company, column: value}) for column in columns)
 

@@ -23,6 +23,7 @@ from p2c_lib.sandbox.finops.refusals import bad_body, write_refused
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.store import Value
+from p2c_lib.sandbox.texts import cut, refused_in, units
 
 as_json_text = encode_basestring_ascii
 NAMESPACE = "Microsoft.Dynamics.DataEntities"
@@ -79,10 +80,6 @@ def etag(version: int, record: int) -> str:
     """
     pair = f"'{version},{FIRST_RECORD + record}'"
     return f'W/"{base64.b64encode(pair.encode()).decode()}"'
-
-
-# What XML cannot carry, and so no write service takes.
-_NO_XML = frozenset(chr(code) for code in (*range(0x20), 0xFFFE, 0xFFFF)) - set("\t\n\r")
 
 
 # -- out -----------------------------------------------------------------------------------------------------------
@@ -173,12 +170,13 @@ def _cannot_convert(column: Column, sent: Any) -> Exception:
 def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Value:
     if not isinstance(sent, str):
         raise _cannot_convert(column, sent)
-    if not sent.isprintable():
-        _check_characters(sent, column)
+    bad = refused_in(sent)
+    if bad is not None:
+        raise bad_body(f"'{column.name}': hexadecimal value 0x{ord(bad):02X}, is an invalid character.")
     text = sent.rstrip(" ")
     if column.name == "dataAreaId":
         text = company(text)
-    size = len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    size = units(text)
     if column.length is not None and size > column.length:
         if column.name in entity.key or switches.string_overflow == "reject":
             raise write_refused(
@@ -187,15 +185,8 @@ def _text(entity: Entity, column: Column, sent: Any, switches: Switches) -> Valu
                 f"Warning: validateField failed on field '{entity.aot}.{column.name}'.",
             )
         if switches.string_overflow == "truncate":
-            kept = text.encode("utf-16-le", "surrogatepass")[: 2 * column.length]
-            text = kept.decode("utf-16-le", "ignore").rstrip(" ")
+            text = cut(text, column.length).rstrip(" ")
     return text or None
-
-
-def _check_characters(text: str, column: Column) -> None:
-    bad = next((c for c in text if c in _NO_XML or "\ud800" <= c <= "\udfff"), None)
-    if bad is not None:
-        raise bad_body(f"'{column.name}': hexadecimal value 0x{ord(bad):02X}, is an invalid character.")
 
 
 def _member(column: Column, sent: Any, switches: Switches) -> Value:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from p2c_lib.errors import SandboxError, UnknownName
+from p2c_lib.sandbox.choices import FILE, read_choices
 from p2c_lib.sandbox.load.fill import give_ids, put_rows
 from p2c_lib.sandbox.load.table import read_table
 from p2c_lib.sandbox.references import add_references
@@ -43,13 +44,15 @@ def load(state: Path, folder: Path, *, reset: bool = False) -> Loaded:
     """Load every CSV file below ``folder`` into the sandbox in ``state``; with ``reset`` in place of what is there.
 
     A file is named after an entity set (``accounts.csv``); its header names columns, or ``lookup.keycolumn`` and
-    ``lookup.table.keycolumn`` for a row named by its business key. Reference rows are made where they are missing, and
+    ``lookup.table.keycolumn`` for a row named by its business key. A column takes what a request to this sandbox may
+    send, and every line but empty ones is a row. Reference rows are made where they are missing, and
     the flags of the Prospect-to-cash solution are set. Raises SandboxError, with nothing loaded, that names file, line
     and column of what cannot be taken; and while a sandbox serves the state.
     """
     began = time.perf_counter()
+    choices = read_choices(state / FILE)
     found = _files(folder)
-    tables = [read_table(path, entity, folder) for entity, path in found]
+    tables = [read_table(path, entity, folder, choices.finops) for entity, path in found]
     with alone(state), open_store(state) as store, store.write():
         if reset:
             wipe(store)
@@ -57,7 +60,7 @@ def load(state: Path, folder: Path, *, reset: bool = False) -> Loaded:
         give_ids(tables)
         rows: dict[str, int] = {}
         for table in tables:
-            rows[table.entity.set_name] = rows.get(table.entity.set_name, 0) + put_rows(store, table, tables)
+            rows[table.entity.set_name] = rows.get(table.entity.set_name, 0) + put_rows(store, table, tables, choices)
         settle(store)
     (state / TRUTH).unlink(missing_ok=True)
     names = tuple(table.name for table in tables)
@@ -67,13 +70,16 @@ def load(state: Path, folder: Path, *, reset: bool = False) -> Loaded:
 def _files(folder: Path) -> list[tuple[Entity, Path]]:
     if not folder.is_dir():
         raise SandboxError(f"'{folder}' is not a folder.", hint="Name the folder that holds the CSV files.")
-    paths = sorted(folder.rglob("*.csv"))
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".csv")
     if not paths:
         raise SandboxError(f"There is no CSV file below '{folder}'.", hint="Files are named after entity sets.")
     sets = {name.lower(): one for system in ("sales", "finops") for name, one in _sets(system).items()}
     found = []
     for path in paths:
         entity = sets.get(path.stem.lower())
+        if entity is not None and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no file"
+            raise SandboxError(f"'{path}' is {kind}.", hint="Name folders otherwise, so that each CSV file is one.")
         if entity is None:
             raise UnknownName("CSV file", path.name, [f"{one.set_name}.csv" for one in sets.values()])
         found.append((entity, path))

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
+from p2c_lib.sandbox.choices import Choices
 from p2c_lib.sandbox.collation import finops_key, key_of, sales_key
-from p2c_lib.sandbox.finops.related import RULES, Related
+from p2c_lib.sandbox.dataverse.money import places
+from p2c_lib.sandbox.dataverse.organisation import Organisation
+from p2c_lib.sandbox.exact import decimal_of, rounded
+from p2c_lib.sandbox.finops.related import MUST_BE_FILLED, RULES, Related, columns_of
+from p2c_lib.sandbox.finops.rules import Rules
+from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.values import empty
 from p2c_lib.sandbox.load.table import CsvTable, Reference
 from p2c_lib.sandbox.references import (
@@ -36,7 +42,7 @@ def give_ids(tables: Iterable[CsvTable]) -> None:
             csv.values[key] = [sortable_guid() if value is None else value for value in given]
 
 
-def put_rows(store: Store, csv: CsvTable, tables: Sequence[CsvTable]) -> int:
+def put_rows(store: Store, csv: CsvTable, tables: Sequence[CsvTable], choices: Choices) -> int:
     """Insert the file's rows; SandboxError names the line of a dangling reference or of a key that is there twice.
 
     ``tables`` are all files of the load: a row may name one of a file that is still to come.
@@ -49,9 +55,11 @@ def put_rows(store: Store, csv: CsvTable, tables: Sequence[CsvTable]) -> int:
         _fill_keys(csv.entity, columns)
     _keys_once(store, csv, columns)
     if csv.entity.system == "finops":
-        _related(store, csv, columns)
+        _must_be_filled(Rules(store, choices.finops), csv, columns)
+        _related(store, csv, columns, choices.finops)
     else:
         _fill(csv.entity.set_name, columns, count)
+        _round_money(Organisation(store, choices.sales), csv.entity, columns, count)
     names = [name for name in columns if name in csv.entity.columns or name.endswith("!type")]
     return store.insert_many(csv.entity, names, zip(*(columns[name] for name in names), strict=True)) if count else 0
 
@@ -108,8 +116,10 @@ def _make_missing(store: Store, reference: Reference, keys: list[str]) -> None:
     """Currencies (with their price list), units and unit groups that the file names are made when they are missing."""
     wanted = {key.rstrip(" ") for key in keys if key}
     if reference.target.name == "transactioncurrency" and reference.key == "isocurrencycode":
+        there = _known(store, reference)
         # A code that no country ever used stays unknown, and so a dangling reference.
-        add_references(store, currencies=sorted(code for code in wanted if code in RATES))
+        new = sorted(code for code in wanted if code in RATES and sales_key(code) not in there)
+        add_references(store, currencies=new)
     elif reference.target.name == "uom" and reference.key == "name":
         there = _known(store, reference)
         add_references(store, currencies=(), units=sorted(n for n in wanted if sales_key(n) not in there))
@@ -165,16 +175,28 @@ def _folded(forms: Sequence[Callable[[object], object] | None], values: Sequence
     return tuple(value if form is None else form(value) for form, value in zip(forms, values, strict=True))
 
 
-def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
+def _must_be_filled(rules: Rules, csv: CsvTable, columns: dict[str, list[Value]]) -> None:
+    """What F&O must have is there, or F&O has it from a related row, as the unit of a line from its product."""
+    count = len(csv.lines)
+    for name, _ in MUST_BE_FILLED.get(csv.entity.set_name, ()):
+        values = columns.setdefault(name, [None] * count)
+        for row in (row for row, value in enumerate(values) if value is None):
+            sent = {column: given[row] for column, given in columns.items()}
+            values[row] = rules.complete(csv.entity, sent).get(name)
+            if values[row] is None:
+                raise csv.fault(row, name, "it is empty.", "F&O takes no row without it: fill it in.")
+
+
+def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]], switches: Switches) -> None:
     """What F&O's own rules look up must be there: each distinct value is looked up once."""
     companies = columns.get("dataAreaId")
     rules = list(RULES.get(csv.entity.set_name, ()))
     if companies is not None:
-        rules.append(Related("dataAreaId", "Company", "Legal entities", "LegalEntities", ("LegalEntityId",)))
+        rules.insert(0, Related("dataAreaId", "Company", "Legal entities", "LegalEntities", ("LegalEntityId",)))
     for rule in rules:
         if rule.column not in columns:
             continue
-        known = _known_values(store, rule)
+        known = _known_values(store, rule, columns_of(rule, switches))
         for row, value in enumerate(columns[rule.column]):
             company = companies[row] if companies is not None and rule.column != "dataAreaId" else None
             text = finops_key(str(value))
@@ -183,11 +205,11 @@ def _related(store: Store, csv: CsvTable, columns: dict[str, list[Value]]) -> No
                 raise csv.fault(row, rule.column, problem, f"Add it to {rule.set_name}.csv, or correct it.")
 
 
-def _known_values(store: Store, rule: Related) -> set[tuple[Value, object]]:
+def _known_values(store: Store, rule: Related, looked_up: Sequence[str]) -> set[tuple[Value, object]]:
     related = entities("finops")[rule.set_name]
     company = quoted("dataAreaId") if related.companied else "NULL"
     known: set[tuple[Value, object]] = set()
-    for column in rule.related:
+    for column in looked_up:
         sql = f"SELECT {company}, {quoted(column)} FROM {table(related)}"  # noqa: S608 - names of the schema
         known |= {(area, finops_key(str(value))) for area, value in store.connection.execute(sql) if value is not None}
     return known
@@ -218,6 +240,19 @@ def _fill(set_name: str, columns: dict[str, list[Value]], count: int) -> None:
     computed = _COMPUTED.get(set_name)
     if computed is not None:
         computed(columns, count)
+
+
+def _round_money(organisation: Organisation, entity: Entity, columns: dict[str, list[Value]], count: int) -> None:
+    """Money with the decimals that the column, the organisation or the row's currency has for it."""
+    currencies = columns.get("transactioncurrencyid", [None] * count)
+    for name, column in entity.columns.items():
+        if column.kind != "money" or name not in columns:
+            continue
+        kept = {currency: places(organisation, column, currency) for currency in set(currencies)}
+        columns[name] = [
+            None if value is None else rounded(decimal_of(value), kept[currency])
+            for value, currency in zip(columns[name], currencies, strict=True)
+        ]
 
 
 _FIRST_STATE = {"products": 0, "quotes": 0}
