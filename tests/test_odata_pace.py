@@ -21,6 +21,7 @@ from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.send import Sender
 from tests.bad_network import told_server
 
+GUARD = 60  # seconds after which a test that hangs is over
 Said = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
 QUICK = Patience(budget=5, first_wait=0.01, longest_wait=0.02, wait_without_answer=0.3)
@@ -62,14 +63,17 @@ def test_the_services_hint_is_where_the_pace_begins() -> None:
 
 def test_never_more_in_flight_than_the_pace_allows() -> None:
     pace, flying, most = Pace(), [0], [0]
-    lock = threading.Lock()
+    lock, full = threading.Lock(), threading.Event()
 
     def fly() -> None:
         with pace.slot():
             with lock:
                 flying[0] += 1
                 most[0] = max(most[0], flying[0])
-            time.sleep(0.005)
+                if flying[0] == pace.limit:
+                    full.set()
+            full.wait(GUARD)
+            time.sleep(0.005)  # for one too many, were it let in
             with lock:
                 flying[0] -= 1
 
@@ -89,11 +93,13 @@ def test_a_wait_the_service_asks_for_holds_every_request_back() -> None:
         return (429, {"Retry-After": "0.3"}, b"{}") if len(asked) == 1 else (200, JSON, b"{}")
 
     with sender(say) as one:
+        limit = one.parallel
         first = threading.Thread(target=one.send, args=("GET", "/a"))
         first.start()
         while not asked:
             time.sleep(0.01)
-        time.sleep(0.1)
+        while one.parallel == limit:  # until it was heard that the service wants quiet
+            time.sleep(0.01)
         one.send("GET", "/b")
         first.join()
     assert len(asked) == 3

@@ -133,7 +133,7 @@ def test_kernels_end_with_the_process_that_forked_them(tmp_path: Path) -> None:
     kernel = kernels.fork(["-f", str(tmp_path / "kernel.json")], env=dict(os.environ), cwd=str(tmp_path))
     assert kernel.poll() is None
     kernels.close()
-    assert kernel.wait(5) == 0
+    assert kernel.wait(60) == 0
 
 
 def test_a_kernel_is_spoken_to_over_files_that_only_this_user_reaches(tmp_path: Path, warm: WarmKernels) -> None:

@@ -71,7 +71,7 @@ def test_independent_notebooks_run_side_by_side_and_no_more_than_there_are_kerne
 
     def meet(unit: Unit) -> None:
         if unit.tasks[0] in {"products", "accounts"}:
-            together.wait(10)
+            together.wait(60)
 
     played = Played(before=meet)
     assert played.run(units(here, TASKS)) == {"": {}}
