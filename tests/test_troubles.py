@@ -24,7 +24,7 @@ from p2c_lib.frames import EntityQuery
 from p2c_lib.sandbox import process
 from p2c_lib.session import Session, connect
 from tests.troubled import Between, Exchange, Trouble, between
-from tests.troubles import PAGE_SIZE, QUICK, READS, TOKENS, WRITES, Case
+from tests.troubles import PAGE_SIZE, PATIENT, QUICK, READS, TOKENS, WRITES, Case
 
 SECRET = "between-secret-0042"
 HANGS = 60  # seconds; a thread that has not come to an end by then never will
@@ -58,9 +58,15 @@ def here(place: Between, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 
 
 @pytest.fixture(scope="module")
-def right(here: Workspace) -> Read:
+def patient(here: Workspace, place: Between, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace that waits as long as it takes, for what is to come right."""
+    return workspace(place.workspace(tmp_path_factory.mktemp("patient"), PATIENT, "largest_answer_mb = 8"))
+
+
+@pytest.fixture(scope="module")
+def right(patient: Workspace) -> Read:
     """The rows as they are without trouble."""
-    return {app: read(here, app) for app in APPS}
+    return {app: read(patient, app) for app in APPS}
 
 
 def read(here: Workspace, app: App) -> list[Any]:
@@ -141,16 +147,19 @@ def holds(found: list[Any] | P2CError, case: Case, right: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(("app", "case"), met(READS))
-def test_rows_come_right_or_not_at_all(here: Workspace, place: Between, right: Read, app: App, case: Case) -> None:
-    holds(outcome(here, place, app, case.trouble(place, rows)), case, right[app])
-    assert read(here, app) == right[app]
+def test_rows_come_right_or_not_at_all(
+    here: Workspace, patient: Workspace, place: Between, right: Read, app: App, case: Case
+) -> None:
+    met_in = patient if case.comes == "goes on" else here
+    holds(outcome(met_in, place, app, case.trouble(place, rows)), case, right[app])
+    assert read(patient, app) == right[app]
 
 
 @pytest.mark.parametrize(("app", "case"), met(READS, every=3))
 def test_metadata_come_right_or_end_in_words(
-    here: Workspace, place: Between, right: Read, app: App, case: Case
+    here: Workspace, patient: Workspace, place: Between, right: Read, app: App, case: Case
 ) -> None:
-    found = outcome(here, place, app, case.trouble(place, metadata))
+    found = outcome(patient if case.comes == "goes on" else here, place, app, case.trouble(place, metadata))
     assert isinstance(found, P2CError) or found == right[app]
     if case.comes == "goes on":
         assert found == right[app]
@@ -158,13 +167,13 @@ def test_metadata_come_right_or_end_in_words(
 
 @pytest.mark.parametrize(("app", "case"), met(TOKENS))
 def test_a_token_that_is_none_ends_in_words_that_name_the_endpoint(
-    here: Workspace, place: Between, right: Read, app: App, case: Case
+    here: Workspace, patient: Workspace, place: Between, right: Read, app: App, case: Case
 ) -> None:
-    found = outcome(here, place, app, case.trouble(place, tokens))
+    found = outcome(patient if case.comes == "goes on" else here, place, app, case.trouble(place, tokens))
     holds(found, case, right[app])
     if isinstance(found, P2CError):
         assert (place.sales_url if app == "sales" else place.finops_url) in str(found), found
-    assert read(here, app) == right[app]
+    assert read(patient, app) == right[app]
 
 
 ROWS = {
@@ -195,19 +204,22 @@ def removed(here: Workspace, app: App) -> None:
 
 
 @pytest.mark.parametrize(("app", "case"), met(WRITES))
-def test_a_write_is_told_as_what_it_is(here: Workspace, place: Between, app: App, case: Case) -> None:
+def test_a_write_is_told_as_what_it_is(
+    here: Workspace, patient: Workspace, place: Between, app: App, case: Case
+) -> None:
     query, table = SETS[app], ROWS[app]
-    with connect("between", workspace=here) as session:
+    with connect("between", workspace=patient) as session:
+        assert there(session, app) == []
+    with connect("between", workspace=patient if case.comes == "goes on" else here) as session:
         client = session.client(app)
         client.schema(query.entity)
-        assert there(session, app) == []
         place.trouble = case.trouble(place, writes)
         try:
             with ends():
                 results = client.write_table("create", query.entity, table)
         finally:
             place.trouble = None
-    with connect("between", workspace=here) as session:
+    with connect("between", workspace=patient) as session:
         found = {row[query.key[0]]: row[query.columns[1]] for row in there(session, app)}
     try:
         wanted = dict(zip(table[query.key[0]].to_pylist(), table[query.columns[1]].to_pylist(), strict=True))
@@ -226,7 +238,7 @@ def test_a_write_is_told_as_what_it_is(here: Workspace, place: Between, app: App
             assert not any(one.ok for one in results)
         assert [one for one in place.strays if one.token] == []
     finally:
-        removed(here, app)
+        removed(patient, app)
 
 
 # the command line: words and exit code 2

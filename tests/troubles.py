@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from tests.troubled import JSON, Answer, Between, Exchange, Trouble, head
 
-__all__ = ["QUICK", "READS", "TOKENS", "WRITES", "Case"]
+__all__ = ["PATIENT", "QUICK", "READS", "TOKENS", "WRITES", "Case"]
 
 Comes = Literal["ends", "goes on", "either"]
 Act = Callable[[Exchange, Between], None]
@@ -27,6 +27,11 @@ Act = Callable[[Exchange, Between], None]
 QUICK = (
     "budget = 2, tries = 3, first_wait = 0.01, longest_wait = 0.1, wait_without_answer = 1, answer_seconds = 0.6, "
     "write_seconds = 1, least_speed = 2000, slow_seconds = 0.4, whole_seconds = 4"
+)
+# Where all comes right in the end, or nothing is wrong: a machine that has much to do is no trouble.
+PATIENT = (
+    "budget = 60, tries = 3, first_wait = 0.01, longest_wait = 0.1, wait_without_answer = 1, answer_seconds = 60, "
+    "write_seconds = 60, least_speed = 2000, slow_seconds = 60, whole_seconds = 60"
 )
 PAGE_SIZE = 5  # of sets of one or two dozen rows
 HOUR = "3600"
