@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from p2c_lib.odata.schema import EntitySchema
 
-__all__ = ["NAMES", "RowKey", "add_keys", "fold", "folded", "ignores", "key_spellings", "named_key"]
+__all__ = ["NAMES", "RowKey", "add_keys", "fold", "fold_sql", "folded", "ignores", "key_spellings", "named_key"]
 
 NAMES = {"sales": "Sales", "finops": "F&O"}
 IGNORED = {"sales": "case, accents and blanks at the end", "finops": "case and blanks at the end"}
@@ -104,6 +104,11 @@ def add_keys(database: duckdb.DuckDBPyConnection) -> None:
     add: Any = database.create_function  # its stubs want enums that move between versions
     for app in NAMES:
         add(f"p2c_fold_{app}", _folder(app), ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
+
+
+def fold_sql(text: str, app: str) -> str:
+    """A text as its system compares it, as SQL; the connection has seen ``add_keys``."""
+    return f"CASE WHEN regexp_full_match({text}, '{TIDY}') THEN lower({text}) ELSE p2c_fold_{app}({text}) END"
 
 
 def _folder(app: str) -> Callable[[pa.ChunkedArray], pa.Array]:
@@ -196,8 +201,7 @@ class RowKey:
         if pa.types.is_dictionary(kind):
             text = f"CAST({text} AS VARCHAR)"
         if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_date(kind)):
-            fast = f"WHEN regexp_full_match({text}, '{TIDY}') THEN lower({text})"
-            text = f"CASE {fast} ELSE nullif(p2c_fold_{self.app}({text}), '') END"
+            text = f"nullif({fold_sql(text, self.app)}, '')"
         return f"coalesce({text}, '')" if self._may_be_empty(name) else text
 
     def _part(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -181,6 +182,26 @@ def test_a_column_as_it_is_kept_is_what_the_destination_gives_back(session: Sess
     for name, values in sent.items():
         kept = column_as_kept(pa.chunked_array([values]), schema.columns[name], "finops").to_pylist()
         assert kept == [found[key["CustomerAccount"]][name] for key in keys], f"seed {SEED}: {name}"
+
+
+def test_values_that_say_nothing_are_nothing() -> None:
+    def kept(values: list[Any], kind: pa.DataType, app: str = "finops", edm: str = "Edm.String", **facts: Any) -> Any:
+        return column_as_kept(
+            pa.chunked_array([pa.array(values, kind)]), Column("x", edm, kind, **facts), app
+        ).to_pylist()
+
+    members, guid = {0: "None", 1: "Item"}, "D0000000-0000-4000-8000-0000000000AB"
+    assert kept(["", " ", "item ", "x"], pa.string(), edm="Microsoft.Kind", choices=members) == [
+        None,
+        None,
+        "Item",
+        "x",
+    ]
+    assert kept(["", " ", f" {{{guid}}}", "x"], pa.string(), "sales", "Edm.Guid") == [None, None, guid.lower(), "x"]
+    moments = [datetime(1900, 1, 1, 23, 59, 59, tzinfo=UTC), datetime(1900, 1, 2, 0, 0, 0, 5, tzinfo=UTC)]
+    utc = pa.timestamp("us", "UTC")
+    assert kept(moments, utc, edm="Edm.DateTimeOffset") == [None, datetime(1900, 1, 2, tzinfo=UTC)]
+    assert kept(moments, utc, "sales", "Edm.DateTimeOffset")[0] == moments[0]
 
 
 def _read(session: Session, entity_set: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def test_every_task_has_a_suite_for_every_stage() -> None:
 
 def test_a_suite_speaks_of_columns_of_its_stage_however_the_options_are_answered(suite: Suite) -> None:
     for made in answered(task_of(suite)):
-        rules = suite.answering(made.answers).expectations
+        rules = suite.answering(made.answers, {}).expectations
         assert {c for rule in rules for c in rule.columns} <= columns_of(suite, made), made.chosen
 
 
@@ -69,18 +69,38 @@ def test_a_suite_uses_parameters_its_template_gives_however_the_options_are_answ
     for made in answered(task_of(suite)):
         defaults = [f"default.{rule.to}" for rule in made.fields if rule.exists_in]
         given = (*made.references, *made.gate.references, *defaults, *lists_of(made))
-        rules = suite.answering(made.answers).expectations
+        rules = suite.answering(made.answers, {}).expectations
         used = {name for rule in rules for name in _parameters(rule.kwargs)}
         assert used <= {name.replace(".", "_") for name in given}, made.chosen
 
 
 def test_a_rule_for_an_answer_names_an_option_and_an_answer_there_is(suite: Suite) -> None:
-    options = template(task_of(suite)).options
-    for rule in suite.expectations:
-        for name, answer in rule.meta.get("option", {}).items():
-            assert answer in options[name].choices
-    every = [rule for made in answered(task_of(suite)) for rule in suite.answering(made.answers).expectations]
+    options = {name: tuple(option.choices) for name, option in template(task_of(suite)).options.items()}
+    assert {name for rule in suite.expectations for name in rule.option} <= set(options)
+    suite.answering({}, options)
+    every = [rule for made in answered(task_of(suite)) for rule in suite.answering(made.answers, {}).expectations]
     assert {rule.name for rule in every} == {rule.name for rule in suite.expectations}
+
+
+@pytest.mark.parametrize("option", ["v1", ["version", "v1"], {"version": True}, {"version": ["v1"]}, 5, True, {}])
+def test_an_option_of_a_rule_that_is_none_is_refused_when_the_suite_is_read(tmp_path: Path, option: object) -> None:
+    with pytest.raises(SuiteError, match=r"contacts.json: expectations\[0\] .*meta.option is"):
+        read_suite(with_option(tmp_path, option))
+
+
+@pytest.mark.parametrize("answer", ["V1", "v3", ""])
+def test_a_rule_for_an_answer_there_is_not_takes_no_rule_out_unseen(tmp_path: Path, answer: str) -> None:
+    suite = read_suite(with_option(tmp_path, {"version": answer}))
+    with pytest.raises(SuiteError, match=f"option version is never answered '{answer}'"):
+        suite.answering(template("contacts").answers, {"version": ("v1", "v2")})
+
+
+def with_option(folder: Path, option: object) -> Path:
+    """The suite of contacts, its first rule for an option."""
+    content = json.loads((FOLDER / "contacts.json").read_text("utf-8"))
+    content["expectations"][0]["meta"]["option"] = option
+    (folder / "contacts.json").write_text(json.dumps(content), "utf-8")
+    return folder / "contacts.json"
 
 
 @pytest.mark.parametrize("task", TASKS)

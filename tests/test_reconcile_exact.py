@@ -151,3 +151,13 @@ def test_a_text_cut_at_a_columns_length_is_told_by_the_units_that_the_services_c
     longer = whole.with_table(pa.table({"id": ["1", "2"], "x": ["abc!", "😀😀abcd!"]}))
     told = reconcile(longer, by_letters, rules()).differences.column("cause").to_pylist()
     assert told == ["value", "value"]
+
+
+def test_a_row_that_a_lookup_names_is_named_as_its_system_compares_keys() -> None:
+    def side(*codes: str | None) -> EntityFrame:
+        table = pa.table({"id": [str(n) for n in range(len(codes))], "currency.code": pa.array(codes, pa.string())})
+        return EntityFrame(table, ORIGIN)
+
+    expected, actual = side("usd", "EUR ", "çafé", " gbp", None, ""), side("USD", "eur", "Cafe", "gbp", "", None)
+    changed = reconcile(expected, actual, rules()).rows("changed").column("@expected").to_pylist()
+    assert changed == [3]

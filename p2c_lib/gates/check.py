@@ -101,7 +101,9 @@ def _counted(rows: Rows, bad: Mask, waits: Mask, flagged: Sequence[Found]) -> di
 
 def _judged(mapped: Mapped, path: Path, off: Collection[str], *, whole: bool) -> Stage:
     """What a suite finds; of a part of the rows, without what its rules say about the whole table."""
-    suite = read_suite(path).answering(mapped.template.answers).without(off)
+    made = mapped.template
+    allowed = {name: (*option.choices, made.answers[name]) for name, option in made.options.items()}
+    suite = read_suite(path).answering(made.answers, allowed).without(off)
     table = judged_table(mapped, suite)
     outcomes = judge(table, suite, known_values(mapped, suite, table))
     if not whole and suite.stage != "destination":

@@ -50,7 +50,7 @@ def _line(rule: Expectation) -> str:
     said = rule.reason.replace("{", "*").replace("}", "*")
     share = rule.kwargs.get("mostly", 1)
     rest = "" if share == 1 else f" ({share:.0%} of the rows are enough)"
-    rest += "".join(f" (where {name} is {answer})" for name, answer in dict(rule.meta.get("option") or {}).items())
+    rest += "".join(f" (where {name} is {answer})" for name, answer in rule.option.items())
     cells = (rule.name + rest, rule.severity, said, str(rule.meta.get("remedy") or ""))
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 

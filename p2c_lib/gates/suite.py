@@ -59,7 +59,13 @@ class Expectation:
 
     def answers(self, answers: Mapping[str, str]) -> bool:
         """Whether the rule is for a template whose options are answered like this."""
-        return all(answers.get(name, wanted) == wanted for name, wanted in dict(self.meta.get("option") or {}).items())
+        return all(answers.get(name, wanted) == wanted for name, wanted in self.option.items())
+
+    @property
+    def option(self) -> Mapping[str, str]:
+        """The answer to an option of the template that the rule is for; empty where it is for all."""
+        found: Mapping[str, str] = self.meta.get("option") or {}
+        return found
 
     @property
     def reason(self) -> str:
@@ -90,12 +96,17 @@ class Suite:
         names = json.dumps([self.sha, *sorted(off)])
         return replace(self, expectations=kept, sha=sha256(names.encode()).hexdigest())
 
-    def answering(self, answers: Mapping[str, str]) -> Suite:
+    def answering(self, answers: Mapping[str, str], allowed: Mapping[str, Collection[str]]) -> Suite:
         """The suite without rules that are for another answer to an option of the template than the one given.
 
         A rule says which by ``meta.option``, such as ``{"version": "v1"}``; one for an option that the template does
-        not have stays.
+        not have stays. ``allowed`` are the answers there are to each: SuiteError names a rule for another one.
         """
+        for rule in self.expectations:
+            for name, answer in rule.option.items():
+                if name in allowed and answer not in allowed[name]:
+                    hint = f"Allowed: {', '.join(allowed[name])}."
+                    raise self.error(rule, f"option {name} is never answered '{answer}'.", hint)
         kept = tuple(rule for rule in self.expectations if rule.answers(answers))
         return self if len(kept) == len(self.expectations) else replace(self, expectations=kept)
 
@@ -209,7 +220,17 @@ def _expectation(item: Any, index: int, file: str) -> Expectation:
     if isinstance(mostly, bool) or not isinstance(mostly, int | float) or not 0 <= mostly <= 1:
         raise SuiteError(f"{place}: mostly is {mostly!r}.", hint="mostly is a share of rows between 0 and 1.")
     _known_regexes(kwargs, place)
+    _known_option(meta.get("option"), place)
     return Expectation(index, item["type"], kwargs, severity, meta)
+
+
+def _known_option(option: Any, place: str) -> None:
+    """Raise SuiteError unless an option of the template is named with its answer."""
+    if option is None:
+        return
+    if not isinstance(option, Mapping) or not option or not all(isinstance(v, str) for v in option.values()):
+        hint = 'Write one answer for each option: "option": {"version": "v1"}.'
+        raise SuiteError(f"{place}: meta.option is {option!r}.", hint=hint)
 
 
 RESULT_FORMAT_HINT = (

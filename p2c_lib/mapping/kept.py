@@ -13,8 +13,9 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.odata.decode import empty_to_null
 from p2c_lib.odata.dialect import DIALECTS
-from p2c_lib.odata.stored import COMPANY
+from p2c_lib.odata.stored import COMPANY, first_member
 
 if TYPE_CHECKING:
     from p2c_lib.mapping.places import Places
@@ -41,8 +42,8 @@ def as_kept(table: pa.Table, places: Places) -> tuple[pa.Table, tuple[Note, ...]
 def column_as_kept(values: pa.ChunkedArray, column: Column, app: str) -> pa.ChunkedArray:
     """The values of one column in the form that the system ``app`` gives them; numbers stay as they are.
 
-    F&O takes blanks off the end of a text, gives a choice its own spelling and a company in small letters; both keep
-    moments to the second and write a guid in small letters.
+    F&O takes blanks off the end of a text, gives a choice its own spelling, writes a company in small letters, and has
+    values that say nothing, such as 1900-01-01; both keep moments to the second and write a guid in small letters.
 
     >>> from p2c_lib.odata.schema import Column
     >>> name = Column("Name", "Edm.String", pa.string())
@@ -50,40 +51,46 @@ def column_as_kept(values: pa.ChunkedArray, column: Column, app: str) -> pa.Chun
     ['Contoso', None]
     """
     if pa.types.is_timestamp(values.type):
-        return pc.floor_temporal(values, unit="second")
-    if not pa.types.is_string(values.type):
+        values = pc.floor_temporal(values, unit="second")
+    elif pa.types.is_string(values.type):
+        values = _text(values, column, app)
+    if not DIALECTS[app].empty_is_null:
         return values
+    return pa.chunked_array([empty_to_null(chunk, column) for chunk in values.chunks], values.type)
+
+
+def _text(values: pa.ChunkedArray, column: Column, app: str) -> pa.ChunkedArray:
     if column.edm == "Edm.Guid":
         return _few(values, {text: _guid(text) for text in pc.unique(values).to_pylist() if text is not None})
     if not DIALECTS[app].empty_is_null:
         return values
-    if column.edm.startswith("Microsoft.") and column.choices:
+    if first_member(column) is not None:
         return _few(values, _members(values, column))
     text = pc.utf8_rtrim(values, " ")
-    if column.name == COMPANY:
-        text = pc.utf8_lower(text)
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    return pc.utf8_lower(text) if column.name == COMPANY else text
 
 
-def _members(values: pa.ChunkedArray, column: Column) -> dict[str, str]:
-    """The column's own spelling of each member that is named in another case, or by its number."""
+def _members(values: pa.ChunkedArray, column: Column) -> dict[str, str | None]:
+    """The column's own spelling of each member that is named in another case, or by its number; none for a blank."""
     labels = column.choices or {}
     own = {str(number): label for number, label in labels.items()}
     own |= {label.casefold(): label for label in labels.values()}
-    return {text: own[text.casefold()] for text in pc.unique(values).to_pylist() if text and text.casefold() in own}
+    named = {text: text.strip() for text in pc.unique(values).to_pylist() if text is not None}
+    return {text: own.get(name.casefold(), text) if name else None for text, name in named.items()}
 
 
-def _guid(text: str) -> str:
+def _guid(text: str) -> str | None:
+    """A guid as both systems write it; none for a blank, and what is none as it came."""
     try:
-        return str(UUID(text))
+        return str(UUID(text.strip())) if text.strip() else None
     except ValueError:
         return text
 
 
-def _few(values: pa.ChunkedArray, made: dict[str, str]) -> pa.ChunkedArray:
+def _few(values: pa.ChunkedArray, made: dict[str, str | None]) -> pa.ChunkedArray:
     """The values with some of them in another spelling; the same values where none has one."""
     if all(text == new for text, new in made.items()):
         return values
     encoded = values.combine_chunks().dictionary_encode()
-    words = [None if text is None else made.get(text, text) for text in encoded.dictionary.to_pylist()]
+    words = [None if text is None else made[text] for text in encoded.dictionary.to_pylist()]
     return pa.chunked_array([pa.array(words, pa.string()).take(encoded.indices)])

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
+from p2c_lib.keys import fold_sql
 from p2c_lib.odata.stored import first_member
 from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal, trims_texts
 
@@ -32,9 +33,10 @@ class ComparedColumn:
 
     ``kind`` is text, number, moment (a date or a time) or other. ``empties_equal`` is true where the destination has
     no null, as in F&O: then null, "", 0 and 1900-01-01 are one, and so are null and ``unset``, the member that a choice
-    has where nothing was written, or null and no. ``types`` are what the expected and the actual side hold. Numbers
-    that share no SQL type without loss, as a float and a whole number or a decimal, are compared by their digits: then
-    ``type`` is VARCHAR.
+    has where nothing was written, or null and no. ``key_of`` is the system that keeps the row which a lookup names by
+    its business key: such texts are compared as that system compares keys. ``types`` are what the expected and the
+    actual side hold. Numbers that share no SQL type without loss, as a float and a whole number or a decimal, are
+    compared by their digits: then ``type`` is VARCHAR.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ComparedColumn:
     kind: str
     empties_equal: bool
     unset: str | None = None
+    key_of: str | None = None
     tolerance: Decimal | None = None
     percent: Decimal | None = None
     granularity: str | None = None
@@ -123,6 +126,8 @@ class ComparedColumn:
     def _shaped(self, value: str) -> str:
         if self.granularity:
             return f"date_trunc('{self.granularity}', {value})"
+        if self.key_of and self.kind == "text":
+            return fold_sql(value, self.key_of)
         shaped = f"trim({value}, {WHITE})" if self.trim and self.kind == "text" else value
         return f"lower({shaped})" if self.ignore_case and self.kind == "text" else shaped
 
@@ -167,6 +172,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         kind,
         empties_equal=trims_texts(actual),
         unset=None if known is None else first_member(known),
+        key_of=actual.origin.app if "." in name else None,
         tolerance=rules.tolerance.get(name),
         percent=rules.tolerance_percent.get(name),
         granularity=rules.granularity.get(name),
