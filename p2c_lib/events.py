@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from p2c_lib.secrecy import masked
+from p2c_lib.secrecy import kept_value
 
 __all__ = ["PLACE", "Follower", "append", "listening", "progress", "tell"]
 
@@ -48,10 +48,11 @@ def tell(**facts: Any) -> None:
 def append(file: Path, **facts: Any) -> None:
     """Add one line, whole: several processes write to the same file."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = masked(json.dumps({"at": at, **facts}, ensure_ascii=False, default=str)) + "\n"
+    plain = kept_value(json.loads(json.dumps({"at": at, **facts}, default=str)))
+    line = json.dumps(plain, ensure_ascii=False) + "\n"
     target = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(target, line.encode())
+        os.write(target, line.encode("utf-8", "backslashreplace"))
     finally:
         os.close(target)
 

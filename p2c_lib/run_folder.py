@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from p2c_lib.secrecy import masked
+from p2c_lib.secrecy import kept_value
 
 __all__ = ["PREFLIGHT", "RUN", "VERSION", "RunFolder", "keep"]
 
@@ -81,7 +81,8 @@ def keep(folder: Path, facts: Mapping[str, Any], name: str = TASK) -> None:
     """Write facts into a folder of the run; who reads meanwhile finds the old file or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{name}.part"
-    partial.write_text(masked(json.dumps(facts, ensure_ascii=False, indent=1, default=str)) + "\n", encoding="utf-8")
+    plain = kept_value(json.loads(json.dumps(facts, default=str)))
+    partial.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / name)
 
 

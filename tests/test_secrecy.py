@@ -139,7 +139,7 @@ def test_whatever_stands_around_it_a_secret_is_taken_out_and_nothing_else(
     inside = value
     for way in ways:
         inside = way(inside)
-    left = without_secrets(f"{before}\x00{inside}\x00{after}")
+    left = masked(f"{before}\x00{inside}\x00{after}")
     assert left.count("\x00") == 2
     assert left.startswith(f"{before}\x00")
     assert left.endswith(f"\x00{after}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p2c_lib.config import SANDBOX, Workspace, workspace
-from p2c_lib.secrecy import escaped_json, harmless, masked, one_line
+from p2c_lib.secrecy import behind, escaped_json, harmless, kept_value, masked, one_line
 
 if TYPE_CHECKING:
     from p2c_lib.session import Session
@@ -52,8 +53,8 @@ def json_line(value: Any) -> None:
     """Data: one JSON object on stdout; what would steer a terminal is escaped as JSON has it."""
     from p2c_lib.display import text_of
 
-    text = masked(json.dumps(value, ensure_ascii=False, default=text_of))
-    typer.echo(escaped_json(text))
+    plain = kept_value(json.loads(json.dumps(value, default=text_of)))
+    typer.echo(escaped_json(json.dumps(plain, ensure_ascii=False)), file=behind(sys.stdout))
 
 
 def facts(values: Mapping[str, Any], inside: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, S
 from p2c_lib.errors import ConfigError
 from p2c_lib.events import tell
 from p2c_lib.ledger.migrate import brought_up
+from p2c_lib.ledger.schema import TOLD
 from p2c_lib.secrecy import keep_secrets_of_url, rows_without_secrets
 from p2c_lib.waiting import WALL, unwanted
 
@@ -123,13 +124,24 @@ def _without_secrets(
     _cursor: Any,
     statement: str,
     parameters: Any,
-    _context: Any,
+    context: Any,
     many: bool,  # noqa: FBT001 - as SQLAlchemy calls it
 ) -> tuple[str, Any]:
-    """What is kept, and what is looked for among it, is without secrets."""
+    """The words that are kept are without secrets; names, keys and ids are kept, and looked for, as they are.
+
+    Lines of the chain had theirs taken out before they got their hash.
+    """
+    compiled = getattr(context, "compiled", None)
+    names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
+    if not parameters or compiled is None or "sha" in compiled.params:
+        return statement, parameters
+
+    def told(column: str | int) -> bool:
+        return (names[column] if isinstance(column, int) and column < len(names) else column) in TOLD
+
     if many:
-        return statement, rows_without_secrets(parameters)
-    return statement, rows_without_secrets([parameters])[0] if parameters else parameters
+        return statement, rows_without_secrets(parameters, told)
+    return statement, rows_without_secrets([parameters], told)[0]
 
 
 def _durable_and_shared(connection: Any, _record: Any) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "CHAINED",
     "METADATA",
     "REMEMBERED",
+    "TOLD",
     "agreed",
     "approvals",
     "cells",
@@ -73,6 +74,9 @@ def _row() -> Column[int]:
     """The number of a row, given by the database."""
     return Column("id", Integer, primary_key=True)
 
+
+# Words for people, in whatever table; all else is what programs go by.
+TOLD = frozenset({"why", "message", "request_id", "note", "reason", "value"})
 
 SCOPE = "connection_set company task"
 

@@ -25,7 +25,7 @@ from p2c_lib.odata.client import Client
 from p2c_lib.odata.notes import Note, together
 from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.reading import Reading
-from p2c_lib.secrecy import without_secrets
+from p2c_lib.secrecy import kept_value
 
 __all__ = ["Gathered", "gather"]
 
@@ -132,7 +132,7 @@ class _Parts:
         notes = [note.to_dict() for note in together(self.notes)]
         whole = {"mark": self._mark, "token": self._token, "at": time.time(), "reading": state, "notes": notes}
         draft = self._folder / "state.tmp"
-        draft.write_text(without_secrets(json.dumps(whole)), "utf-8")
+        draft.write_text(json.dumps(kept_value(whole)), "utf-8")
         os.replace(draft, self._folder / STATE)
 
     def forget(self) -> None:

@@ -8,10 +8,12 @@ from p2c_lib.secrecy.harmless import escaped_json, harmless, one_line, visible
 from p2c_lib.secrecy.known import (
     MASK,
     forget_secrets,
+    is_weak,
     keep_secret,
     keep_secrets_of_proxies,
     keep_secrets_of_url,
     keep_token,
+    kept_value,
     masked,
     masked_bytes,
     masked_value,
@@ -20,19 +22,22 @@ from p2c_lib.secrecy.known import (
 )
 from p2c_lib.secrecy.matcher import SHORTEST
 from p2c_lib.secrecy.raised import without_secrets_in
-from p2c_lib.secrecy.sinks import LEAKED, mask_streams
+from p2c_lib.secrecy.sinks import LEAKED, behind, mask_streams
 
 __all__ = [
     "LEAKED",
     "MASK",
     "SHORTEST",
+    "behind",
     "escaped_json",
     "forget_secrets",
     "harmless",
+    "is_weak",
     "keep_secret",
     "keep_secrets_of_proxies",
     "keep_secrets_of_url",
     "keep_token",
+    "kept_value",
     "mask_streams",
     "masked",
     "masked_bytes",

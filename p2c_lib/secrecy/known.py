@@ -1,5 +1,8 @@
 """The secrets and tokens this process has come to hold, and texts without them.
 
+A secret that is an everyday word, as short as one or a name that programs may go by, is taken out of what is told to
+people, and of nothing else: a task, a key or a row that holds the same word stays what it is.
+
 They are a fact about the process, as its environment is: a token that one client got may be echoed to another. The
 latest are kept, ``MOST`` of them and ``ALTOGETHER`` letters, in memory alone.
 """
@@ -7,6 +10,7 @@ latest are kept, ``MOST`` of them and ``ALTOGETHER`` letters, in memory alone.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
@@ -20,10 +24,12 @@ __all__ = [
     "MASK",
     "forget_secrets",
     "is_like_a_token",
+    "is_weak",
     "keep_secret",
     "keep_secrets_of_proxies",
     "keep_secrets_of_url",
     "keep_token",
+    "kept_value",
     "masked",
     "masked_bytes",
     "masked_value",
@@ -39,14 +45,18 @@ ALTOGETHER = 300_000
 LONGEST = 65_536
 # A token of fewer letters, or of nothing but letters, may be a word that other texts have too.
 SHORTEST_TOKEN, LONGEST_WORD = 16, 64
+# A secret of fewer letters, of letters alone up to a length that names have, or of digits as numbers have them.
+SHORTEST_FIRM = 8
+_WORD = re.compile(r"[A-Za-z_]{1,40}(?:V[0-9]{1,2})?|[0-9]{1,20}")
 DEEPEST = 6
+DEEPEST_JSON = 100
 SIGNATURES = {"sig", "code", "token", "key", "signature"}
 
 T = TypeVar("T")
 R = TypeVar("R")
 _lock = threading.Lock()
 _values: dict[str, None] = {}
-_matcher: Matcher | None = None
+_matchers: dict[bool, Matcher] = {}  # by whether everyday words are left out
 _on_new: list[Callable[[], None]] = []
 
 
@@ -61,7 +71,6 @@ def keep_secret(value: str) -> str:
     One of fewer than six letters cannot be told apart from other words; of one longer than any key or token is (64 kB)
     the beginning is told to nobody.
     """
-    global _matcher
     if len(value) < SHORTEST:
         return value
     kept = value[:LONGEST]
@@ -71,9 +80,11 @@ def keep_secret(value: str) -> str:
         _values[kept] = None
         if len(_values) > MOST or sum(map(len, _values)) > ALTOGETHER:
             _drop_oldest()
-            _matcher = None
-        elif new and _matcher is not None:
-            _matcher.add(kept)
+            _matchers.clear()
+        elif new:
+            for firm, matcher in _matchers.items():
+                if not (firm and is_weak(kept)):
+                    matcher.add(kept)
     if new:
         for begin in _on_new:
             begin()
@@ -95,6 +106,17 @@ def keep_token(value: str) -> str:
     everywhere would take a word out of what others say.
     """
     return keep_secret(value) if is_like_a_token(value) else value
+
+
+def is_weak(value: str) -> bool:
+    """Whether a secret may stand in data by chance, and so is not taken out of data, plans and journals.
+
+    >>> is_weak("accounts"), is_weak("CustomersV2"), is_weak("12345678"), is_weak("s3cret")
+    (True, True, True, True)
+    >>> is_weak("tell-nobody"), is_weak("Zt9.k4Qx7")
+    (False, False)
+    """
+    return len(value) < SHORTEST_FIRM or _WORD.fullmatch(value) is not None
 
 
 def is_like_a_token(value: str) -> bool:
@@ -133,10 +155,9 @@ def keep_secrets_of_proxies() -> None:
 
 def forget_secrets() -> None:
     """Begin anew, as a new process does."""
-    global _matcher
     with _lock:
         _values.clear()
-        _matcher = None
+        _matchers.clear()
 
 
 def masked(text: str) -> str:
@@ -146,12 +167,16 @@ def masked(text: str) -> str:
     >>> masked("the secret was tell%20nobody%3a+0042."), masked("tell nobody: 0042"[:16])
     ('the secret was ***.', '***')
     """
-    return without_shapes(without_secrets(text))
+    return without_shapes(_without(text, firm=False))
 
 
 def without_secrets(text: str) -> str:
-    """The text without any secret this process knows."""
-    matcher = _ready()
+    """The text without any secret this process knows, but for everyday words: what is kept goes through here."""
+    return _without(text, firm=True)
+
+
+def _without(text: str, *, firm: bool) -> str:
+    matcher = _ready(firm=firm)
     if matcher is None or len(text) < SHORTEST:
         return text
     spans = matcher.spans(text)
@@ -171,53 +196,74 @@ def masked_bytes(content: bytes) -> bytes:
 
 def masked_value(value: T, depth: int = DEEPEST) -> T:
     """A text, or a list, tuple or mapping of such, without secrets; anything else as it is."""
-    return cast(T, _masked_inside(value, depth))
+    return cast(T, _masked_inside(value, depth, masked, keys=True))
 
 
-def _masked_inside(value: Any, depth: int) -> Any:
+def kept_value(value: T) -> T:
+    """Values as JSON has them, for a file or a program: each text without secrets but for everyday words.
+
+    The keys stay, and so does what is no text: who reads it goes by them.
+
+    >>> _ = keep_secret("tell nobody: 0042"), keep_secret("accounts")
+    >>> kept_value({"accounts": ["accounts", "said tell nobody: 0042", 42]})
+    {'accounts': ['accounts', 'said ***', 42]}
+    """
+    return cast(T, _masked_inside(value, DEEPEST_JSON, _kept_text, keys=False))
+
+
+def _kept_text(text: str) -> str:
+    return without_shapes(without_secrets(text))
+
+
+def _masked_inside(value: Any, depth: int, clean: Callable[[str], str], *, keys: bool) -> Any:
     if isinstance(value, str):
-        return masked(value)
+        return clean(value)
     if isinstance(value, bytes):
-        return masked_bytes(value)
+        return clean(value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if depth == 0:
         return value
     if type(value) is dict:
-        return {_masked_inside(name, depth): _masked_inside(each, depth - 1) for name, each in value.items()}
+        return {
+            clean(name) if keys and isinstance(name, str) else name: _masked_inside(each, depth - 1, clean, keys=keys)
+            for name, each in value.items()
+        }
     if type(value) in {list, tuple, set, frozenset}:
-        inside = [_masked_inside(each, depth - 1) for each in value]
+        inside = [_masked_inside(each, depth - 1, clean, keys=keys) for each in value]
         return value if all(new is old for new, old in zip(inside, value, strict=True)) else type(value)(inside)
     return value
 
 
-def rows_without_secrets(rows: Sequence[R]) -> Sequence[R]:
-    """Rows for a database, each a tuple or a mapping, without the secrets this process knows.
+def rows_without_secrets(rows: Sequence[R], named: Callable[[Any], bool] | None = None) -> Sequence[R]:
+    """Rows for a database, each a tuple or a mapping, without the secrets this process knows but everyday words.
 
-    They are looked through together: that there is none, as almost always, is found at little cost.
+    ``named`` says of a column, by its name or its place, whether it is told to people; without it all are. The rows are
+    looked through together: that there is no secret, as almost always, is found at little cost.
     """
-    matcher = _ready()
-    if matcher is None or not rows or not matcher.spans("\0".join(_texts(rows))):
+    matcher = _ready(firm=True)
+    if matcher is None or not rows or not matcher.spans("\0\n\0".join(_texts(rows, named))):
         return rows
-    return [cast(R, _without_known(row)) for row in rows]
+    return [cast(R, _without_known(row, named)) for row in rows]
 
 
-def _texts(rows: Sequence[Any]) -> Iterator[str]:
+def _texts(rows: Sequence[Any], named: Callable[[Any], bool] | None) -> Iterator[str]:
     for row in rows:
-        yield from (value for value in (row.values() if isinstance(row, Mapping) else row) if isinstance(value, str))
+        for name, value in row.items() if isinstance(row, Mapping) else enumerate(row):
+            if isinstance(value, str) and (named is None or named(name)):
+                yield value
 
 
-def _without_known(row: Any) -> Any:
-    def plain(value: Any) -> Any:
-        return without_secrets(value) if isinstance(value, str) else value
+def _without_known(row: Any, named: Callable[[Any], bool] | None) -> Any:
+    def plain(name: Any, value: Any) -> Any:
+        return without_secrets(value) if isinstance(value, str) and (named is None or named(name)) else value
 
     if isinstance(row, Mapping):
-        return {name: plain(value) for name, value in row.items()}
-    return tuple(map(plain, row))
+        return {name: plain(name, value) for name, value in row.items()}
+    return tuple(plain(at, value) for at, value in enumerate(row))
 
 
-def _ready() -> Matcher | None:
-    global _matcher
-    matcher = _matcher
+def _ready(*, firm: bool) -> Matcher | None:
+    matcher = _matchers.get(firm)
     if matcher is None and _values:
         with _lock:
-            matcher = _matcher = Matcher(_values)
+            matcher = _matchers[firm] = Matcher(value for value in _values if not (firm and is_weak(value)))
     return matcher

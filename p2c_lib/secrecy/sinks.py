@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -14,10 +15,10 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from p2c_lib.secrecy.harmless import harmless
-from p2c_lib.secrecy.known import masked, masked_bytes, on_new_secret
+from p2c_lib.secrecy.known import kept_value, masked, masked_bytes, on_new_secret
 from p2c_lib.secrecy.raised import without_secrets_in
 
-__all__ = ["LEAKED", "MaskedStream", "mask_kernel", "mask_logs", "mask_streams"]
+__all__ = ["LEAKED", "MaskedStream", "behind", "mask_kernel", "mask_logs", "mask_streams"]
 
 # Names the file by which an unattended notebook's kernel lets its run know that the notebook printed a secret.
 LEAKED = "P2C_LEAKED"
@@ -60,6 +61,11 @@ class MaskedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def behind(stream: TextIO) -> TextIO:
+    """The stream itself, for what was looked through already and has a form to keep."""
+    return stream._stream if isinstance(stream, MaskedStream) else stream
 
 
 def mask_streams() -> None:
@@ -110,13 +116,26 @@ def mask_kernel() -> None:
 
     def packed(content: Any) -> bytes:
         made: bytes = pack(content)
-        if (found := masked_bytes(made)) != made and (place := os.environ.get(LEAKED)):
+        # What was sent is taken apart as JSON: names stay, and no secret is looked for from one text into the next.
+        if (found := _packed_without(made)) != made and (place := os.environ.get(LEAKED)):
             with suppress(OSError):
                 Path(place).touch()
         return found
 
     setattr(packed, _MARK, True)
     session.pack = packed
+
+
+def _packed_without(made: bytes) -> bytes:
+    text = made.decode("utf-8", "surrogateescape")
+    if masked(text) == text:
+        return made
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return masked_bytes(made)
+    told = kept_value(found)
+    return made if told == found else json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogateescape")
 
 
 on_new_secret(mask_logs)
