@@ -30,6 +30,7 @@ from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
 from p2c_lib.run_folder import VERSION, RunFolder, keep
+from p2c_lib.secrecy import clean_what_a_run_kept
 from p2c_lib.steps import KeptSteps, address_of, rules_address
 
 if TYPE_CHECKING:
@@ -375,6 +376,7 @@ class TaskWalk:
                 done = self.plan() if outcome is not None and self.limit is None else None
                 self.increment.record(self.map(), self.check().passed, failed, ledger, run_id=self.run_id, done=done)
         keep(self.folder, self._facts(outcome))
+        clean_what_a_run_kept(self.folder)
         self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
         if self._own_run:
             self._end_run(summary.status)

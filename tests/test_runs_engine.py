@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from p2c_lib.config import Secret
 from p2c_lib.errors import RunError
 from p2c_lib.runs.engine import Ending, Job, execute
 from p2c_lib.runs.kernels import WarmKernels
-from p2c_lib.runs.scrub import scrub, spellings
-from p2c_lib.secrecy import MASK
 
 
 @pytest.fixture(scope="module")
@@ -144,33 +139,6 @@ def test_a_kernel_is_spoken_to_over_files_that_only_this_user_reaches(tmp_path: 
     transport, mode, place = shown(run(tmp_path, Job(kernels=warm, cwd=tmp_path), look)[1][0]).split()
     assert (transport, mode) == ("ipc", "0o700")
     assert not Path(place).parent.exists()
-
-
-# secrets
-
-
-def test_a_secret_in_any_file_is_found_replaced_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    value = 'tell "nobody"/42'
-    monkeypatch.setenv("P2C_PLANTED", value)
-    for number, way in enumerate(sorted(spellings(value))):
-        (tmp_path / f"{number}.txt").write_text(f"before {way} after")
-    (tmp_path / "in").mkdir()
-    pq.write_table(pa.table({"n": [1], "text": [f"x {value} y"]}), tmp_path / "in" / "rows.parquet")
-    pq.write_table(pa.table({"n": [1], "text": ["nothing here"]}), tmp_path / "clean.parquet")
-    untouched = (tmp_path / "clean.parquet").read_bytes()
-    found = scrub(tmp_path, [Secret("env:P2C_PLANTED")])
-    assert list(found) == ["secrets"]
-    assert "in/rows.parquet" in found["secrets"]
-    assert value not in found["secrets"]
-    assert pq.read_table(tmp_path / "in" / "rows.parquet").to_pylist() == [{"n": 1, "text": f"x {MASK} y"}]
-    assert {path.read_text() for path in tmp_path.glob("*.txt")} == {f"before {MASK} after"}
-    assert (tmp_path / "clean.parquet").read_bytes() == untouched
-    assert scrub(tmp_path, [Secret("env:P2C_PLANTED")]) == {}
-
-
-def test_a_reference_that_leads_nowhere_hides_nothing(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("text")
-    assert scrub(tmp_path, [Secret("env:P2C_SURELY_NOT_SET"), Secret.literal("")]) == {}
 
 
 def test_the_kernels_of_a_run_are_forked_once_the_imports_are_done(warm: WarmKernels, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ class _Run:
         self.folder = folder_of(workspace, wanted.run_id)
         self.started = perf_counter()
         self._jobs: list[Job] = []
-        self._printed: set[tuple[str, str]] = set()  # runs and their notebooks that printed a secret
+        self._printed: set[tuple[str, str]] = set()  # runs and their files that held a secret
         self._warm: WarmKernels | None = None
 
     def carry_out(self, *, again: bool = False) -> RunResult:
@@ -175,8 +175,9 @@ class _Run:
         taken = model_of_cell(file).model_fields
         ending = execute(file, output, {name: given[name] for name in given if name in taken}, job)
         if leaked.exists():
+            files = {Path(line) if line else output for line in leaked.read_text("utf-8").splitlines()}
             leaked.unlink()
-            self._printed.add((run_id, output.name))
+            self._printed |= {(run_id, file.relative_to(folder).as_posix()) for file in files}
         ledger.record_cells(run_id, cells.ended)
         ending = replace(ending, why=masked(ending.why))
         said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}

@@ -1,88 +1,50 @@
-"""No secret stays in a run folder: every file is searched for the values of all secrets, in every way they are written.
+"""No secret stays in a run folder: every file is searched for the secrets and tokens in use, however they are written.
 
-A value that is found is replaced, and the run says so and fails: who put it there has to know.
+What is found is replaced, and the run says so and fails: who put it there has to know. A secret that is an everyday
+word is looked for in no file: a row may hold the same word, and a plan has to write what it was made for.
 """
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 from p2c_lib.config import Secret
 from p2c_lib.errors import ConfigError
-from p2c_lib.secrecy import MASK, SHORTEST, without_secrets
+from p2c_lib.secrecy import MASK, clean_folder
 
-__all__ = ["scrub", "spellings"]
+__all__ = ["scrub"]
 
 PROBLEM = "secrets"
+MOST_NAMED = 10
+OF_A_PLAN = ("plan.json", "operations.parquet")
 
 
 def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) -> dict[str, str]:
-    """Replace every value of a secret in the files of a folder; empty, or one problem that names the files.
+    """Replace every secret in the files of a folder; empty, or one problem that names the files.
 
-    Parquet files are searched by their text columns, all others by their bytes, for the tokens of this process too.
-    ``printed`` are files that held one which was replaced before they were written.
+    Each file stays what it was: Parquet and Arrow however deep a text stands in it, JSON and notebooks with their
+    names, databases with their rows. ``printed`` are files that held one which was replaced before, or as they were
+    written.
     """
-    values = [value for secret in secrets if (value := _value(secret))]
-    ways = sorted({way for value in values for way in spellings(value)}, key=len, reverse=True)
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and _clean(file, ways)]
-    listed = sorted({*(file.relative_to(folder).as_posix() for file in found), *printed})
-    if not listed:
+    for secret in secrets:
+        with suppress(ConfigError):
+            secret.reveal()
+    found = clean_folder(folder)
+    cleaned = sorted({*found.cleaned, *printed})
+    said = []
+    if cleaned:
+        said.append(f"a secret stood in {_named(cleaned)}; there it was replaced by {MASK}")
+    if plans := sorted({str(Path(name).parent) for name in cleaned if name.endswith(OF_A_PLAN)}):
+        said.append(f"the plan in {_named(plans)} is not what was made any more: it can be neither applied nor undone")
+    if found.unread:
+        said.append(f"nobody can say whether one stands in {_named(found.unread)}, which cannot be read")
+    if not said:
         return {}
-    names = ", ".join(listed[:10])
-    more = f" and {len(listed) - 10} more" if len(listed) > 10 else ""
-    why = f"a secret stood in {names}{more}; it was replaced by {MASK}. Change the secret, and what printed it"
-    return {PROBLEM: why}
+    return {PROBLEM: "; ".join(said) + (". Change the secret, and what printed it" if cleaned else "")}
 
 
-def spellings(value: str) -> set[str]:
-    """The ways a value is looked for in a column of text: as it is, in an address, and as base64.
-
-    >>> sorted(spellings("a b/c d"))
-    ['YSBiL2MgZA==', 'a b/c d', 'a%20b%2Fc%20d', 'a%20b/c%20d', 'a+b%2Fc+d']
-    """
-    if len(value) < SHORTEST:
-        return set()
-    encoded = base64.b64encode(value.encode()).decode()
-    return {value, quote(value), quote(value, safe=""), quote_plus(value), encoded}
-
-
-def _value(secret: Secret) -> str | None:
-    try:
-        return secret.reveal()
-    except ConfigError:
-        return None
-
-
-def _clean(file: Path, ways: list[str]) -> bool:
-    """Whether a file held one; it no longer does."""
-    if file.suffix == ".parquet":
-        return bool(ways) and _clean_parquet(file, ways)
-    text = file.read_bytes().decode("utf-8", "surrogateescape")
-    cleaned = without_secrets(text)
-    if cleaned == text:
-        return False
-    file.write_bytes(cleaned.encode("utf-8", "surrogateescape"))
-    return True
-
-
-def _clean_parquet(file: Path, wanted: list[str]) -> bool:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(file)
-    found = False
-    for place, field in enumerate(table.schema):
-        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
-            continue
-        column = table.column(place)
-        for way in wanted:
-            if pc.any(pc.match_substring(column, way)).as_py():
-                column, found = pc.replace_substring(column, way, MASK), True
-        table = table.set_column(place, field, column)
-    if found:
-        pq.write_table(table, file)
-    return found
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

@@ -4,6 +4,7 @@ Whoever gets to know a secret says so with ``keep_secret``; whoever prints, logs
 ``masked`` for it first. What a service echoes is then told without it, and a terminal is shown ``harmless`` text.
 """
 
+from p2c_lib.secrecy.files import LEAKED, clean_folder, clean_what_a_run_kept
 from p2c_lib.secrecy.harmless import escaped_json, harmless, one_line, visible
 from p2c_lib.secrecy.known import (
     MASK,
@@ -22,13 +23,15 @@ from p2c_lib.secrecy.known import (
 )
 from p2c_lib.secrecy.matcher import SHORTEST
 from p2c_lib.secrecy.raised import without_secrets_in
-from p2c_lib.secrecy.sinks import LEAKED, behind, mask_streams
+from p2c_lib.secrecy.sinks import behind, mask_streams
 
 __all__ = [
     "LEAKED",
     "MASK",
     "SHORTEST",
     "behind",
+    "clean_folder",
+    "clean_what_a_run_kept",
     "escaped_json",
     "forget_secrets",
     "harmless",

@@ -30,6 +30,7 @@ __all__ = [
     "keep_secrets_of_url",
     "keep_token",
     "kept_value",
+    "knows_secrets",
     "masked",
     "masked_bytes",
     "masked_value",
@@ -168,6 +169,11 @@ def masked(text: str) -> str:
     ('the secret was ***.', '***')
     """
     return without_shapes(_without(text, firm=False))
+
+
+def knows_secrets() -> bool:
+    """Whether there is any secret to be taken out of data."""
+    return _ready(firm=True) is not None
 
 
 def without_secrets(text: str) -> str:

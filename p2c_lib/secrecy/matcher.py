@@ -23,6 +23,8 @@ SHORTEST = 6
 HEAD = 10
 # A value of more letters, few of them of ASCII, is known by its pieces alone.
 LONGEST_WORD = 64
+# A ruled line is no secret.
+DIFFERENT = 3
 # One or two letters that a neighbour shares with the value by chance, with a gap before the piece itself.
 MARGIN = 200
 _BEFORE = re.compile(r"[0-9A-Za-z]{1,2}[^0-9A-Za-z]+(?=[0-9A-Za-z]{3})")
@@ -63,8 +65,8 @@ class Matcher:
         letters = letters_of(value).small
         if len(letters) >= PIECE:
             self._letters.add(letters)
-        elif len(value) <= LONGEST_WORD:
-            self._words.update(_folded(way) for way in _spellings(value) if len(set(way)) >= min(VARIED, len(value)))
+        elif len(value) <= LONGEST_WORD and len(set(value)) >= DIFFERENT:
+            self._words.update(_folded(way) for way in _spellings(value))
         return len(self._words) > before
 
     def spans(self, text: str) -> list[tuple[int, int]]:

@@ -14,14 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from p2c_lib.secrecy.files import LEAKED
 from p2c_lib.secrecy.harmless import harmless
 from p2c_lib.secrecy.known import kept_value, masked, masked_bytes, on_new_secret
 from p2c_lib.secrecy.raised import without_secrets_in
 
-__all__ = ["LEAKED", "MaskedStream", "behind", "mask_kernel", "mask_logs", "mask_streams"]
+__all__ = ["MaskedStream", "behind", "mask_kernel", "mask_logs", "mask_streams"]
 
-# Names the file by which an unattended notebook's kernel lets its run know that the notebook printed a secret.
-LEAKED = "P2C_LEAKED"
 _MARK = "_p2c_masked"
 
 
@@ -118,8 +117,8 @@ def mask_kernel() -> None:
         made: bytes = pack(content)
         # What was sent is taken apart as JSON: names stay, and no secret is looked for from one text into the next.
         if (found := _packed_without(made)) != made and (place := os.environ.get(LEAKED)):
-            with suppress(OSError):
-                Path(place).touch()
+            with suppress(OSError), Path(place).open("a", encoding="utf-8") as told:
+                told.write("\n")
         return found
 
     setattr(packed, _MARK, True)

@@ -1,0 +1,146 @@
+"""No secret stays in the folder of a run, in no file and at no depth; files stay whole, and the words say it all."""
+
+import base64
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import nbformat
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from p2c_lib.config import Secret
+from p2c_lib.errors import PlanAltered
+from p2c_lib.plan.files import open_plan, saved
+from p2c_lib.runs.scrub import scrub
+from p2c_lib.secrecy import MASK, forget_secrets, keep_secret, keep_token
+from p2c_lib.secrecy.files import clean_table
+
+VALUE = 'tell "nobody"/42'
+TOKEN = "eyX0aW5nLXRva2VuLTAwNDI.Zm9vYmFyLWJhei1xdXg_xyz-0042"
+
+
+def test_a_secret_in_any_file_is_found_replaced_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2C_PLANTED", VALUE)
+    ways = (VALUE, quote(VALUE), quote_plus(VALUE), base64.b64encode(VALUE.encode()).decode(), VALUE.encode().hex(":"))
+    for number, way in enumerate(ways):
+        (tmp_path / f"{number}.txt").write_text(f"before {way} after")
+    (tmp_path / "in").mkdir()
+    pq.write_table(pa.table({"n": [1], "text": [f"x {VALUE} y"]}), tmp_path / "in" / "rows.parquet")
+    pq.write_table(pa.table({"n": [1], "text": ["nothing here"]}), tmp_path / "clean.parquet")
+    untouched = (tmp_path / "clean.parquet").read_bytes()
+    found = scrub(tmp_path, [Secret("env:P2C_PLANTED")])
+    assert list(found) == ["secrets"]
+    assert "in/rows.parquet" in found["secrets"]
+    assert VALUE not in found["secrets"]
+    assert pq.read_table(tmp_path / "in" / "rows.parquet").to_pylist() == [{"n": 1, "text": f"x {MASK} y"}]
+    assert {path.read_text() for path in tmp_path.glob("*.txt")} == {f"before {MASK} after"}
+    assert (tmp_path / "clean.parquet").read_bytes() == untouched
+    assert scrub(tmp_path, [Secret("env:P2C_PLANTED")]) == {}
+
+
+def test_a_reference_that_leads_nowhere_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert scrub(tmp_path, [Secret("env:P2C_SURELY_NOT_SET"), Secret.literal("")]) == {}
+
+
+def nested(text: str | None) -> pa.Table:
+    """A table that holds a text in every kind of column that has one."""
+    kinds: dict[str, tuple[object, pa.DataType]] = {
+        "text": (text, pa.string()),
+        "large": (text, pa.large_string()),
+        "words": (text, pa.dictionary(pa.int32(), pa.string())),
+        "row": ({"name": text, "n": 1}, pa.struct({"name": pa.string(), "n": pa.int64()})),
+        "deep": ({"in": {"a": [text]}}, pa.struct({"in": pa.struct({"a": pa.list_(pa.string())})})),
+        "list": ([text, "other"], pa.list_(pa.string())),
+        "rows": ([{"a": text}], pa.large_list(pa.struct({"a": pa.large_string()}))),
+        "pairs": ([("key", text)], pa.map_(pa.string(), pa.string())),
+        "two": ([text, None], pa.list_(pa.string(), 2)),
+        "n": (42, pa.int64()),
+    }
+    rows = {name: pa.array([value, None], kind) for name, (value, kind) in kinds.items()}
+    return pa.table(rows)
+
+
+@settings(max_examples=40)
+@given(before=st.text(max_size=8), after=st.text(max_size=8), secret=st.sampled_from([VALUE, TOKEN]))
+def test_every_kind_of_column_is_searched_and_stays_what_it_is(before: str, after: str, secret: str) -> None:
+    forget_secrets()
+    keep_secret(secret)
+    found = clean_table(nested(f"{before} \x1f {secret} \x1f {after}"))
+    assert found is not None
+    assert found.schema == nested("").schema
+    told = found.to_pylist()
+    assert told == nested(told[0]["text"]).to_pylist()
+    assert MASK in told[0]["text"]
+    assert secret not in told[0]["text"]
+    assert clean_table(nested("nothing of it")) is None
+    assert clean_table(nested(None)) is None
+
+
+def test_a_token_in_use_is_taken_out_of_a_plan_and_the_plan_is_told_to_be_none(tmp_path: Path) -> None:
+    keep_token(TOKEN)
+    rows = [{"op": "update", "key": "K1", "before": {"name": "Contoso"}, "after": {"name": f"N {TOKEN[:40]}"}}]
+    plan = saved(pa.Table.from_pylist(rows), {"task": "accounts", "version": 2}, tmp_path)
+    assert open_plan(plan.folder).id == plan.id
+    said = scrub(tmp_path, [])["secrets"]
+    assert f"a secret stood in {plan.folder.name}/operations.parquet; there it was replaced by ***" in said
+    assert f"the plan in {plan.folder.name} is not what was made any more: it can be neither applied nor undone" in said
+    kept = pq.read_table(plan.folder / "operations.parquet").to_pylist()
+    assert kept == [rows[0] | {"after": {"name": f"N {MASK}"}}]
+    with pytest.raises(PlanAltered):
+        open_plan(plan.folder)
+
+
+def test_every_kind_of_file_stays_whole(tmp_path: Path) -> None:
+    keep_secret(TOKEN)
+    facts = {"name": TOKEN, TOKEN[:5]: [1, {"deep": f"{TOKEN}!"}], "quote": 'a "b"'}
+    (tmp_path / "a.json").write_text(json.dumps(facts))
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps({"n": n, "why": TOKEN}) + "\n" for n in range(3)))
+    cell = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", text=f"said {TOKEN}\n")])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "c.ipynb")
+    (tmp_path / "d.html").write_text(f"<html><body><p>said {TOKEN}</p></body></html>")
+    with closing(sqlite3.connect(tmp_path / "e.db")) as database, database:
+        database.execute('CREATE TABLE "od""d" (n INTEGER, why TEXT)')
+        database.executemany('INSERT INTO "od""d" VALUES (?, ?)', [(1, TOKEN), (2, "fine"), (3, None)])
+    with pa.OSFile(str(tmp_path / "f.arrow"), "wb") as sink, pa.ipc.new_file(sink, nested("").schema) as writer:
+        writer.write_table(nested(TOKEN))
+    said = scrub(tmp_path, [])["secrets"]
+    assert all(name in said for name in ("a.json", "b.jsonl", "c.ipynb", "d.html", "e.db", "f.arrow"))
+    told = {"name": MASK, TOKEN[:5]: [1, {"deep": f"{MASK}!"}], "quote": 'a "b"'}
+    assert json.loads((tmp_path / "a.json").read_text()) == told
+    assert [json.loads(line)["why"] for line in (tmp_path / "b.jsonl").read_text().splitlines()] == [MASK] * 3
+    notebook = nbformat.read(tmp_path / "c.ipynb", 4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].outputs[0].text == f"said {MASK}\n"
+    assert (tmp_path / "d.html").read_text() == f"<html><body><p>said {MASK}</p></body></html>"
+    with closing(sqlite3.connect(tmp_path / "e.db")) as database:
+        assert database.execute('SELECT * FROM "od""d"').fetchall() == [(1, MASK), (2, "fine"), (3, None)]
+    with pa.ipc.open_file(str(tmp_path / "f.arrow")) as opened:
+        assert opened.read_all() == nested(MASK)
+    assert scrub(tmp_path, []) == {}
+
+
+def test_a_file_that_cannot_be_read_is_told_and_left(tmp_path: Path) -> None:
+    keep_secret(TOKEN)
+    for name in ("a.parquet", "b.json", "c.arrow"):
+        (tmp_path / name).write_bytes(b"PAR1 is none of these {")
+    said = scrub(tmp_path, [])["secrets"]
+    assert said == "nobody can say whether one stands in a.parquet, b.json, c.arrow, which cannot be read"
+    assert (tmp_path / "b.json").read_bytes() == b"PAR1 is none of these {"
+
+
+@pytest.mark.parametrize("word", ["accounts", "CustomersV2", "Contoso", "12345678", "Seattle", "s3cret!"])
+def test_a_secret_that_is_a_word_rewrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("P2C_PLANTED", word)
+    pq.write_table(nested(word), tmp_path / "operations.parquet")
+    (tmp_path / "plan.json").write_text(json.dumps({"task": word, "id": "x"}))
+    (tmp_path / "a.txt").write_text(f"{word} and so on")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert scrub(tmp_path, [Secret("env:P2C_PLANTED")]) == {}
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
