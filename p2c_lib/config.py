@@ -198,6 +198,10 @@ class ConnectionSet:
     business_unit: str | None = None
     protected: bool = False
 
+    def __post_init__(self) -> None:
+        """A company is one however it is spelt; it has one spelling wherever something is kept of it."""
+        object.__setattr__(self, "company", self.company.upper())
+
     def to_dict(self) -> dict[str, Any]:
         """The set without its secrets."""
         return {

@@ -111,9 +111,9 @@ def past_runs(
     most: int | None = None,
 ) -> list[PastRun]:
     """The runs in the ledger, the latest first; those of one set or company, those of a task, only so many."""
-    scope = {"connection_set": connection_set, "company": company}
+    scope = {"connection_set": connection_set, "company": None if company is None else company.upper()}
     wanted = {name: value for name, value in scope.items() if value is not None}
-    lines = [row for row in ledger.runs() if wanted.items() <= row.items()]
+    lines = [row for row in ledger.runs() if wanted.items() <= {**row, "company": row["company"].upper()}.items()]
     lines = lines if task is not None else lines[:most]
     tasks: dict[str, list[Mapping[str, Any]]] = {}
     for line in ledger.lines_of([row["run_id"] for row in lines]):
@@ -147,7 +147,7 @@ def _run(row: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], workspace: 
     return PastRun(
         run_id=row["run_id"],
         connection_set=row["connection_set"],
-        company=row["company"],
+        company=row["company"].upper(),
         applied=bool(row["apply"]),
         status=row["status"],
         started=datetime.fromisoformat(row["started"]),

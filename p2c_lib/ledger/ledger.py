@@ -112,10 +112,11 @@ class Ledger(Past, Marks, Cells):
         ``judged`` are the keys a run looked at where it did not look at all: the others go on waiting.
         """
         table, at = schema.waiting, now()
-        mine = (table.c.connection_set == connection_set, table.c.company == company, table.c.task == task)
+        mine = schema.within(table, {"connection_set": connection_set, "company": company, "task": task})
         with self._write() as connection:
             open_rows = connection.execute(select(table).where(*mine, table.c.state == "open")).mappings().all()
             known = {(r["key"], r["kind"], r["rule"], r["field"]): r["id"] for r in open_rows}
+            twice = {r["id"] for r in open_rows} - set(known.values())  # kept under two spellings of the company
             seen = {"last_run": run_id, "last_seen": at}
             new, still = [], []
             for row in rows:
@@ -130,8 +131,8 @@ class Ledger(Past, Marks, Cells):
                 connection.execute(by_id.values(value=bindparam("shown"), reason=bindparam("why"), **seen), still)
             if judged is not None:
                 known = {row: at for row, at in known.items() if row[0] in judged}
-            if known:
-                connection.execute(by_id.values(state="released", **seen), [{"at": i} for i in known.values()])
+            if ended := [{"at": row} for row in (*known.values(), *sorted(twice))]:
+                connection.execute(by_id.values(state="released", **seen), ended)
             if new:
                 connection.execute(insert(table), new)
             moved = or_(table.c.first_run == run_id, table.c.state == "released")
@@ -140,9 +141,8 @@ class Ledger(Past, Marks, Cells):
     def waiting(self, *, connection_set: str, company: str, task: str | None = None) -> list[dict[str, Any]]:
         """The rows that wait now, of one task or of all."""
         table = schema.waiting
-        statement = select(table).where(
-            table.c.connection_set == connection_set, table.c.company == company, table.c.state == "open"
-        )
+        scope = {"connection_set": connection_set, "company": company}
+        statement = select(table).where(*schema.within(table, scope), table.c.state == "open")
         if task is not None:
             statement = statement.where(table.c.task == task)
         return self._read(statement.order_by(table.c.task, table.c.key, table.c.rule))
@@ -161,7 +161,7 @@ class Ledger(Past, Marks, Cells):
         """
         scope, changed = {"connection_set": connection_set, "company": company, "task": task}, 0
         for table in (schema.waiting, schema.waivers):
-            mine = [table.c[name] == value for name, value in scope.items()]
+            mine = schema.within(table, scope)
             known = [row["key"] for row in self._read(select(table.c.key).where(*mine).distinct())]
             for key, renewed in ((key, renew(key)) for key in known):
                 if key != renewed:
@@ -182,7 +182,7 @@ class Ledger(Past, Marks, Cells):
         """
         table, at = schema.gate_rules, now()
         scope = {"run_id": run_id, "connection_set": connection_set, "company": company, "task": task}
-        mine = [table.c[name] == value for name, value in scope.items()]
+        mine = schema.within(table, scope)
         names = ("stage", "rule", "severity", "rows", "judged")
         lines = [{**scope, **{name: rule[name] for name in names}, "at": at} for rule in rules]
         with self._write() as connection:
@@ -195,7 +195,7 @@ class Ledger(Past, Marks, Cells):
         """What the rules of a task found in every run, the oldest first."""
         table = schema.gate_rules
         scope = {"connection_set": connection_set, "company": company, "task": task}
-        mine = [table.c[name] == value for name, value in scope.items()]
+        mine = schema.within(table, scope)
         return self._read(select(table).where(*mine).order_by(table.c.id))
 
     def gate_runs(self, *, connection_set: str, company: str, task: str) -> list[dict[str, Any]]:
@@ -203,7 +203,8 @@ class Ledger(Past, Marks, Cells):
         runs, tasks = schema.runs, schema.tasks
         joined = tasks.join(runs, runs.c.run_id == tasks.c.run_id)
         columns = [runs.c.started, *(tasks.c[name] for name in ("run_id", "verdict", *GATE_COUNTS))]
-        mine = (runs.c.connection_set == connection_set, runs.c.company == company, tasks.c.task == task)
+        scope = {"connection_set": connection_set, "company": company}
+        mine = (*schema.within(runs, scope), tasks.c.task == task)
         return self._read(select(*columns).select_from(joined).where(*mine).order_by(runs.c.started))
 
     # what a person let through
@@ -214,7 +215,7 @@ class Ledger(Past, Marks, Cells):
         """Every row ever set aside or held, the newest last; ``state`` is open, released or waived, with by whom."""
         table = schema.waiting
         wanted = {"connection_set": connection_set, "company": company, "task": task, "key": key}
-        mine = [table.c[name] == value for name, value in wanted.items() if value is not None]
+        mine = schema.within(table, {name: value for name, value in wanted.items() if value is not None})
         rows = self._read(select(table).where(*mine).order_by(table.c.id))
         waived = {
             (at, name): word
@@ -244,13 +245,13 @@ class Ledger(Past, Marks, Cells):
         with self._write() as connection:
             waivers = schema.waivers
             connection.execute(insert(waivers), {**scope, "key": key, "by": by, "why": why, "at": now()})
-            keep(connection, waivers, *(waivers.c[name] == value for name, value in (scope | {"key": key}).items()))
+            keep(connection, waivers, *schema.within(waivers, scope | {"key": key}))
 
     def waived(self, *, connection_set: str, company: str, task: str) -> dict[str, str]:
         """The keys of a task that were let through, with who did and why."""
         table = schema.waivers
         scope = {"connection_set": connection_set, "company": company, "task": task}
-        mine = [table.c[name] == value for name, value in scope.items()]
+        mine = schema.within(table, scope)
         rows = self._read(select(table).where(*mine, table.c.ended.is_(None)).order_by(table.c.id))
         return {row["key"]: f"{row['by']}: {row['why']}" for row in rows}
 
@@ -264,7 +265,7 @@ class Ledger(Past, Marks, Cells):
         with self._write() as connection:
             for table, ends in ((schema.waivers, {"ended": now()}), (schema.waiting, {"state": "released"})):
                 still = table.c.ended.is_(None) if table is schema.waivers else table.c.state == "open"
-                mine = [table.c[name] == value for name, value in scope.items()]
+                mine = schema.within(table, scope)
                 ended += connection.execute(update(table).where(*mine, still).values(**ends)).rowcount
                 keep(connection, table, *mine)
         if not ended:
@@ -287,7 +288,7 @@ class Ledger(Past, Marks, Cells):
     def reconciliations(self, *, connection_set: str, company: str) -> list[dict[str, Any]]:
         """Every reconciliation of a set and company, the oldest first: what a trend is drawn from."""
         table = schema.reconciliations
-        mine = (table.c.connection_set == connection_set, table.c.company == company)
+        mine = schema.within(table, {"connection_set": connection_set, "company": company})
         return self._read(select(table).where(*mine).order_by(table.c.id))
 
     def decide(self, *, connection_set: str, entity: str, pair: tuple[str, str], decision: str, by: str) -> None:
@@ -318,6 +319,7 @@ class Ledger(Past, Marks, Cells):
         table = schema.agreed
         scope = {"connection_set": connection_set, "company": company, "task": task}
         with self._write() as connection:
+            scope = schema.spelt(connection, table, scope)
             connection.execute(table.delete().where(*(table.c[name] == value for name, value in scope.items())))
             facts = {**scope, "run_id": run_id, "file": str(file), "rows": rows, "at": now()}
             connection.execute(insert(table), facts)
@@ -327,7 +329,7 @@ class Ledger(Past, Marks, Cells):
         """The Parquet file of the rows both systems last agreed on; None before the first agreement."""
         table = schema.agreed
         scope = {"connection_set": connection_set, "company": company, "task": task}
-        rows = self._read(select(table).where(*(table.c[name] == value for name, value in scope.items())))
+        rows = self._read(select(table).where(*schema.within(table, scope)).order_by(table.c.at.desc()))
         return Path(rows[0]["file"]) if rows else None
 
 

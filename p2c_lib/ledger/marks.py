@@ -22,13 +22,15 @@ class Marks(Database):
     def mark(self, *, connection_set: str, company: str, task: str) -> dict[str, Any] | None:
         """A task's mark: the hashes of its rules, its positions by table, folder, rows and at; None before one."""
         scope = {"connection_set": connection_set, "company": company, "task": task}
-        rows = self._read(select(schema.marks).where(*_mine(schema.marks, scope)))
+        table = schema.marks
+        rows = self._read(select(table).where(*schema.within(table, scope)).order_by(table.c.at.desc()))
         return {**rows[0], "positions": json.loads(rows[0]["positions"])} if rows else None
 
     def marks(self, *, connection_set: str, company: str) -> list[dict[str, Any]]:
         """The marks of all tasks of a set and company."""
         table, scope = schema.marks, {"connection_set": connection_set, "company": company}
-        return self._read(select(table).where(*_mine(table, scope)).order_by(table.c.task))
+        rows = self._read(select(table).where(*schema.within(table, scope)).order_by(table.c.task, table.c.at))
+        return list({row["task"]: row for row in rows}.values())
 
     def set_mark(
         self,
@@ -49,10 +51,11 @@ class Marks(Database):
         table, scope = schema.marks, {"connection_set": connection_set, "company": company, "task": task}
         facts = {"template_sha": template_sha, "suite_sha": suite_sha, "version": version, "place": place}
         facts |= {"positions": json.dumps(dict(positions)), "folder": str(folder)}
-        row = {**scope, **facts, "run_id": run_id, "rows": rows, "at": now()}
+        row = {**facts, "run_id": run_id, "rows": rows, "at": now()}
         with self._write() as connection:
+            scope = schema.spelt(connection, table, scope)
             connection.execute(table.delete().where(*_mine(table, scope)))
-            connection.execute(insert(table), row)
+            connection.execute(insert(table), {**row, **scope})
             keep(connection, table, *_mine(table, scope))
 
     def record_deletions(

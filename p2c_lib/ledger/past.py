@@ -80,7 +80,8 @@ class Past(Journal):
 
 def _waited(connection_set: str, company: str, tasks: Sequence[str], at: str) -> ColumnElement[bool]:
     table = schema.waiting
-    scope = and_(table.c.connection_set == connection_set, table.c.company == company, table.c.task.in_(tasks))
+    one = schema.within(table, {"connection_set": connection_set, "company": company})
+    scope = and_(*one, table.c.task.in_(tasks))
     return and_(scope, table.c.first_seen <= at, or_(table.c.state == "open", table.c.last_seen > at))
 
 

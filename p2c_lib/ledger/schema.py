@@ -5,9 +5,24 @@ A column of one name is of one kind in every table, but for the few that are wri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+)
 
 __all__ = [
     "CHAINED",
@@ -30,10 +45,12 @@ __all__ = [
     "plans",
     "reconciliations",
     "runs",
+    "spelt",
     "tasks",
     "version",
     "waiting",
     "waivers",
+    "within",
 ]
 
 METADATA = MetaData()
@@ -212,5 +229,18 @@ cells = Table(
     *_columns("run_id notebook cell state seconds why? at"),
     Index("cells_by_run", "run_id"),
 )
+
+
+def within(table: Table, scope: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    """The conditions of a scope; a company is one in any case, as earlier versions kept it as it was typed."""
+    one = {name: func.lower(table.c[name]) if name == "company" else table.c[name] for name in scope}
+    return [one[name] == (value.lower() if name == "company" else value) for name, value in scope.items()]
+
+
+def spelt(connection: Connection, table: Table, scope: Mapping[str, str]) -> dict[str, str]:
+    """A scope in the spelling of its latest row, in whose place the next one goes; as it is where there is none."""
+    rows = connection.execute(select(table.c.company).where(*within(table, scope)).order_by(table.c.at.desc()))
+    return {**scope, "company": rows.scalars().first() or scope["company"]}
+
 
 REMEMBERED = (runs, tasks, plans, waiting, waivers, reconciliations, decisions, agreed, marks, deletions, gate_rules)

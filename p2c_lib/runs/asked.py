@@ -164,7 +164,7 @@ def _companies(several: Sequence[str], one: str) -> tuple[str, ...]:
     upper = [company.upper() for company in named]
     if twice := sorted({name for name in upper if upper.count(name) > 1}):
         raise ConfigError(f"The company {', '.join(twice)} is named twice.", hint="Name each company once.")
-    return named
+    return tuple(upper)
 
 
 def _declared(workspace: Workspace, tasks: Sequence[str], given: Mapping[str, Any]) -> None:

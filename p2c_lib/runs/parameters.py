@@ -89,6 +89,11 @@ class _OfCompany(TourParameters):
         json_schema_extra={"allowed": "up to four letters and digits"},
     )
 
+    @field_validator("company")
+    @classmethod
+    def _in_one_spelling(cls, company: str) -> str:
+        return company.upper()
+
 
 class RunParameters(_OfCompany):
     """What every notebook of the walk can be told."""
