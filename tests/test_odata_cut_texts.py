@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 
 from p2c_lib.config import Workspace
 from p2c_lib.errors import Drifted, Duplicate, Unreachable
 from p2c_lib.ledger import open_ledger
-from p2c_lib.load import apply
+from p2c_lib.load import apply, undo
 from p2c_lib.odata import Client, Write
 from p2c_lib.plan import Plan
 from p2c_lib.sandbox.finops import Switches
@@ -31,6 +32,7 @@ from tests.test_odata_settle import losing
 
 LONG = "Contoso Entertainment Systems of " + "x" * 120
 KEPT = LONG[:100]
+UNTOLD = "sent"
 KEY = {"dataAreaId": "usmf", "CustomerAccount": "C-1"}
 ROW = {**KEY, "CustomerGroupId": "10", "SalesCurrencyCode": "USD"}
 
@@ -80,21 +82,44 @@ def test_the_beginning_of_a_text_is_neither_taken_for_it_nor_for_somebody_elses(
         assert ("the beginning of a text" in str(result.error)) == (outcome is Unreachable)
 
 
-@pytest.mark.parametrize(("theirs", "outcome"), [(None, type(None)), ("Contoso", Duplicate), (LONG[1:], Duplicate)])
-def test_a_new_row_with_the_beginning_of_its_text_is_ours(
-    store: Store, portal: BlockingPortal, theirs: str | None, outcome: type
+SHORT, BEGINNING = "Contoso Retail San Diego", "Contoso Retail"
+
+
+@pytest.mark.parametrize("by", ["alone", "batch", "table"])
+@pytest.mark.parametrize(
+    ("overflow", "ours", "theirs", "outcome"),
+    [
+        ("truncate", LONG, None, Unreachable),
+        ("truncate", LONG, KEPT, Unreachable),
+        ("truncate", LONG, "Contoso", Duplicate),
+        ("truncate", LONG, LONG[1:], Duplicate),
+        ("refuse", SHORT, BEGINNING, Unreachable),
+        ("refuse", SHORT, BEGINNING.upper(), Duplicate),
+        ("refuse", SHORT, None, type(None)),
+    ],
+)
+def test_a_new_row_with_the_beginning_of_a_text_may_be_ours_or_somebody_elses(
+    store: Store, portal: BlockingPortal, by: str, overflow: str, ours: str, theirs: str | None, outcome: type
 ) -> None:
-    with service(store, portal, "truncate") as plain:
+    """Nobody is told that it was written: a row like that may have been made while the request never came there."""
+    accounts = ["C-1"] if by == "alone" else ["C-1", "C-2"]
+    with service(store, portal, overflow) as plain:
+        rows = [{**ROW, "CustomerAccount": account} for account in accounts]
 
         def meanwhile() -> None:
-            if theirs is not None:
-                answer = plain.post("CustomersV2", json={**ROW, "OrganizationName": theirs})
+            for row in rows if theirs is not None else ():
+                answer = plain.post("CustomersV2", json={**row, "OrganizationName": theirs})
                 assert answer.status_code == 201, answer.text
 
+        wanted = [{**row, "OrganizationName": ours} for row in rows]
         with losing(plain, "finops", meanwhile, arrives=theirs is None) as client:
-            (result,) = client.write([Write("create", "CustomersV2", None, {**ROW, "OrganizationName": LONG})])
-        assert type(result.error) is outcome
-        assert [row["OrganizationName"] for row in there(plain)] == [KEPT if theirs is None else theirs[:100]]
+            if by == "table":
+                results = client.write_table("create", "CustomersV2", pa.Table.from_pylist(wanted))
+            else:
+                results = client.write([Write("create", "CustomersV2", None, body) for body in wanted])
+        assert [type(result.error) for result in results] == [outcome] * len(rows)
+        held = ours if theirs is None else theirs
+        assert [row["OrganizationName"] for row in there(plain)] == [held[:100]] * len(rows)
 
 
 # -- with the row as it was before, which a plan knows -----------------------------------------------------------------
@@ -119,13 +144,13 @@ def planned(session: Session, prefix: str, name: str) -> Plan:
 @pytest.mark.parametrize(
     ("prefix", "before", "sent", "state"),
     [
-        ("ZVA", "Contoso", True, "applied"),
+        ("ZVA", "Contoso", True, UNTOLD),
         ("ZVB", "Contoso", False, "drifted"),
-        ("ZVC", KEPT, False, "drifted"),
-        ("ZVD", None, True, "applied"),
+        ("ZVC", KEPT, False, UNTOLD),
+        ("ZVD", None, True, UNTOLD),
     ],
 )
-def test_what_a_killed_process_left_is_told_by_what_was_there_before(
+def test_what_a_killed_process_left_may_not_be_told(
     session: Session, prefix: str, before: str | None, sent: bool, state: str
 ) -> None:
     if before is not None:
@@ -144,7 +169,51 @@ def test_what_a_killed_process_left_is_told_by_what_was_there_before(
                 (theirs,) = other.write([Write("update", "CustomersV2", key, {"PrimaryContactPhone": "555"})])
                 assert theirs.ok, theirs.error
         outcome = apply(plan, session, ledger=ledger)
+        noted = [row["state"] for row in ledger.operations(plan.id)]
     finally:
         ledger.close()
-    assert outcome.rows.column("state").to_pylist() == [state], outcome.problems().to_pylist()
+    assert outcome.rows.column("state").to_pylist() == ["failed" if state == UNTOLD else state]
+    assert noted == [state]
     assert raw_rows(session, PLAIN, prefix)[0]["OrganizationName"] == (KEPT if sent else before)
+
+
+@pytest.mark.parametrize(("prefix", "before"), [("ZVE", "Contoso"), ("ZVF", None)])
+def test_what_was_never_sent_is_not_held_for_written_by_the_beginning_that_somebody_else_put_there(
+    session: Session, prefix: str, before: str | None
+) -> None:
+    """Nor is it sent over theirs, nor is their row taken back; once the row tells, the next apply says so."""
+    if before is not None:
+        assert apply(planned(session, prefix, before), session).complete
+    plan = planned(session, prefix, SHORT)
+    key = {"dataAreaId": "usmf", "CustomerAccount": f"{prefix}000000"}
+    ledger = open_ledger(session.workspace.state / f"{prefix}.db")
+    try:
+        journalled(ledger, plan)
+        with Client(session.set.finops) as other:
+            (theirs,) = other.write([named(plan, key, before, BEGINNING)])
+            assert theirs.ok, theirs.error
+        outcome = apply(plan, session, ledger=ledger)
+        (problem,) = outcome.problems().to_pylist()
+        assert problem["state"] == "failed"
+        assert "OrganizationName the beginning of the text" in problem["message"]
+        assert [row["state"] for row in ledger.operations(plan.id)] == [UNTOLD]
+        (back,) = undo(plan, session, ledger=ledger)
+        assert len(back) == 0
+        assert [(one["key"], "does not tell" in one["why"]) for one in back.facts["cannot"]] == [(problem["key"], True)]
+        assert raw_rows(session, PLAIN, prefix)[0]["OrganizationName"] == BEGINNING
+        with Client(session.set.finops) as other:
+            (theirs,) = other.write([Write("update", "CustomersV2", key, {"OrganizationName": "Fabrikam"})])
+            assert theirs.ok, theirs.error
+        assert apply(plan, session, ledger=ledger).drifted == 1
+    finally:
+        ledger.close()
+    assert raw_rows(session, PLAIN, prefix)[0]["OrganizationName"] == "Fabrikam"
+
+
+def named(plan: Plan, key: dict[str, str], before: str | None, name: str) -> Write:
+    """Somebody else's write of a name: to the row that is there, or of the row that a plan makes."""
+    if before is not None:
+        return Write("update", "CustomersV2", key, {"OrganizationName": name})
+    (row,) = plan.operations.select(["after"]).to_pylist()
+    body = {column: value for column, value in row["after"].items() if value is not None}
+    return Write("create", "CustomersV2", None, {**body, "OrganizationName": name, "dataAreaId": "usmf"})

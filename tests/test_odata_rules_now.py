@@ -103,7 +103,8 @@ def test_a_write_is_judged_by_the_decimals_that_are_kept_now(
     kept = round(WANTED, new)
     assert amounts(sales, entity_set, ids, column) == ([kept] * rows if arrives else before)
     assert before[0] != kept
-    assert told(results) == [type(None) if arrives else Drifted] * rows
+    # What the old setting makes of the new value may be ours, written while it stood: by the row nobody can tell.
+    assert told(results) == [type(None) if arrives else Unreachable if old < new else Drifted] * rows
 
 
 @pytest.mark.parametrize(("old", "new"), PLACES)
@@ -178,7 +179,7 @@ def test_a_write_is_judged_by_the_decimals_that_its_column_has_now(
         assert client.schema("products").column("stockweight").places == 2
     there = amounts(sales, "products", [row_id], "stockweight")
     assert there == [Decimal("1.12") if arrives else Decimal("1.1")]
-    assert told(results) == [type(None) if arrives else Drifted]
+    assert told(results) == [type(None) if arrives else Unreachable]  # 1.1 is what one decimal made of it
 
 
 def test_what_was_published_meanwhile_is_seen_after_ten_minutes(store: Store, portal: BlockingPortal) -> None:
@@ -343,13 +344,15 @@ def test_a_plan_is_gone_on_with_by_the_decimals_that_are_kept_now(
         journalled(ledger, plan)
         _told_by_another(session, [*([] if sent else [finer]), *_touched(session, prefix)])
         outcome = apply(plan, session, ledger=ledger)
-    state = "applied" if sent else "drifted"
-    assert outcome.rows.column("state").to_pylist() == [state], outcome.problems().to_pylist()
+        (noted,) = [one["state"] for one in ledger.operations(plan.id)]
+    # Written while one decimal was kept, the row would look as it does now: that it was not sent, nobody can tell.
+    told = ("applied", "applied") if sent else ("failed", "sent")
+    assert (*outcome.rows.column("state").to_pylist(), noted) == told, outcome.problems().to_pylist()
     assert raw_rows(session, ACCOUNTS, prefix)[0]["creditlimit"] == Decimal("7.8")
 
 
 def test_a_plan_says_where_nobody_can_tell_and_looks_again_once_somebody_can(session: Session) -> None:
-    row, currency = _coarse_money(session, "ZYC", "ZYC")
+    row, _ = _coarse_money(session, "ZYC", "ZYC")
     plan = plan_of(
         session,
         [{**row, "creditlimit": Decimal("7.8123")}],
@@ -366,12 +369,11 @@ def test_a_plan_says_where_nobody_can_tell_and_looks_again_once_somebody_can(ses
             way.closed = True
             outcome = apply(plan, session, ledger=ledger)
             (line,) = outcome.problems().to_pylist()
-            assert (line["state"], "creditlimit cannot be read" in line["message"]) == ("failed", True)
+            assert (line["state"], "creditlimit the number with fewer decimals" in line["message"]) == ("failed", True)
             assert [one["state"] for one in ledger.operations(plan.id)] == ["sent"]
-            _told_by_another(session, [Write("update", "transactioncurrencies", currency, {"currencyprecision": 4})])
             way.closed = False
             outcome = apply(plan, session, ledger=ledger)
         session.sales = usual
-        assert outcome.rows.column("state").to_pylist() == ["drifted"]
-        assert [one["state"] for one in ledger.operations(plan.id)] == ["drifted"]
+        assert outcome.rows.column("state").to_pylist() == ["applied"]
+        assert [one["state"] for one in ledger.operations(plan.id)] == ["applied"]
     assert raw_rows(session, ACCOUNTS, "ZYC")[0]["creditlimit"] == Decimal("7.8")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
-from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, SENT, taken_by_another
+from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, SENT, taken_by_another, untold
 from p2c_lib.odata.stored import keeps, kept_now
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ __all__ = ["Destination", "values_of"]
 
 BY_KEY = 600
 CURRENCY = "transactioncurrencyid"
-UNTOLD = (
-    "The answer never came, and the row does not tell whether it was written: how many decimals the service keeps of "
-    "{} cannot be read. Let the application user read the organisation and its currencies and apply the plan again, or "
-    "reconcile again and make a new plan."
-)
 
 
 class Destination:
@@ -65,7 +60,7 @@ class Destination:
         """For operations of unknown outcome, by position, whether each was carried out, and why not in words.
 
         ``applied``: the row is exactly as the operation makes it. ``open``: it is as it was before, so nothing was
-        written. ``drifted``: neither, so somebody else was there. ``sent``: nobody can tell by what the service says.
+        written. ``drifted``: neither, so somebody else was there. ``sent``: nobody can tell by what is in the row.
         """
         listed, there = rows.to_pylist(), self.read(rows)
         by_id = self._by_id([row for row in listed if self._is_another(row, there.get(row["key"]))])
@@ -87,40 +82,42 @@ class Destination:
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
         return {name: self._keeps(name, value, found[name], found) for name, value in written.items()}
 
-    def _is_text(self, name: str) -> bool:
-        return self._column(name).edm == "Edm.String"
+    def _untold(self, held: Mapping[str, bool | None]) -> str:
+        """Why a row whose fields hold all that is written or part of it does not tell, in words."""
+        texts = [name for name, each in held.items() if each is None and self._column(name).edm == "Edm.String"]
+        return untold(texts, [name for name, each in held.items() if each is None and name not in texts])
 
-    def _changed(self, row: Mapping[str, Any], found: Mapping[str, Any], name: str) -> bool:
-        """Whether a field is not what it was before the update: what stood there is no sign of a write."""
-        before = row["before"] or {}
-        return name in before and not keeps(before[name], found[name], self._column(name), self.app)
+    def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+        """The rows of some creates that are there: each one's version, and what those are that are not as written.
 
-    def unlike(self, creates: pa.Table) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """The rows of some creates that are there: each one's version, and the fields that are not as they are written.
-
-        Both by key. Columns are compared whole; only values that are not the same at sight are looked at one by one.
+        Both by key; the latter ``drifted`` or ``sent`` with why, as of operations of unknown outcome. Columns are
+        compared whole; only values that are not the same at sight are looked at one by one.
         """
         versions: dict[str, str] = {}
-        fields: dict[str, list[str]] = {}
+        fields: dict[str, dict[str, bool | None]] = {}
         for found in self._tables(creates, self.columns):
             versions |= zip(found.column("@key").to_pylist(), found.column("@etag").to_pylist(), strict=True)
             at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
             rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
             for name in self.columns:
-                for key in self._unlike(name, rows, there) if name not in self._ignored else ():
-                    fields.setdefault(key, []).append(name)
-        return versions, fields
+                for key, held in self._unlike(name, rows, there) if name not in self._ignored else ():
+                    fields.setdefault(key, {})[name] = held
+        return versions, {key: self._told(held) for key, held in fields.items()}
 
-    def _unlike(self, name: str, rows: pa.Table, there: pa.Table) -> Iterator[str]:
-        """The keys of the creates whose value of a column is not the one the found row holds."""
+    def _told(self, held: Mapping[str, bool | None]) -> tuple[str, str]:
+        differing = [name for name, each in held.items() if each is False]
+        return (DRIFTED, taken_by_another(differing)) if differing else (SENT, self._untold(held))
+
+    def _unlike(self, name: str, rows: pa.Table, there: pa.Table) -> Iterator[tuple[str, bool | None]]:
+        """The keys of the creates whose value of a column the found row does not hold, or holds perhaps (None)."""
         wanted = pc.struct_field(rows.column("after").combine_chunks(), name)
         held = there.column(name).combine_chunks()
         odd = pc.is_valid(wanted)
         if wanted.type == held.type:
             odd = pc.and_(odd, pc.invert(pc.fill_null(pc.equal(wanted, held), fill_value=False)))
-        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}) is not False)
+        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}))
         sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
-        yield from (key for key, *pair in zip(*sides, strict=True) if not same(*pair))
+        yield from ((key, same(*pair)) for key, *pair in zip(*sides, strict=True) if not same(*pair))
 
     def _keeps(self, name: str, wanted: Any, found: Any, row: Mapping[str, Any]) -> bool | None:
         """Whether a field holds what was written; a column of the row a lookup points to names that row as a key does.
@@ -194,14 +191,11 @@ class Destination:
         if row["etag"] is not None and found["@etag"] == row["etag"]:
             return OPEN, None
         held = self._held(row, found)
-        held |= {name: self._changed(row, found, name) for name in held if held[name] is None and self._is_text(name)}
         if all(held.values()):
             return APPLIED, None
         if self._as_before(row, found):
             return OPEN, None
-        if False not in held.values():
-            return SENT, UNTOLD.format(", ".join(name for name, each in held.items() if not each))
-        return DRIFTED, taken_by_another([name for name, each in held.items() if not each])
+        return self._told(held)
 
     def _created(
         self, row: Mapping[str, Any], found: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None
@@ -213,10 +207,8 @@ class Destination:
             return OPEN, None
         if found is None:
             return DRIFTED, "A row with this key is there, which somebody else made."
-        differing = [name for name, held in self._held(row, found).items() if held is False]
-        if not differing:
-            return APPLIED, None
-        return DRIFTED, taken_by_another(differing)
+        held = self._held(row, found)
+        return (APPLIED, None) if all(held.values()) else self._told(held)
 
     def _as_before(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
         """Whether a row is what the plan read: by its version, where that was read, else by the fields that go."""

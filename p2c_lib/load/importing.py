@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError
 from p2c_lib.keys import RowKey
-from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, LATEST, OPEN, SENT, answer, taken_by_another
+from p2c_lib.load.outcome import APPLIED, FAILED, LATEST, OPEN, SENT, answer
 from p2c_lib.load.words import in_words
 from p2c_lib.odata.failures import clean_infolog
 from p2c_lib.plan.forecast import PACKAGE
@@ -87,7 +87,8 @@ class PackageImport:
             if place in refused:
                 yield answer(at, FAILED, REFUSED, refused[place], execution)
             elif key in unlike:
-                yield answer(at, DRIFTED, TAKEN, taken_by_another(unlike[key]), execution)
+                state, why = unlike[key]
+                yield answer(at, state, TAKEN, why, execution)
             elif key in self.versions:
                 yield answer(at, APPLIED, TAKEN, None, execution)
             else:

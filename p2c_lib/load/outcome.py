@@ -27,6 +27,7 @@ __all__ = [
     "ReadBack",
     "answer",
     "taken_by_another",
+    "untold",
 ]
 
 APPLIED, FAILED, DRIFTED = "applied", "failed", "drifted"
@@ -49,6 +50,19 @@ def answer(
 def taken_by_another(differing: Sequence[str]) -> str:
     """Why a row that is there is not the one an operation writes."""
     return f"A row with this key is there, and differs in {', '.join(differing[:NAMED])}."
+
+
+def untold(texts: Sequence[str], numbers: Sequence[str]) -> str:
+    """Why nobody can tell whether an operation was carried out: fields that hold part of what it writes."""
+    parts = {"the beginning of the text": texts, "the number with fewer decimals": numbers}
+    held = " and ".join(f"{', '.join(names[:NAMED])} {what}" for what, names in parts.items() if names)
+    verb = "hold" if len(texts) + len(numbers) > 1 else "holds"
+    return (
+        f"The row does not tell whether it was written: of what is sent {verb} {held}, which the service may have made "
+        "of it or somebody else may have written. It is not sent again. Look at the row, then reconcile again and make "
+        "a new plan, or apply this one again, which looks again; that the application user may read the organisation "
+        "and its currencies helps with numbers."
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the row since. What cannot be taken back is listed in the plan with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,18 +61,12 @@ def _of_run(ledger: Ledger, run_id: str) -> list[Plan]:
 
 def _inverse(plan: Plan, session: Session, ledger: Ledger, folder: Path) -> Plan:
     plan.verify()
-    states = {row["position"]: row["state"] for row in ledger.operations(plan.id)}
-    if SENT in states.values():
-        raise PlanError(
-            f"The outcome of some operations of plan {plan.id[:12]} is not known yet.",
-            hint=f"Apply it again first, which looks them up: p2c apply {plan.folder}",
-        )
-    applied = pa.array([at for at, state in states.items() if state == APPLIED], pa.int64())
-    rows = plan.operations.filter(pc.is_in(plan.operations.column("position"), value_set=applied))
     destination = Destination(plan, session)
+    states = {row["position"]: row["state"] for row in ledger.operations(plan.id)}
+    rows, unknown = (_in_state(plan, states, state) for state in (APPLIED, SENT))
     there, versions = destination.read(rows), versions_of(plan)
     made: list[dict[str, Any]] = []
-    cannot: list[dict[str, str]] = []
+    cannot = _untold(plan, unknown, destination)
     for row in reversed(rows.to_pylist()):
         found = there.get(row["key"])
         why = _reason_not_to(row, found, versions.get(row["key"]), destination)
@@ -82,6 +76,26 @@ def _inverse(plan: Plan, session: Session, ledger: Ledger, folder: Path) -> Plan
             cannot.append({"key": row["key"], "op": row["op"], "why": why})
     operations = _table(made, plan.operations.schema)
     return saved(operations, _facts(plan, operations, cannot), folder)
+
+
+def _in_state(plan: Plan, states: Mapping[int, str], wanted: str) -> pa.Table:
+    at = pa.array([at for at, state in states.items() if state == wanted], pa.int64())
+    return plan.operations.filter(pc.is_in(plan.operations.column("position"), value_set=at))
+
+
+def _untold(plan: Plan, unknown: pa.Table, destination: Destination) -> list[dict[str, str]]:
+    """The operations whose rows do not tell whether they were carried out: left alone, and listed.
+
+    Raises PlanError where a look at the rows would tell of any: that is for an apply to note.
+    """
+    standing = destination.standing(unknown)
+    if any(state != SENT for state, _ in standing.values()):
+        raise PlanError(
+            f"The outcome of some operations of plan {plan.id[:12]} is not known yet.",
+            hint=f"Apply it again first, which looks them up: p2c apply {plan.folder}",
+        )
+    named = unknown.select(["position", "key", "op"]).to_pylist()
+    return [{"key": row["key"], "op": row["op"], "why": str(standing[row["position"]][1])} for row in named]
 
 
 def _reason_not_to(

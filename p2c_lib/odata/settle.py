@@ -56,7 +56,6 @@ class _Wanted:
 
     values: Mapping[str, object]
     bindings: tuple[_Binding, ...]
-    is_new: bool
 
 
 class _Judge:
@@ -129,7 +128,7 @@ class _Judge:
                 values[name] = value
         # What empties a lookup that the same body binds through another navigation is not sent.
         bound = {each.column for each in bindings if not each.empties}
-        return _Wanted(values, tuple(each for each in bindings if not each.empties or each.column not in bound), is_new)
+        return _Wanted(values, tuple(each for each in bindings if not each.empties or each.column not in bound))
 
     def _ways(self, name: str) -> list[Lookup]:
         """The navigations a member of a body may set; none for a plain column."""
@@ -167,18 +166,17 @@ class _Judge:
             return None
 
     def _holds(self, row: Row, wanted: _Wanted) -> bool | None:
-        there = [self._keeps(name, value, row, is_new=wanted.is_new) for name, value in wanted.values.items()]
+        there = [self._keeps(name, value, row) for name, value in wanted.values.items()]
         there += [binding.known and self._points(row, binding) for binding in wanted.bindings]
         if not there or False in there:
             return False
         return None if None in there else True
 
-    def _keeps(self, name: str, value: object, row: Row, *, is_new: bool) -> bool | None:
-        """Whether a row holds a value. The beginning of a text may have stood there before, but not in a new row."""
+    def _keeps(self, name: str, value: object, row: Row) -> bool | None:
+        """Whether a row holds a value. The beginning of a text does not tell, in a new row either: whose is it?"""
         column = self._schema.column(name)
         now = partial(self._rules.of, column.name, row.get(CURRENCY))
-        kept = kept_now(value, row[name], column, self._schema.app, now)
-        return True if kept is None and is_new and column.edm == "Edm.String" else kept
+        return kept_now(value, row[name], column, self._schema.app, now)
 
     def _points(self, row: Row, binding: _Binding) -> bool:
         column, app = self._schema.column(binding.column), self._schema.app

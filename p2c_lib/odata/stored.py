@@ -54,8 +54,8 @@ def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) 
 
     ``now`` tells the column as it is and the decimals that are kept of it in the row; it is asked only where these
     decide: where ``found`` may be the written number with fewer decimals. None where the value alone does not tell:
-    nobody says how many decimals are kept, or ``found`` is the beginning of a text that F&O may have cut, at a length
-    that its metadata do not tell.
+    ``found`` is the written number with fewer decimals than are kept today, and more or fewer may have been kept when
+    it was written, or it is the beginning of a text that F&O may have cut, at a length that its metadata do not tell.
     """
     if keeps(wanted, found, replace(column, places=None), app):
         return True
@@ -65,9 +65,10 @@ def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) 
     if not kept.is_coarser(wanted, found):
         return False
     today, places = now()
-    if places is None:
-        return None if app == "sales" else False
-    return today is not None and keeps(wanted, found, replace(today, places=places, places_by="attribute"), app)
+    rounded = None if today is None else replace(today, places=places, places_by="attribute")
+    if places is not None and rounded is not None and keeps(wanted, found, rounded, app):
+        return True
+    return None if app == "sales" else False
 
 
 def first_member(column: Column) -> str | None:

@@ -32,8 +32,8 @@ READ_AGAIN = (
     "What was written shows in the next reconciliation; something between here and the service changes answers."
 )
 UNCLEAR = "the answer was lost, and its row does not tell whether it was written: it holds"
-ROUNDED = "a number with fewer decimals, and how many the service keeps cannot be read"
-MAY_READ = "Let the application user read the organisation and its currencies, or reconcile again and plan anew."
+ROUNDED = "a number with fewer decimals, as it would if the service kept no more of them then, or as it may have before"
+MAY_READ = "Reconcile again and plan anew; the application user should be able to read the organisation and currencies."
 CUT = "the beginning of a text, as it would if F&O cut what is too long, or as it may have before"
 SHORTER = "Make the text fit its column, then reconcile again and plan anew."
 BATCHES_AT_ONCE = 8
