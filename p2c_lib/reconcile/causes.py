@@ -167,7 +167,9 @@ def cut_sql(short: str, long: str, most: int) -> str:
     """
     kept = f"length(rtrim({short}))"
     blanks = f"length(substr({long}, {kept} + 1)) - length(ltrim(substr({long}, {kept} + 1), ' '))"
-    character = f"length(left_grapheme(substr({long}, {kept} + {blanks} + 1), 1))"
+    rest = f"substr({long}, {kept} + {blanks} + 1)"
+    # DuckDB takes CR LF for two characters.
+    character = f"CASE WHEN prefix({rest}, chr(13) || chr(10)) THEN 2 ELSE length(left_grapheme({rest}, 1)) END"
     return (
         f"({_begins(short, long)} AND {utf16_length_sql(long)} > {most} AND {utf16_length_sql(short)} <= {most} "
         f"AND {utf16_length_sql(f'left({long}, {kept} + {blanks} + {character})')} > {most})"
