@@ -54,7 +54,7 @@ def command_line() -> Iterator[str]:
 
     yield "# Command line\n"
     yield "Data goes to stdout, talk to stderr. Exit codes: 0 clean, 1 differences or a closed gate, 2 error, "
-    yield "130 interrupted, 143 ended by SIGTERM.\n"
+    yield "130 interrupted, 143 ended by SIGTERM or SIGHUP.\n"
     root = typer.main.get_command(app)
     named = list(_commands(root, "p2c"))
     yield from table(("command", "what it does"), ((f"`{name}`", _first_line(one.help)) for name, one in named))

@@ -74,6 +74,10 @@ NOT_THE_SERVICE = (
 
 _PREFIX = re.compile(r"^Write failed for table row of type '[^']*'\.\s*", re.IGNORECASE)
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TYPE = re.compile(r"<!DOCTYPE\b[^\[>]*(?:\[(.*?)(?:\]\s*>|\Z)|>)", re.IGNORECASE | re.DOTALL)
+_DECLARED = re.compile(r"<!ENTITY\s+(?:%\s+)?([\w.:-]+)", re.IGNORECASE)
+_REFERENCE = re.compile(r"&([\w.:-]+);")
+_REMARK = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _LEVEL = re.compile(r"^(?:Infolog:\s*)?(?:Info|Warning|Error):\s*", re.IGNORECASE)
 
 
@@ -283,5 +287,12 @@ def _cut(said: object) -> str:
 
 
 def _plain(page: bytes) -> str:
-    """The words of a page without its tags."""
-    return " ".join(re.sub(r"<[^>]*>", " ", visible(page.decode("utf-8", "replace"))).split())
+    """The words of a page, or of an error in XML, without its tags, remarks and document type.
+
+    What a document type declares is not looked up: it may stand for gigabytes, or for a file of this machine.
+    """
+    text = page.decode("utf-8-sig", "replace")
+    if declared := {name for subset in _TYPE.findall(text) for name in _DECLARED.findall(subset)}:
+        text = _REFERENCE.sub(lambda found: "" if found[1] in declared else found[0], text)
+    bare = re.sub(r"<[^>]*>", " ", _TYPE.sub(" ", _REMARK.sub(" ", visible(text))))
+    return " ".join(bare.replace("\ufeff", "").split())

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -31,6 +32,10 @@ CUT = (ssl.SSLEOFError, ConnectionResetError, ConnectionAbortedError, BrokenPipe
 UP = "Is the service up, and url in p2c.toml right?"
 SANDBOX_UP = f"{UP} For the sandbox: p2c sandbox status, then p2c sandbox serve."
 WAY = "Is url in p2c.toml right, and does this machine need a VPN or a proxy (HTTPS_PROXY) to get there?"
+THROUGH = (
+    "Is the proxy up that HTTPS_PROXY or ALL_PROXY names, and does it let this machine through to the service? If no "
+    "proxy is needed to get there, name the service's host in NO_PROXY."
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,14 @@ def why(error: Exception, url: str) -> Why:
     if (trouble := _tls_trouble(error)) is not None:
         return _about_tls(trouble, url, host)
     if _is_of_a_proxy(error):
-        return _about_proxy(error)
+        return _about_proxy(error, proxy_of(url))
+    proxy = proxy_of(url)
     if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
         remedy = f"Write the name right, or look whether this machine can look names up. {WAY}"
-        return Why("address", f"no address is known for the name {urlsplit(url).hostname} ({_said(error)})", remedy)
+        name = f"{urlsplit(url).hostname}" if proxy is None else f"of the proxy {proxy}"
+        return Why("address", f"no address is known for the name {name} ({_said(error)})", remedy)
+    if proxy is not None:
+        return _over_proxy(error, host, proxy)
     if _is_no_http(error):
         remedy = f"Is the port right, and is it {urlsplit(url).scheme} that is spoken there? {WAY}"
         return Why("address", f"what listens at {host} does not speak HTTP ({_said(error)})", remedy, final=True)
@@ -88,6 +97,35 @@ def why(error: Exception, url: str) -> Why:
     if isinstance(error, httpx.ConnectError):
         return Why("address", f"nobody answers at {host} ({_said(error)})", remedy)
     return Why("address", f"the connection to {host} broke off ({type(error).__name__}: {_said(error)})", remedy)
+
+
+def proxy_of(url: str) -> str | None:
+    """Host and port of the proxy that a request to an address goes over, as the environment says; None for no proxy.
+
+    Nothing goes over a proxy to this machine itself.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or parts.hostname in LOOPBACK or proxy_bypass(parts.hostname):
+        return None
+    found = getproxies()
+    named = found.get(parts.scheme) or found.get("all")
+    if not named:
+        return None
+    return urlsplit(named if "://" in named else f"http://{named}").netloc.rpartition("@")[2] or None
+
+
+def _over_proxy(error: Exception, host: str, proxy: str) -> Why:
+    """Where a proxy stands between, either of the two may be the one that is silent."""
+    said = masked(str(error)) if isinstance(error, httpx.TimeoutException) else _said(error)
+    told = f" ({said})"[:200] if said not in {"", "timed out"} else ""
+    way = f"{host} over the proxy {proxy}{told}"
+    if isinstance(error, httpx.TimeoutException):
+        return Why("address", f"nothing came in time from {way}", THROUGH)
+    if _is_no_http(error):
+        return Why("address", f"no HTTP came from {way}", THROUGH, final=True)
+    if isinstance(error, httpx.ConnectError) and not any(isinstance(cause, CUT) for cause in _causes(error)):
+        return Why("address", f"nobody answers at {way}", THROUGH)
+    return Why("address", f"the connection broke off to {way}", THROUGH)
 
 
 def _about_tls(trouble: ssl.SSLError, url: str, host: str) -> Why:
@@ -125,8 +163,9 @@ def _is_of_a_proxy(error: Exception) -> bool:
     return type(error).__name__ == "ProxyError"
 
 
-def _about_proxy(error: Exception) -> Why:
+def _about_proxy(error: Exception, proxy: str | None) -> Why:
     said = _one_line(error) if isinstance(error, httpx.ProxyError) else _said(error)
+    said = said if proxy is None else f"{said}; it is {proxy}"
     if re.search(r"\b407\b", said):
         remedy = "Name and password of the proxy go into HTTPS_PROXY, before its host and an @, percent-encoded."
         return Why("proxy", f"the proxy asks who it is ({said})", remedy, final=True)
