@@ -314,3 +314,16 @@ def test_numbers_of_a_batch_are_exact(company: Sales, portal: BlockingPortal) ->
     answer = company.client.post("$batch", content=body, headers={"Content-Type": "multipart/mixed; boundary=b"})
     assert answer.status_code == 200
     assert digits_of(get(company.client, f"accounts({key})/revenue"), "value") == ["12345678901234.0123456789"]
+
+
+@FEW
+@given(latitude=st.floats(-90, 90).filter(lambda value: not value or abs(value) > 1e-30))
+def test_a_float_of_sales_reads_back_as_the_float_that_was_written(sales: Sales, latitude: float) -> None:
+    row = sales.create("accounts", name="float", address1_latitude=latitude)
+    (told,) = digits_of(get(sales.client, f"accounts({row})?$select=address1_latitude"), "address1_latitude")
+    assert float(told) == latitude
+    (most,) = digits_of(
+        get(sales.client, f"accounts?$apply=filter(accountid eq {row})/aggregate(address1_latitude with max as most)"),
+        "most",
+    )
+    assert float(most) == latitude

@@ -216,11 +216,17 @@ def short(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def float_digits(value: float) -> str:
+    """A float in the digits that read back as the same float; SQLite's own text has fifteen of them."""
+    return repr(float(value))
+
+
 def register(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection."""
     define(connection, "number_key", 1, number_key)
     define(connection, "number_op", 3, calculated)
     define(connection, "number_base", 2, in_base)
     define(connection, "number_fixed", 2, fixed)
+    define(connection, "number_float", 1, float_digits)
     connection.create_aggregate("number_sum", 1, _Sum)  # type: ignore[arg-type]
     connection.create_aggregate("number_avg", 1, _Average)  # type: ignore[arg-type]

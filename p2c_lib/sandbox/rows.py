@@ -62,5 +62,5 @@ def json_digits(value: str) -> str:
 
 
 def json_number(value: str) -> str:
-    """SQL for a number as JSON, with as many decimal places as it needs."""
-    return f"iif({value} IS NULL, 'null', printf('%!.15g', {value}))"
+    """SQL for a float as JSON, with as many digits as it needs to read back as itself."""
+    return f"iif({value} IS NULL, 'null', number_float({value}))"
