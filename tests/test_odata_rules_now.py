@@ -15,7 +15,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from p2c_lib.config import Connection, Secret, Workspace
-from p2c_lib.errors import Drifted, NotFound, Unreachable
+from p2c_lib.errors import Drifted, NotFound, P2CError, Unreachable
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load import apply
 from p2c_lib.odata import Client, Query, Write, WriteResult
@@ -205,6 +205,30 @@ def test_what_was_published_meanwhile_is_seen_after_ten_minutes(store: Store, po
         clock.at += 601
         assert client.schema("products").column("stockweight").places == 2
         assert client.metadata.set_of("product") == "products"
+
+
+@pytest.mark.parametrize("status", [403, 401, 503, 200])
+def test_work_in_hand_goes_on_by_what_was_known_where_metadata_cannot_be_had_after_ten_minutes(
+    store: Store, portal: BlockingPortal, status: int
+) -> None:
+    shut, clock = False, Hasty()
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(status, html="<p>Sign in") if shut and "Definitions" in request.url.path else None
+
+    app = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(app, portal, "sales", between, clock=clock) as (client, transport):
+        known = client.schema("accounts")
+        shut = True
+        clock.at += 601
+        assert client.schema("accounts") is known
+        asked = len(transport.asked)
+        assert client.schema("accounts") is known
+        assert len(transport.asked) == asked, "asked again at once"
+        (made,) = client.write([Write("create", "accounts", None, {"name": "Made"})])
+        assert made.ok, made.error
+        with pytest.raises(P2CError):
+            client.schema("contacts")  # of which nothing is known
 
 
 def test_an_upsert_to_a_row_that_goes_meanwhile_makes_none_without_its_key(

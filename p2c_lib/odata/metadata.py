@@ -26,6 +26,7 @@ __all__ = ["Metadata"]
 
 ASKED_AT_ONCE = 6
 BELIEVED = 600.0  # seconds: a run asks once, a notebook that is open for long sees what was published meanwhile
+ASKED_AGAIN = 60.0  # seconds until metadata that could not be had are asked for once more
 SETS = "entity sets"
 T = TypeVar("T")
 # What a wrong answer looks like to those who read it; what was kept is asked for anew before any of it is told.
@@ -58,7 +59,20 @@ class Metadata:
             found = self._schemas.get(entity_set)
             if found is None:
                 return self._described(entity_set)
-            return found if self._is_believed(entity_set) else self.renewed(entity_set)
+            return found if self._is_believed(entity_set) else self._looked_at_again(found)
+
+    def _looked_at_again(self, known: EntitySchema) -> EntitySchema:
+        """The schema as it is by now; as it was known where it cannot be asked for, so that no work in hand breaks off.
+
+        Raises what says that the set is gone.
+        """
+        try:
+            return self.renewed(known.entity_set)
+        except (UnknownName, NotFound, NoRoute):
+            raise
+        except P2CError:
+            self._asked_at[known.entity_set] = self._sender.now() - BELIEVED + ASKED_AGAIN
+            return known
 
     def renewed(self, entity_set: str) -> EntitySchema:
         """The schema of an entity set as it is by now, asked for again. Raises UnknownName where it is gone."""
