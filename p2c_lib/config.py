@@ -31,7 +31,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,12 +40,13 @@ from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, P2CError, UnknownName
 from p2c_lib.patience import Patience
-from p2c_lib.secrecy import keep_secret, keep_secrets_of_proxies, keep_secrets_of_url
+from p2c_lib.secrecy import is_weak, keep_secret, keep_secrets_of_proxies, keep_secrets_of_url
 from p2c_lib.service_url import spelled
 
 __all__ = [
     "LOOPBACK",
     "SANDBOX",
+    "WEAK_REMEDY",
     "Connection",
     "ConnectionSet",
     "Secret",
@@ -54,12 +55,15 @@ __all__ = [
     "know_secrets",
     "safe_url",
     "shipped",
+    "weak_said",
+    "weak_secrets",
     "workspace",
 ]
 
 App = Literal["sales", "finops"]
 SANDBOX = "sandbox"
 FILE = "p2c.toml"
+WEAK_REMEDY = "Make a new secret, of 16 letters and digits or more, and let the old one end."
 FILE_KEYS = ("connections", "sets", "ledger", "notify")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 CREDENTIAL_KEYS = {"client_id", "secret", "certificate", "certificate_password"}
@@ -382,23 +386,40 @@ def workspace(start: Path | None = None) -> Workspace:
     return Workspace(root, content)
 
 
-def know_secrets() -> None:
+def weak_secrets(connections: Iterable[Connection]) -> list[str]:
+    """The references of those secrets that may stand in data by chance: too short, or plain words."""
+    held = [secret for one in connections for secret in (one.secret, one.passphrase) if secret is not None]
+    readable = [secret for secret in held if not secret.reference.lower().endswith(CERTIFICATES)]
+    return sorted({secret.reference for secret in readable if is_weak(secret.reveal())})
+
+
+def weak_said(references: Sequence[str]) -> str:
+    """What is told of such secrets."""
+    which = " and ".join(sorted(set(references)))
+    return f"the secret {which} may be a word or a number of your data: it is masked in words for people, in no file"
+
+
+def know_secrets() -> list[str]:
     """Have nothing told that shows a secret the current workspace refers to, or the password of a proxy.
 
-    References to a keyring are left: it may ask the person. One that leads nowhere is told where it is needed.
+    Gives the references of those that are too plain to be masked in data too. References to a keyring are left: it may
+    ask the person. One that leads nowhere is told where it is needed.
     """
     keep_secrets_of_proxies()
+    weak: list[str] = []
     try:
         found: list[Any] = [workspace().content]
     except P2CError:
-        return
+        return weak
     for each in found:
         values = each.values() if isinstance(each, Mapping) else each
         found += [value for value in values if isinstance(value, dict | list)]
         for value in values:
             if isinstance(value, str) and value.startswith(("env:", "file:")) and not value.endswith(CERTIFICATES):
                 with suppress(P2CError):
-                    Secret(value).reveal()
+                    if is_weak(Secret(value).reveal()):
+                        weak.append(value)
+    return weak
 
 
 def checked_table(entry: Any, allowed: set[str], needed: set[str], place: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from p2c_lib.config import Workspace, workspace
+from p2c_lib.config import Workspace, know_secrets, workspace
 from p2c_lib.connecting import ConnectionCheck, Finding, check_connection
 from p2c_lib.errors import UnknownName
 from p2c_lib.sandbox import process
@@ -79,6 +79,20 @@ def test_a_wrong_secret_is_named_with_where_to_get_the_right_one(made: Made, mon
     assert "Certificates & secrets" in of(found, "sales", "token").remedy
     assert of(found, "sales", "rights").status == "not reached"
     assert "its-id-instead" not in json.dumps(found.to_dict()) + found.report().to_html()
+
+
+@pytest.mark.parametrize("word", ["accounts", "CustomersV2", "s3cret!", "20260101"])
+def test_a_secret_that_is_a_word_is_told_of(made: Made, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    here = made()
+    monkeypatch.setenv(SECRET, word)
+    settings = of(check_connection("mine", workspace=here), "sales", "settings")
+    assert settings.status == "warn"
+    assert f"the secret env:{SECRET} may be a word or a number of your data" in settings.finding
+    assert "16 letters" in settings.remedy
+    assert know_secrets() == [f"env:{SECRET}"] * 2
+    monkeypatch.setenv(SECRET, "Zt9.k4Qx7-tell-nobody")
+    assert of(check_connection("mine", workspace=here), "sales", "settings").status == "ok"
+    assert know_secrets() == []
 
 
 def test_a_secret_that_is_not_there_is_found_before_anything_is_sent(made: Made) -> None:

@@ -25,7 +25,7 @@ from p2c_lib.cli.schedule import schedule
 from p2c_lib.cli.settle import settle
 from p2c_lib.cli.show import sandbox_when_named, say, tell, waits_said
 from p2c_lib.cli.template import template
-from p2c_lib.config import SANDBOX, know_secrets, workspace
+from p2c_lib.config import SANDBOX, WEAK_REMEDY, know_secrets, weak_said, workspace
 from p2c_lib.errors import P2CError
 from p2c_lib.events import listening
 from p2c_lib.secrecy import mask_streams
@@ -53,7 +53,8 @@ def main() -> None:
     mask_streams()
     with ending.on_signals(), listening(waits_said):
         try:
-            know_secrets()
+            if weak := know_secrets():
+                say(f"note: {weak_said(weak)}. {WEAK_REMEDY}")
             app()
         except SystemExit as left:
             _end_if_asked(left.code)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from p2c_lib.config import CERTIFICATES, SANDBOX, Connection, Workspace
+from p2c_lib.config import CERTIFICATES, SANDBOX, WEAK_REMEDY, Connection, Workspace, weak_said, weak_secrets
 from p2c_lib.config import workspace as current_workspace
 from p2c_lib.connecting.remedies import about_identity, about_rights, about_token, no_entity
 from p2c_lib.connecting.result import TITLES, ConnectionCheck, Finding, Status
@@ -106,7 +106,10 @@ def _settings(connection: Connection, *, has_credential: bool) -> Finding:
         ways = ["the credential given"] if has_credential else [_way(user) for user in (connection, *connection.users)]
     except ConfigError as error:
         return found("fail", error.message.rstrip("."), error.hint or "")
-    return found("ok", f"{connection.url} as {connection.client_id}, {' and '.join(ways)}")
+    told = f"{connection.url} as {connection.client_id}, {' and '.join(ways)}"
+    if not has_credential and (weak := weak_secrets((connection, *connection.users))):
+        return found("warn", f"{told}; {weak_said(weak)}", WEAK_REMEDY)
+    return found("ok", told)
 
 
 def _way(connection: Connection) -> str:
