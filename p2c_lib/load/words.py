@@ -12,11 +12,14 @@ _NO_ROW = re.compile(
 )
 _REQUIRED = re.compile(r"Field '(?P<field>[^']+)' must be filled in")
 _TOO_LONG = re.compile(
-    r"A validation error occurred for (?P<field>\w+).*?exceeded the maximum length of (?P<most>[\d,]+)"
-    r"|The length of the '(?P<field2>\w+)' attribute .*? exceeded the maximum allowed length of '(?P<most2>[\d,]+)'"
+    r"A validation error occurred for (?P<field>\w++)(?:(?!A validation error).)*?"
+    r"exceeded the maximum length of (?P<most>[\d,]++)"
+    r"|The length of the '(?P<field2>\w++)' attribute (?:(?!The length of the).)*? "
+    r"exceeded the maximum allowed length of '(?P<most2>[\d,]++)'"
 )
 _NO_LIST = re.compile(
-    r"No valid price list in the currency of the externally maintained product (?P<name>.*?) was found"
+    r"No valid price list in the currency of the externally maintained product "
+    r"(?P<name>(?:(?!No valid price list).)*?) was found"
 )
 
 

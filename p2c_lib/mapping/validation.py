@@ -52,7 +52,7 @@ CODES = {
 
 IN_ZONE = "Begin apply with in_zone and the zone of those who enter it: {in_zone: Europe/Berlin}."
 FROM_ZONE = "End apply with from_zone and the zone of those who see it: {from_zone: Europe/Berlin}."
-DAY_IN_FILTER = re.compile(r"([A-Za-z_][\w/.]*)\s+(?:eq|ne|lt|le|gt|ge)\s+'?\d{4}-\d{2}-\d{2}(?![\dT])")
+DAY_IN_FILTER = re.compile(r"(?<![\w/.])([A-Za-z_][\w/.]*+)\s++(?:eq|ne|lt|le|gt|ge)\s++'?\d{4}-\d{2}-\d{2}(?![\dT])")
 
 
 @dataclass(frozen=True)

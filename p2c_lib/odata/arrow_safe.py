@@ -14,7 +14,7 @@ _BLANK = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _ALIKE = bytes.maketrans(b"123456789E", b"000000000e")  # one digit and one e for all
 _FAR = b"e-0000"  # the table has 76 powers, and no number that a column holds has an exponent of four digits
-_NUMBER = re.compile(rb':"?-?0*\.?0*e-0000')
+_NUMBER = re.compile(rb':"?-?0*+(?:\.0*+)?e-0000')
 _DISGUISED = re.compile(rb"\\u00(?:3[0-9]|[64]5|2[dDeE])")  # a digit, e, minus or point written as an escape
 
 

@@ -13,7 +13,7 @@ __all__ = ["Part", "Reply", "frame", "replies"]
 
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
 LONGEST_BOUNDARY = 200  # RFC 2046 has 70
-_STATUS = re.compile(rb"HTTP/\d\.\d (\d{3})[^\r\n]*\r?\n")
+_STATUS = re.compile(rb"(?m)^HTTP/\d\.\d (\d{3})[^\r\n]*+\r?\n")
 _NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
 _CONTENT_ID = re.compile(rb"(?im)^content-id:[ \t]*([^\r\n]*?)[ \t]*\r?$")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")

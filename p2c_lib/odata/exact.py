@@ -25,7 +25,7 @@ from p2c_lib.odata.notes import OUT_OF_YEARS, REPLACED, ROUNDED, TOO_LARGE, Note
 
 __all__ = ["Exact", "loads"]
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d++(?:\.\d*+)?|\.\d++)([eE][+-]?\d+)?", re.ASCII)
 YEAR = re.compile(r"([+-]?[0-9]{4,})-[0-9]{2}-[0-9]{2}(?![0-9])", re.ASCII)
 EDGES = (1, 9999)
 LONGEST_WHOLE = 40  # digits; more than any column holds, and below Python's own limit

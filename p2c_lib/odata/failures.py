@@ -73,8 +73,8 @@ NOT_THE_SERVICE = (
 )
 
 _PREFIX = re.compile(r"^Write failed for table row of type '[^']*'\.\s*", re.IGNORECASE)
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_TYPE = re.compile(r"<!DOCTYPE\b[^\[>]*(?:\[(.*?)(?:\]\s*>|\Z)|>)", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(rb"<title[^<>]*>((?:(?!<title).)*?)</title>", re.IGNORECASE | re.DOTALL)
+_TYPE = re.compile(r"<!DOCTYPE\b[^\[<>]*+(?:\[(.*?)(?:\]\s*>|\Z)|>)", re.IGNORECASE | re.DOTALL)
 _DECLARED = re.compile(r"<!ENTITY\s+(?:%\s+)?([\w.:-]+)", re.IGNORECASE)
 _REFERENCE = re.compile(r"&([\w.:-]+);")
 _REMARK = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -116,7 +116,7 @@ def clean_infolog(text: str) -> str:
     """
     lines = (_LEVEL.sub("", line.strip()) for line in _PREFIX.sub("", text).split("; "))
     told = [line for line in lines if line and not line.lower().startswith(NOISE)]
-    kept = list(dict.fromkeys(re.sub(r"\.\.+$", ".", line).replace("\n", " ") for line in told))
+    kept = list(dict.fromkeys(re.sub(r"(?<!\.)\.\.+$", ".", line).replace("\n", " ") for line in told))
     return " ".join(kept) or text.strip()
 
 
@@ -294,5 +294,5 @@ def _plain(page: bytes) -> str:
     text = page.decode("utf-8-sig", "replace")
     if declared := {name for subset in _TYPE.findall(text) for name in _DECLARED.findall(subset)}:
         text = _REFERENCE.sub(lambda found: "" if found[1] in declared else found[0], text)
-    bare = re.sub(r"<[^>]*>", " ", _TYPE.sub(" ", _REMARK.sub(" ", visible(text))))
+    bare = re.sub(r"<[^<>]*>", " ", _TYPE.sub(" ", _REMARK.sub(" ", visible(text))))
     return " ".join(bare.replace("\ufeff", "").split())

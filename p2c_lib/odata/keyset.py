@@ -31,7 +31,9 @@ NESTED = 64
 _ROW = b'{"@odata.etag"'
 _EXACT = json.JSONDecoder(parse_float=str, parse_int=str)
 _COMMA = re.compile(r"\s*,\s*")
-_END_OF_ROWS = re.compile(r'\s*\]\s*(?:,\s*"@odata\.[\w.]+"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^"\[\]{},]+)\s*)*\}\s*')
+_END_OF_ROWS = re.compile(
+    r'\s*+\]\s*+(?:,\s*+"@odata\.[\w.]++"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|[^"\[\]{},]++)\s*+)*+\}\s*+'
+)
 
 Row = Mapping[str, Any]
 

@@ -31,7 +31,7 @@ MOST_PAGES = 100_000
 NOTHING_NEW = 100  # pages in a row: a row may come again where its order or its change is told again meanwhile
 TAIL = 32_768
 _TAIL_LINK = re.compile(
-    rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")\s*(?:,\s*"@odata\.[\w.]+"\s*:\s*[^,{}\[\]]+)*\}\s*$'
+    rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*+")\s*+(?:,\s*+"@odata\.[\w.]++"\s*+:[^,{}\[\]]++)*+\}\s*$'
 )
 _HEAD = re.compile(rb'^\s*\{(?:\s*"@[\w.]+"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[\d.]+|true|false)\s*,)*')
 _HEAD_LINK = re.compile(rb'"@odata\.nextLink"\s*:\s*("(?:[^"\\]|\\.)*")')

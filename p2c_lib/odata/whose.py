@@ -19,9 +19,9 @@ from p2c_lib.odata.schema import EntitySchema
 
 __all__ = ["row_id_told", "stranger"]
 
-_ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):[^\r\n]*?\(([^)\r\n]*)\)\s*$")
-_KEY_IN_PATH = re.compile(r"\((.*)\)[^()]*$")
-_NAMED = re.compile(r"(\w+)=('(?:[^']|'')*'|[^,']*)(?:,|$)")
+_ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):(?:[^)\r\n]*+\)(?!\s*$))*+[^(\r\n]*+\(([^)\r\n]*+)\)\s*$")
+_KEY_IN_PATH = re.compile(r"\A[^(]*+\((.*)\)[^()]*$")
+_NAMED = re.compile(r"(?<!\w)(\w++)=('(?:[^']|'')*+'|[^,'=]*+)(?:,|$)")
 COMPARED = frozenset({"Edm.String", "Edm.Guid"})  # values of other types have several spellings
 CREATED = 201
 

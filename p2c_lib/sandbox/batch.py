@@ -11,7 +11,7 @@ from http import HTTPStatus
 from p2c_lib.sandbox.wire import Answer, Refusal
 
 _CODE = "0x80060888"
-_REQUEST = re.compile(r"^([A-Z]+)[ \t]+(\S.*?)(?:[ \t]+HTTP/\d(?:\.\d)?)?[ \t]*$")
+_REQUEST = re.compile(r"([A-Z]++)[ \t]++([^ \t]++(?:[ \t]++(?!HTTP/\d(?:\.\d)?[ \t]*$)[^ \t]++)*+)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from p2c_lib.sandbox.store import Store, Value
 from p2c_lib.sandbox.wire import Refusal, split_url
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_SET_WITH_KEY = re.compile(r"(?:^|/)(\w++)\(")
 _PLAIN = re.compile(rf"/?(?i:api/data/v\d+\.\d+/)?(\w+)\(({_GUID})\)")
 _ALIAS = re.compile(r"(?<==)@\w+(?=,|$)")
 # A web server in front of the service refuses these in a path, even encoded.
@@ -128,13 +129,13 @@ def bound(store: Store, url: object, contents: Contents) -> tuple[Entity, str]:
 
 def _from_url(url: str) -> Key:
     path = split_url(url)[0].strip("/")
-    match = re.fullmatch(r"(?:.*?/)?(\w+)\((.*)\)", path, re.DOTALL)
-    if match is None:
+    match = _SET_WITH_KEY.search(path)
+    if match is None or not path.endswith(")"):
         raise bad_argument(f"'{url[:200]}' is not the URL of a row.")
     entity = sets().get(match.group(1))
     if entity is None:
         raise unknown_segment(match.group(1))
-    return read_key(entity, match.group(2))
+    return read_key(entity, path[match.end() : -1])
 
 
 def _primary(store: Store, key: Key) -> str:

@@ -29,7 +29,7 @@ from p2c_lib.sandbox.wire import Answer, Call, Refusal, split_url
 
 BATCH_LIMIT = 5000
 _SET = re.compile(r"(?P<set>\w+)(?:\((?P<key>.*)\))?(?P<rest>/.*)?", re.DOTALL)
-_KEYED = re.compile(r"(?P<set>\w+)\((?P<key>(?:[^')]|'(?:[^']|'')*')*)\)(?P<rest>/.*)?", re.DOTALL)
+_KEYED = re.compile(r"(?P<set>\w+)\((?P<key>(?:[^')]++|'[^']*+')*+)\)(?P<rest>/.*)?", re.DOTALL)
 
 
 class FinOps:
