@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import TypeAlias
 
 from p2c_lib.sandbox.exact import number
@@ -226,8 +228,9 @@ def moment(text: str, at: int = 0, whole: str | None = None) -> str:
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, columns: Mapping[str, Path] = MappingProxyType({})) -> None:
         self.text = text
+        self.columns = columns
         self.tokens = tokens(text)
         self.index = 0
         self.depth = 0
@@ -328,7 +331,8 @@ class _Reader:
             name, _, member = self.take().text.partition("'")
             return EnumLiteral(name, member[:-1].replace("''", "'"))
         if token.kind == "alias":
-            return Path((self.take().text,))
+            self.take()
+            return self.columns.get(token.text, Path((token.text,)))
         if token.kind == "name":
             return self.named()
         found = f"'{token.text}'" if token.kind != "end" else "the end"
@@ -389,17 +393,17 @@ class _Reader:
         return Function(token.text, tuple(arguments), tuple(named))
 
 
-def parse_filter(text: str) -> Node:
-    """The tree of a ``$filter``; raises `Malformed`."""
-    reader = _Reader(text)
+def parse_filter(text: str, columns: Mapping[str, Path] = MappingProxyType({})) -> Node:
+    """The tree of a ``$filter``; ``columns`` are parameter aliases that stand for one; raises `Malformed`."""
+    reader = _Reader(text, columns)
     node = reader.expression()
     reader.end()
     return node
 
 
-def parse_order(text: str) -> tuple[Term, ...]:
-    """The terms of an ``$orderby``; raises `Malformed`."""
-    reader = _Reader(text)
+def parse_order(text: str, columns: Mapping[str, Path] = MappingProxyType({})) -> tuple[Term, ...]:
+    """The terms of an ``$orderby``; ``columns`` are parameter aliases that stand for one; raises `Malformed`."""
+    reader = _Reader(text, columns)
     terms: list[Term] = []
     while True:
         path = reader.primary()

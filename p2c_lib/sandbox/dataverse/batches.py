@@ -12,6 +12,7 @@ from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.records import no_contents
 from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed
 from p2c_lib.sandbox.dataverse.request import refused
+from p2c_lib.sandbox.dataverse.segments import prefix
 from p2c_lib.sandbox.failing import fault
 from p2c_lib.sandbox.wire import Answer, Call, split_url
 
@@ -34,7 +35,9 @@ def batch(organisation: Organisation, call: Call, answering: Answering) -> Answe
     if call.method != "POST":
         raise not_allowed(call.method, "$batch")
     parts = read_batch(call.headers.get("content-type", ""), call.body, limit=LARGEST)
-    going_on = "odata.continue-on-error" in call.preferences() or "continue-on-error" in call.preferences()
+    preferences = call.preferences()
+    told = preferences.get("odata.continue-on-error", preferences.get("continue-on-error", "false"))
+    going_on = told.lower() != "false"
     writes = any(isinstance(part, tuple) or part.method != "GET" for part in parts)
     for operation in (one for part in parts for one in (part if isinstance(part, tuple) else (part,))):
         if operation.url.partition("?")[0].rstrip("/").endswith("$batch"):
@@ -118,9 +121,9 @@ def _inner(call: Call, operation: Operation, contents: Contents) -> Call:
         url = target + (match.group(2) or "")
     path, query = split_url(url)
     if not url.startswith("/") and "://" not in url.partition("?")[0]:
-        path = f"/api/data/v9.2/{path}"
+        path = f"/{prefix(call.path)}{path}"
     return Call(operation.method, path, query, operation.headers, operation.body, call.base)
 
 
 def _absent(call: Call, operation: Operation, reference: str) -> Call:
-    return Call(operation.method, f"/api/data/v9.2/{reference}", "", operation.headers, operation.body, call.base)
+    return Call(operation.method, f"/{prefix(call.path)}{reference}", "", operation.headers, operation.body, call.base)

@@ -82,19 +82,24 @@ UpdateProductProperties UpdateRibbonClientMetadata UpdateSolutionComponent Updat
 UpsertMultiple Validate ValidateAIConfiguration ValidateFetchXmlExpression ValidateSavedQuery ValidateUnpublished
 WinOpportunity WinQuote
 """
+# Actions of Dataverse search, which the reference has among those of the Web API; and sets of the metadata.
+_SEARCH = "searchquery searchsuggest searchautocomplete searchstatistics searchstatus"
+_SETS = "ManagedPropertyDefinitions EntityKeyDefinitions"
 FUNCTIONS = frozenset(_FUNCTIONS.split())
-ACTIONS = frozenset(_ACTIONS.split())
+ACTIONS = frozenset((_ACTIONS + _SEARCH).split())
 # The publishers whose solutions bring functions and actions of their own.
 _ADDED = ("msdyn", "adx_", "msevtmgt_", "mspp_")
 
 
 def documented(name: str) -> str | None:
-    """``function`` or ``action`` for a documented name, qualified or not; None for any other.
+    """``function``, ``action`` or ``set`` for a documented name, qualified or not; None for any other.
 
     >>> documented("Microsoft.Dynamics.CRM.Merge")
     'action'
     """
     bare = name.rpartition(".")[2]
+    if bare in _SETS.split():
+        return "set"
     if bare in FUNCTIONS:
         return "function"
     return "action" if bare in ACTIONS or bare.lower().startswith(_ADDED) else None

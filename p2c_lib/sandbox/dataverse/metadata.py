@@ -10,6 +10,7 @@ from p2c_lib.sandbox.dataverse import csdl, definitions
 from p2c_lib.sandbox.dataverse.entity_facts import BASE_RELATIONSHIP
 from p2c_lib.sandbox.dataverse.memory_sets import NAMES as SMALL
 from p2c_lib.sandbox.dataverse.metadata_changes import labels_in
+from p2c_lib.sandbox.dataverse.metadata_examples import example
 from p2c_lib.sandbox.dataverse.metadata_filter import holds
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.options import Expand, Options, read_options
@@ -98,7 +99,8 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
         if segment.key is not None:
             node = _keyed(node, segment.key, name)
     if tail is not None:
-        return _text_of(request, node, tail, base=_base(path[:-1], cast))
+        like = example(path[-2].name if cast is None or len(path) < CAST_AND_COUNT else path[-3].name, cast)
+        return _text_of(request, node, tail, _base(path[:-1], cast), like)
     # Definitions come whole: neither $top nor $orderby nor pages are known here.
     request.only(*(_LISTED if isinstance(node, list) else _SINGLE if isinstance(node, dict) else ()))
     languages = request.raw.get("LabelLanguages")
@@ -106,8 +108,10 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
     context = f"{request.root}$metadata#{'/'.join(s.name for s in path)}"
     base = _base(path, cast)
     if isinstance(node, list):
-        rows = _kept(node, options, base)
-        shown = _in_languages([_shown(one, options, cast, pending, base) for one in rows], languages)
+        rows = _rows(
+            node, options, cast, pending, base, example(path[-1].name if cast is None else path[-2].name, cast)
+        )
+        shown = _in_languages(rows, languages)
         count = {"@odata.count": len(shown)} if options.count else {}
         return _json({"@odata.context": context, **count, "value": shown})
     if isinstance(node, dict):
@@ -116,6 +120,12 @@ def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequ
     return _json({"@odata.context": context, "value": node})
 
 
+# Types that the reference documents, of which no table here has a row.
+_NOT_HERE = {
+    *("EntityNameAttributeMetadata", "ManagedPropertyAttributeMetadata", "EnumAttributeMetadata"),
+    *("ComplexEnumAttributeMetadata", "EntityKeyMetadata", "ManagedPropertyMetadata", "BooleanManagedProperty"),
+}
+CAST_AND_COUNT = 3  # segments of a path that ends so, at the least
 _BASE_CASTS = {"EntityMetadata", "AttributeMetadata", "RelationshipMetadataBase", "OptionSetMetadataBase"}
 
 
@@ -129,22 +139,41 @@ def _base(path: Sequence[Segment], cast: str | None) -> Collection[str] | None:
     return definitions.BASE_ATTRIBUTE if steps[-1] == "Attributes" else None
 
 
-def _kept(rows: Sequence[Mapping[str, Any]], options: Options, base: Collection[str] | None) -> list[Mapping[str, Any]]:
+def _rows(
+    node: Sequence[Mapping[str, Any]],
+    options: Options,
+    cast: str | None,
+    pending: Collection[str],
+    base: Collection[str] | None,
+    like: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The rows that are asked for; with none, what is asked is looked at on one like them all the same."""
+    shown = [_shown(one, options, cast, pending, base) for one in _kept(node, options, base, like)]
+    if not shown:
+        _shown(next(iter(node), like), options, cast, pending, base)
+    return shown
+
+
+def _kept(
+    rows: Sequence[Mapping[str, Any]], options: Options, base: Collection[str] | None, like: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
     """The rows that fit the filter, in which only what all of them have can be named."""
     if options.filter is None:
         return list(rows)
+    if not rows:
+        _kept([like], options, base, like)
     told = [one if base is None else {name: one[name] for name in one if name in base} for one in rows]
     return [one for one, seen in zip(rows, told, strict=True) if holds(options.filter, seen, options.parameters)]
 
 
-def _text_of(request: Request, node: Any, tail: str, base: Collection[str] | None) -> Answer:
+def _text_of(request: Request, node: Any, tail: str, base: Collection[str] | None, like: Mapping[str, Any]) -> Answer:
     """``/$count`` of a collection or ``/$value`` of a plain member, as text."""
     if isinstance(node, dict) or isinstance(node, list) is not (tail == "$count"):
         raise unknown_segment(tail)
     request.only(*(("$filter",) if tail == "$count" else ()))
     headers = [("Content-Type", "text/plain"), ("OData-Version", "4.0")]
     if tail == "$count":
-        return Answer(200, headers, str(len(_kept(node, read_options(request.raw), base))).encode())
+        return Answer(200, headers, str(len(_kept(node, read_options(request.raw), base, like))).encode())
     if node is None:
         return Answer(204, headers[1:])
     return Answer(200, headers, (str(node).lower() if isinstance(node, bool) else str(node)).encode())
@@ -163,6 +192,8 @@ def _in_languages(node: Any, text: str | None) -> Any:
 def _cast(node: Any, cast: str) -> Any:
     if cast in _BASE_CASTS:
         return node
+    if cast in _NOT_HERE:
+        raise unknown_segment(f"{NAMESPACE}.{cast}", known="type")
     known = {"OneToManyRelationshipMetadata", "ManyToManyRelationshipMetadata", *_cast_names()}
     if cast not in known | {"OptionSetMetadata", "BooleanOptionSetMetadata"}:
         raise unknown_segment(f"{NAMESPACE}.{cast}")
@@ -221,7 +252,11 @@ def _shown(
     inside = {"OptionSet", "GlobalOptionSet"} if is_attribute else set()
     if options.select:
         known = definitions.BASE_ATTRIBUTE if is_attribute and cast is None else base or node.keys()
+        # A navigation property may be named beside the $expand that brings it.
+        expanded = {one.name for one in options.expand}
         for name in options.select:
+            if name in expanded:
+                continue
             if name not in known or name in inside:
                 raise bad_query(f"Could not find a property named '{name}' on type '{_type_of(node, cast)}'.")
         kept = ("@odata.type",) if is_attribute else ()
@@ -250,6 +285,11 @@ def _expanded(node: Mapping[str, Any], one: Expand, cast: str | None, pending: C
             raise bad_query(f"The query parameter {option} is not supported in $expand of metadata.")
     value = _part(node, one.name, pending)
     if isinstance(value, list):
-        rows = _kept(value, one.options, definitions.BASE_ATTRIBUTE if one.name == "Attributes" else None)
-        return [_shown(row, one.options, None, pending) for row in rows]
-    return None if value is None else _shown(value, one.options, None, pending)
+        base = definitions.BASE_ATTRIBUTE if one.name == "Attributes" else None
+        return _rows(value, one.options, None, pending, base, example(one.name, None))
+    if one.options.filter is not None:
+        raise bad_query("The query parameter $filter is not supported in $expand of a single row.")
+    if value is None:
+        _shown(example("GlobalOptionSetDefinitions", None), one.options, None, pending)
+        return None
+    return _shown(value, one.options, None, pending)

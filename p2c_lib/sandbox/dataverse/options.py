@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from p2c_lib.sandbox.dataverse.refusals import bad_query
-from p2c_lib.sandbox.expression import Malformed, Node, Term, parse_filter, parse_order
+from p2c_lib.sandbox.expression import Literal, Malformed, Node, Path, Term, parse_filter, parse_order
 
 _TOP = {"$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken"}
 _NESTED = {"$select", "$expand", "$filter", "$orderby", "$top"}
@@ -71,8 +71,8 @@ def _read(raw: Mapping[str, str], known: set[str], parameters: Mapping[str, Node
             raise bad_query(f"The query parameter {name} is not supported.")
     return Options(
         select=_select(raw.get("$select")),
-        filter=_parsed("$filter", raw.get("$filter")),
-        order=_order(raw.get("$orderby")),
+        filter=_parsed("$filter", raw.get("$filter"), parameters),
+        order=_order(raw.get("$orderby"), parameters),
         top=_whole("$top", raw.get("$top")),
         expand=_expand(raw.get("$expand"), parameters),
         count=_true_or_false(raw.get("$count")),
@@ -86,28 +86,41 @@ def _read(raw: Mapping[str, str], known: set[str], parameters: Mapping[str, Node
 def _select(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    # One comma at the end is taken, as the service's own examples have it.
+    names = tuple(dict.fromkeys(part.strip() for part in text.removesuffix(",").split(",")))
     if "" in names:
         raise bad_query("$select has an empty name.")
     return () if "*" in names else names
 
 
-def _parsed(name: str, text: str | None) -> Node | None:
+def _columns(parameters: Mapping[str, Node]) -> dict[str, Path]:
+    """The parameter aliases that stand for a column."""
+    named = {name: value for name, value in parameters.items() if isinstance(value, Path)}
+    return {name: value for name, value in named.items() if not value.names[0].startswith("@")}
+
+
+def _parsed(name: str, text: str | None, parameters: Mapping[str, Node]) -> Node | None:
     if text is None:
         return None
     try:
-        return parse_filter(text)
+        return parse_filter(text, _columns(parameters))
     except Malformed as error:
         raise bad_query(f"{name} cannot be read: {error}") from error
 
 
-def _order(text: str | None) -> tuple[Term, ...]:
+def _order(text: str | None, parameters: Mapping[str, Node]) -> tuple[Term, ...]:
+    """The terms; an alias without a value is null, which sorts nothing."""
     if text is None:
         return ()
     try:
-        return parse_order(text)
+        terms = parse_order(text, _columns(parameters))
+        return tuple(term for term in terms if not _nothing(term.path.names[0], parameters))
     except Malformed as error:
         raise bad_query(f"$orderby cannot be read: {error}") from error
+
+
+def _nothing(name: str, parameters: Mapping[str, Node]) -> bool:
+    return name.startswith("@") and parameters.get(name, Literal("null", None)) == Literal("null", None)
 
 
 def _whole(name: str, text: str | None) -> int | None:

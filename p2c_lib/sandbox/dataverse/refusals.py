@@ -61,10 +61,10 @@ def names_type(kind: object, expected: str) -> bool:
     return isinstance(kind, str) and kind.removeprefix("#") in {f"{NAMESPACE}.{expected}", f"mscrm.{expected}"}
 
 
-def unknown_segment(segment: str) -> Refusal:
+def unknown_segment(segment: str, known: str | None = None) -> Refusal:
     """No such entity set, function or action at that address; one that is elsewhere or only documented says so."""
     here = BY_NAME.get(segment.rpartition(".")[2])
-    kind = documented(segment)
+    kind = known or documented(segment)
     if here is not None:
         more = f" The {here.kind} '{here.name}' is called as {here.address}."
     else:

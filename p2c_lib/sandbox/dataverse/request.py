@@ -14,7 +14,7 @@ from p2c_lib.sandbox.dataverse.projection import Annotations
 from p2c_lib.sandbox.dataverse.read import Asked, context_of, read_row
 from p2c_lib.sandbox.dataverse.records import Conditions, Records, no_contents
 from p2c_lib.sandbox.dataverse.refusals import bad_payload, bad_query, unknown_segment
-from p2c_lib.sandbox.dataverse.segments import PREFIX
+from p2c_lib.sandbox.dataverse.segments import PREFIX, prefix
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -38,7 +38,7 @@ class Request:
         match = PREFIX.match(call.path)
         if match is None:
             raise unknown_segment(call.path.strip("/").partition("/")[0][:100])
-        self.root = f"{call.base}/api/data/v9.2/"
+        self.root = f"{call.base}/{prefix(call.path)}"
         self.path = call.path[match.end() :]
         self.preferences = call.preferences()
         self.raw = call.options()

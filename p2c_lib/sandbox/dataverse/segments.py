@@ -11,7 +11,17 @@ from p2c_lib.sandbox.dataverse.refusals import not_last, unknown_segment
 _SEGMENT = re.compile(r"([$\w.]+)(?:\((.*)\))?", re.DOTALL)
 # The web server finds the service without case; names of sets, functions and actions behind it have theirs.
 _LAST = {"$ref", "$batch", "$count", "$value", "$metadata"}
-PREFIX = re.compile(r"/?api/data/v\d+\.\d+(?:/|$)", re.IGNORECASE)
+PREFIX = re.compile(r"/?api/data/v(\d+\.\d+)(?:/|$)", re.IGNORECASE)
+
+
+def prefix(path: str) -> str:
+    """What an address under the same version of the service begins with.
+
+    >>> prefix("/API/data/v9.1/accounts"), prefix("/$1")
+    ('api/data/v9.1/', 'api/data/v9.2/')
+    """
+    found = PREFIX.match(path)
+    return f"api/data/v{found.group(1) if found else '9.2'}/"
 
 
 @dataclass(frozen=True, slots=True)

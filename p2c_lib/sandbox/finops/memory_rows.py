@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from p2c_lib.sandbox.expression import And, Compare, Function, Literal, Malformed, Node, Not, Or, Path
+from p2c_lib.sandbox.expression import And, Compare, EnumLiteral, Function, Literal, Malformed, Node, Not, Or, Path
 from p2c_lib.sandbox.expression import parse_filter as parsed_filter
 from p2c_lib.sandbox.expression import parse_order as parsed_order
 from p2c_lib.sandbox.finops.levels import format_level
@@ -16,6 +16,7 @@ from p2c_lib.sandbox.predicate import Unfit
 Row = Mapping[str, Any]
 _LISTED = ("$filter", "$select", "$orderby", "$top", "$skip", "$count", "$format")
 _SINGLE = ("$select", "$format")
+_ENUMS = "Microsoft.Dynamics.Metadata."
 _TEXT: dict[str, Callable[..., Any]] = {
     "tolower": lambda text: text.lower(),
     "toupper": lambda text: text.upper(),
@@ -32,6 +33,9 @@ def listed(rows: Sequence[Row], options: Mapping[str, str]) -> dict[str, Any]:
     check_options(options, _LISTED)
     node = _parsed(options["$filter"]) if "$filter" in options else None
     kept = [row for row in rows if node is None or _is_true(_value(node, row))]
+    for row in rows[:1]:  # looked at also where the filter or $skip leaves nothing
+        chosen(row, options)
+        _ = [_value(path, row) for path, _ in _terms(options.get("$orderby"))]
     for path, descending in reversed(_terms(options.get("$orderby"))):
         kept.sort(key=lambda row, path=path: _sortable(_value(path, row)), reverse=descending)  # type: ignore[misc]
     counted = {"@odata.count": len(kept)} if _flag(options.get("$count", "false")) else {}
@@ -116,6 +120,8 @@ def _value(node: Node, row: Row) -> Any:
         return not _is_true(_value(node.part, row))
     if isinstance(node, Literal):
         return node.value
+    if isinstance(node, EnumLiteral) and node.type.startswith(_ENUMS):
+        return node.member
     if isinstance(node, Path) and len(node.names) == 1:
         return _member(row, node.names[0])
     if isinstance(node, Compare):

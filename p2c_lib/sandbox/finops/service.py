@@ -128,6 +128,7 @@ class FinOps:
     def _batch(self, call: Call) -> Answer:
         if call.method != "POST":
             raise _not_allowed(call)
+        check_options(call.options(), ())
         parts = read_batch(call.headers.get("content-type", ""), call.body, limit=BATCH_LIMIT)
         writes = any(isinstance(part, tuple) or part.method != "GET" for part in parts)
         with self.store.write() if writes else nullcontext():
