@@ -24,7 +24,7 @@ REAL_PLACES, REAL_LIMIT = 16, Decimal(10) ** 22
 _LARGEST, _SMALLEST = Decimal("1E+60"), Decimal("1E-60")
 _SHORT = 40  # characters without an exponent that cannot be a number beyond those limits
 # As JSON has them, and as files do: with a sign before them, zeros in front, and a point at either end.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d++(?:\.\d*+)?|\.\d++)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _WIDE = Context(prec=200, rounding=ROUND_HALF_UP, Emin=-(10**6), Emax=10**6)
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
