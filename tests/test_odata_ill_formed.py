@@ -23,6 +23,7 @@ from p2c_lib.reconcile import reconcile
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.finops import Switches
+from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
@@ -117,6 +118,33 @@ def test_pages_of_nothing_but_such_keys_are_read_too(keys: list[bytes], store: S
     assert found.table.column("CustomerAccount").to_pylist() == [
         "C\ufffd" if key in BAD else key.decode() for key in distinct
     ]
+
+
+class Topped(Skipping):
+    """The same with ``$top``, five a page: what it cuts off has no further page."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        answer = super().__call__(request)
+        if answer is None or "$count" in str(request.url.path):
+            return answer
+        behind = re.findall(r"CustomerAccount gt '(.)'", request.url.params.get("$filter", ""))
+        at = self.keys.index(behind[-1].encode()) + 1 if behind else 0
+        at += int(request.url.params.get("$skip", 0))
+        size = min(5, int(request.url.params.get("$top", 5)))
+        more = size == 5 and at + 5 < len(self.keys)
+        link = b',"@odata.nextLink":"http://finops.test/data/CustomersV2?$skip=%d"' % (at + 5)
+        return httpx.Response(200, content=_customers(self.keys[at : at + size], link if more else b""))
+
+
+@pytest.mark.parametrize("top", range(1, 24))
+def test_the_first_rows_are_as_many_as_were_asked_for(top: int, store: Store, portal: BlockingPortal) -> None:
+    # Those behind the last key that is a text come again, and fill what is left to be asked for.
+    keys = [*(b"%c" % code for code in range(65, 69)), BAD[0], b"E", b"F", b"G", BAD[1], BAD[2]]
+    keys += [*(b"%c" % code for code in range(72, 76)), BAD[3], b"L", *(b"%c" % code for code in range(77, 85))]
+    with wired(finops_app(store, Tokens(TOKEN), Switches()), portal, "finops", Topped(keys)) as (client, _):
+        found = gather(client, Query("CustomersV2", COLUMNS, top=top))
+    shown = ["C\ufffd" if key in BAD else key.decode() for key in keys]
+    assert found.table.column("CustomerAccount").to_pylist() == shown[:top]
 
 
 def test_a_value_is_never_looked_up_under_a_key_that_nobody_knows(store: Store, portal: BlockingPortal) -> None:
@@ -248,3 +276,25 @@ def test_half_a_character_among_keys_is_nobody_s_and_stops_no_other(store: Store
         )
         assert [one.ok for one in results] == [False, True]
         assert isinstance(results[0].error, Unsendable)
+
+
+def test_a_border_between_parts_that_is_told_in_half_an_answer_costs_the_parts_alone(
+    store: Store, portal: BlockingPortal
+) -> None:
+    groups = entities("finops")["CustomerGroups"]
+    with store.write():
+        for number in range(3_000):
+            store.insert(groups, {"dataAreaId": "usmf", "CustomerGroupId": f"G{number:05}"})
+    cut = 0
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        nonlocal cut
+        if "$top" not in request.url.params or "$skip" not in request.url.params:
+            return None
+        cut += 1
+        return httpx.Response(200, content=b'{"@odata.context":"x","value":[{"@odata.etag":"W/1","dataAreaId":"us')
+
+    with wired(finops_app(store, Tokens(TOKEN), Switches()), portal, "finops", between) as (client, _):
+        found = gather(client, Query("CustomerGroups", ("dataAreaId", "CustomerGroupId"), page_size=100))
+    assert cut
+    assert found.table.num_rows == len(set(found.table.column("CustomerGroupId").to_pylist())) == 3_000

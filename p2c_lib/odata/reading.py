@@ -184,7 +184,12 @@ class Reading:
                 yield from self._overlapping()
                 return
             progress.check(page)
+            wanted = top - strand.rows
             yield 0, page
+            if strand.url is None and strand.rows < top and page.table.num_rows >= wanted:
+                # It was full of rows that came before: what is behind them was cut off by the option.
+                yield from self._overlapping()
+                return
 
     def _first_page(self) -> Page | None:
         """The first page where it is part of the read, once the strands are laid; None where the read is cut anew."""
@@ -220,7 +225,8 @@ class Reading:
             return page
         try:
             parts = paging.parts(behind, -(-pages // most) * size, most, self._chain(None).fetch)
-        except (Rejected, FrameError):  # the service does not compare this key by size, or a border cannot be named
+        except (Rejected, FrameError, IncompleteRead):
+            # The service does not compare this key by size, or a border cannot be named, or was told in half an answer.
             return page
         self.strands = [Strand(None), *(Strand(url, within=within) for url, within in parts)]
         return replace(page, next_link=None)
