@@ -186,7 +186,7 @@ class Reading:
             progress.check(page)
             wanted = top - strand.rows
             yield 0, page
-            if strand.url is None and strand.rows < top and page.table.num_rows >= wanted:
+            if self.ended and strand.rows < top and page.table.num_rows >= wanted:
                 # It was full of rows that came before: what is behind them was cut off by the option.
                 yield from self._overlapping()
                 return
