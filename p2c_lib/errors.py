@@ -205,7 +205,7 @@ class ServiceError(P2CError):
     """A system's answer that is not the one asked for.
 
     ``status`` is the HTTP status (0: no answer), ``code`` the service's own code, ``target`` the row or set asked
-    for, ``request_id`` what the service's support asks for.
+    for, ``request_id`` what the service's support asks for; ``told`` says that these are the service's own words.
     """
 
     def __init__(
@@ -217,8 +217,10 @@ class ServiceError(P2CError):
         target: str = "",
         request_id: str = "",
         hint: str | None = None,
+        told: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
+        self.told = told
         self.status, self.code, self.target, self.request_id = status, code, target, request_id
 
 

@@ -169,7 +169,7 @@ def test_the_time_budget_ends_every_wait() -> None:
     assert asked == ["/a"]
 
 
-@pytest.mark.parametrize(("status", "error"), [(429, NotSent), (503, NotSent), (502, Unreachable)])
+@pytest.mark.parametrize(("status", "error"), [(429, NotSent), (503, Unreachable), (502, Unreachable)])
 def test_no_wait_goes_on_once_it_is_asked_to_stop(status: int, error: type[ServiceError]) -> None:
     asked: list[str] = []
     stopped: list[bool] = []

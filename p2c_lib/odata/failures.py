@@ -21,7 +21,7 @@ from p2c_lib.errors import (
     UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json, shown
-from p2c_lib.odata.statuses import OF_THE_SERVICE, TRANSIENT, remedy, with_status
+from p2c_lib.odata.statuses import NOT_BEGUN, OF_THE_SERVICE, TRANSIENT, remedy, with_status
 from p2c_lib.secrecy import masked, masked_bytes, one_line, visible
 
 __all__ = [
@@ -30,7 +30,9 @@ __all__ = [
     "clean_infolog",
     "failure",
     "is_data_error",
+    "is_told",
     "is_transient",
+    "may_have_begun",
     "no_write",
     "not_json",
     "not_the_service",
@@ -90,7 +92,7 @@ def is_transient(status: int, body: bytes) -> bool:
 
 
 def _is_too_long_for_gateway(status: int, body: bytes) -> bool:
-    told = status not in GATEWAYS or _is_told(body)
+    told = status not in GATEWAYS or is_told(body)
     return not told and GATEWAY_TOO_LONG.search(_plain(body[:4000])[:EXCERPT]) is not None
 
 
@@ -137,7 +139,7 @@ def failure(
     text = clean_infolog(inner) if inner else message
     asked = request_id(headers)
     parts: dict[str, Any] = {"status": status, "code": one_line(code), "target": target, "request_id": asked}
-    told = _is_told(body)
+    parts["told"] = told = is_told(body)
     long = (not told and _is_too_long(status, text.lower(), length)) or _is_too_long_for_gateway(status, body)
     kind = UrlTooLong if long or status in {414, 431} else _kind(status, code.lower(), text.lower(), told=told)
     said = with_status(one_line(text) or f"HTTP {status} without a message", status, told=told)
@@ -259,7 +261,20 @@ def _hint(kind: type[ServiceError], status: int, *, own: bool) -> str | None:
     return hints.get(kind) or (None if own else remedy(status))
 
 
-def _is_told(body: bytes) -> bool:
+def may_have_begun(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the service may have carried out a request that was answered so.
+
+    That it did not take it up only the service itself can say: 429 and 503 of what stands before it may come after it
+    has carried out the request. A 429 that names a wait, or is numbered as the service's are, counts as its own; 425 is
+    said by whoever did not pass the request on.
+    """
+    if status not in NOT_BEGUN:
+        return status == 408 or status >= 500
+    own = status == 425 or (status == 429 and (bool(request_id(headers)) or headers.get("retry-after") is not None))
+    return not own and not is_told(body)
+
+
+def is_told(body: bytes) -> bool:
     """Whether the service itself speaks, in its own shape of an error."""
     try:
         return isinstance(plain_json(body, most=MOST_IN_ERROR)["error"], dict)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -16,7 +18,18 @@ import pyarrow.compute as pc
 
 from p2c_lib.days import days
 from p2c_lib.display import texts
-from p2c_lib.errors import FrameError, IncompleteRead, NotFound, NotSent, ServiceError, Throttled, Unreachable
+from p2c_lib.errors import (
+    FrameError,
+    IncompleteRead,
+    NotFound,
+    NotSent,
+    ServiceError,
+    Throttled,
+    Unreachable,
+    Unsendable,
+    Untrusted,
+    UrlTooLong,
+)
 from p2c_lib.odata.ask import ask_json, ask_list
 from p2c_lib.odata.characters import plain_json, why_refused
 from p2c_lib.odata.encode import without_views
@@ -24,6 +37,7 @@ from p2c_lib.odata.literals import encode
 from p2c_lib.odata.once import check_table
 from p2c_lib.odata.package_kinds import check_kinds
 from p2c_lib.odata.schema import Column, EntitySchema
+from p2c_lib.odata.statuses import OF_THE_SERVICE
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.secrecy import harmless, one_line
 from p2c_lib.waiting import Stop, never, unwanted
@@ -39,6 +53,7 @@ SPACES = (
     'xmlns="http://schemas.microsoft.com/dynamics/2015/01/DataManagement"'
 )
 KIND = "Microsoft.Dynamics.AX.Framework.Tools.DataManagement.Serialization.DataManagementPackageManifest"
+T = TypeVar("T")
 FINISHED = frozenset({"Succeeded", "PartiallySucceeded", "Failed", "Canceled"})
 GOING_ON = frozenset({"Unknown", "NotRun", "Queued", "Executing"})
 LONGEST_LABEL = 1_000  # characters; F&O's own have 250, and a zip has no name of 65,536
@@ -46,6 +61,7 @@ SAID = 200
 GOES_ON = "The import goes on in F&O: the next apply looks what became of it. Its data management tells too."
 ROWS_AT_ONCE = 50_000
 SECONDS = len("2026-01-31 12:00:00")  # finer ones F&O does not hold
+QUESTIONS = 12  # of one that is answered by no answer: some minutes, in which a gateway comes to itself
 FIRST_POLL, LONGEST_POLL = 0.1, 10.0
 # F&O knows an import only once its batch server has noted it; one that is unknown for longer was never begun.
 NOTED_WITHIN = 20.0
@@ -119,14 +135,42 @@ def _begun(client: Client, url: str, project: str, company: str, execution: str)
     try:
         return str(_act(client, "ImportFromPackage", **wanted, execute=True, overwrite=True))
     except ServiceError as error:
-        if not error.can_retry and error.status < 500:
+        if error.told and error.status in OF_THE_SERVICE:
+            raise
+        if isinstance(error, (NotSent, Unsendable, UrlTooLong, Untrusted)):
             raise
         return execution
 
 
 def package_result(client: Client, execution: str, *, stop: Stop = never) -> PackageResult:
-    """What became of an import, waited for. Raises NotFound where none began, Unreachable when it is asked to stop."""
-    return PackageResult(execution, _awaited(client, execution, stop), _errors(client, execution))
+    """What became of an import, waited for.
+
+    Raises NotFound where F&O itself says that none began, and an error with ``can_retry`` where that is not told or it
+    is asked to stop.
+    """
+    status = _awaited(client, execution, stop)
+    return PackageResult(execution, status, _insisted(client, execution, stop, lambda: _errors(client, execution)))
+
+
+def _insisted(client: Client, execution: str, stop: Stop, ask: Callable[[], T]) -> T:
+    """The answer to a question about an import, put again where one comes that is none, within the time budget.
+
+    Whatever comes (a page, a refusal, an error), the import may go on: raises Unreachable in the end.
+    """
+    began, patience = client.sender.now(), client.sender.patience
+    for attempt in count():
+        try:
+            return ask()
+        except ServiceError as error:
+            if error.can_retry:
+                raise
+            wait = patience.wait(attempt)
+            if attempt >= QUESTIONS or client.sender.now() - began + wait > patience.budget or unwanted(stop):
+                said = f"What became of the import {execution} cannot be learned: {error.message}"
+                raise Unreachable(said, status=error.status, target=execution, hint=GOES_ON) from error
+            tell_wait("finops", "does not tell of an import; it is asked again", wait, target=execution)
+            client.sender.rest(wait, stop)
+    raise AssertionError("count() never ends")
 
 
 def _label(client: Client, entity_set: str) -> str:
@@ -232,7 +276,7 @@ def _awaited(client: Client, execution: str, stop: Stop) -> str:
     """The final status; asked for less and less often."""
     wait, began, patience = FIRST_POLL, client.sender.now(), client.sender.patience.package_seconds
     while (spent := client.sender.now() - began) < patience:
-        status = _status(client, execution)
+        status = _insisted(client, execution, stop, lambda: _status(client, execution))
         if status in FINISHED:
             return status
         if status is None and spent > NOTED_WITHIN:
@@ -254,7 +298,7 @@ def _status(client: Client, execution: str) -> str | None:
     try:
         told = _act(client, "GetExecutionSummaryStatus", executionId=execution)
     except ServiceError as error:
-        if "were not found" in error.message or "was not found" in error.message:
+        if error.told and ("were not found" in error.message or "was not found" in error.message):
             return None
         raise
     if not isinstance(told, str) or told not in FINISHED | GOING_ON:

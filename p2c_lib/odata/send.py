@@ -18,11 +18,11 @@ from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.errors import IncompleteRead, NotSent, Rejected, Throttled, Unreachable, Unsendable, UrlTooLong
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.exchange import Reply, exchanged
-from p2c_lib.odata.failures import failure, is_transient, not_the_service
+from p2c_lib.odata.failures import failure, is_transient, may_have_begun, not_the_service
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
-from p2c_lib.odata.statuses import fails_inside, may_have_begun
+from p2c_lib.odata.statuses import fails_inside
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.waits import NOBODY, Waits, answered, passes, throttled
 from p2c_lib.odata.wire import Unwanted, Watch, watched_client
@@ -380,5 +380,5 @@ def _failed_inside(outcome: Reply | Exception) -> bool:
 def _may_have_begun(outcome: Reply | Exception) -> bool:
     """Whether the service may have carried out a request whose answer did not come."""
     if isinstance(outcome, Reply):
-        return may_have_begun(outcome.status)
+        return may_have_begun(outcome.status, outcome.headers, outcome.content)
     return not isinstance(outcome, NOBODY)

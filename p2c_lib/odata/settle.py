@@ -73,6 +73,8 @@ class _Judge:
     def settled(self, doubts: Sequence[Doubt]) -> list[bool | None]:
         """Whether each write is in its row, None where the row does not tell; one that names nothing to look for never.
 
+        A delete is where its row is not.
+
         Raises the ServiceError that keeps the rows from being read: nobody can tell then.
         """
         keys = [self._key(write, row_id) for write, row_id in doubts]
@@ -81,12 +83,16 @@ class _Judge:
             pages = self._read(self._query(keys, wanted), [key for key in keys if key])
             rows = [row for page in pages for row in page.table.to_pylist()]
         except NotFound:
-            return [False] * len(doubts)
+            return [write.op == "delete" for write, _ in doubts]
         found = {
             names: {self._mark({n: row[n] for n in names}): row for row in rows} for names in set(map(tuple, keys))
         }
         there = [found[tuple(key)].get(mark) if (mark := self._mark(key)) else None for key in keys]
-        return [False if row is None else self._holds(row, each) for each, row in zip(wanted, there, strict=True)]
+        whole = zip(doubts, keys, wanted, there, strict=True)
+        return [
+            bool(key) and row is None if write.op == "delete" else False if row is None else self._holds(row, each)
+            for (write, _), key, each, row in whole
+        ]
 
     def _query(self, keys: Sequence[Row], wanted: Sequence[_Wanted]) -> Query:
         names = [name for part in (*keys, *(each.values for each in wanted)) for name in part]

@@ -6,12 +6,12 @@ nginx' 499, and those of proxies for a service that is silent.
 
 from __future__ import annotations
 
-__all__ = ["NOT_BEGUN", "OF_THE_SERVICE", "TRANSIENT", "fails_inside", "may_have_begun", "remedy", "with_status"]
+__all__ = ["NOT_BEGUN", "OF_THE_SERVICE", "TRANSIENT", "fails_inside", "remedy", "with_status"]
 
 OF_GATEWAYS = frozenset({*range(520, 528), 530, 598, 599})
 TRANSIENT = frozenset({408, 425, 429, 502, 503, 504}) | OF_GATEWAYS
 FOR_GOOD = frozenset({501, 505, 506, 507, 508, 510, 511})  # the same request ends the same
-NOT_BEGUN = frozenset({425, 429, 503})  # the service says itself that it did not take the request up
+NOT_BEGUN = frozenset({425, 429, 503})  # where the service itself says so, it did not take the request up
 OF_THE_SERVICE = frozenset({400, 401, 403, 404, 405, 409, 412, 413, 422})  # that it explains in words of its own
 
 _LATER = "Try again in a minute; if it stays, look at the service's health page."
@@ -45,11 +45,6 @@ _REMEDIES = {
 def fails_inside(status: int) -> bool:
     """Whether whoever answers failed on a request of its own account; a question may be put again a few times."""
     return 500 <= status < 600 and status not in TRANSIENT | FOR_GOOD
-
-
-def may_have_begun(status: int) -> bool:
-    """Whether the service may have carried out a request that was answered so."""
-    return status == 408 or (status >= 500 and status not in NOT_BEGUN)
 
 
 def remedy(status: int) -> str:

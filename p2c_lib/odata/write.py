@@ -9,13 +9,12 @@ from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, NotSent, Se
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.failures import failure, is_data_error, is_transient, no_write, request_id
+from p2c_lib.odata.failures import failure, is_data_error, is_told, is_transient, may_have_begun, no_write, request_id
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
 from p2c_lib.odata.send import Sender
 from p2c_lib.odata.settle import Doubt
-from p2c_lib.odata.statuses import NOT_BEGUN
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.whose import row_id_told, stranger
 from p2c_lib.odata.writes import WriteResult
@@ -184,7 +183,7 @@ class Writer:
                 (put_off if later else answered).append((each, reply))
             settled += self._results(answered, asked, resent=resent)
             unanswered = waiting[len(answers) :]
-            resent = resent or bool(unanswered) or any(reply.status not in NOT_BEGUN for _, reply in put_off)
+            resent = resent or bool(unanswered) or any(_may_have_begun(reply) for _, reply in put_off)
             waiting = [each for each, _ in put_off] + unanswered
             if not waiting:
                 return settled
@@ -271,8 +270,8 @@ class Writer:
         results = [(each.place, self._result(each, reply, asked)) for each, reply in answered]
         if not resent:
             return results
-        doubts = [at for at, (each, _) in enumerate(answered) if _in_doubt(each, results[at][1])]
-        looked_at = [at for at in doubts if answered[at][0].op != "delete"]
+        doubts = [at for at, (each, reply) in enumerate(answered) if _in_doubt(each, reply, results[at][1])]
+        looked_at = [at for at in doubts if not _gone(answered[at][0], results[at][1])]
         rows = [(answered[at][0].write(), answered[at][0].row_id) for at in looked_at]
         try:
             done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
@@ -282,7 +281,7 @@ class Writer:
             return results
         for at in doubts:
             each = answered[at][0]
-            was = done.get(at, each.op == "delete")
+            was = done.get(at, True)
             if was:
                 results[at] = each.place, WriteResult(204, each.row_id, None, asked)
             elif was is None:
@@ -330,11 +329,25 @@ def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
     return attempt < BREAKDOWNS and each.repeatable and reply.status == 500 and not is_data_error(reply.body)
 
 
-def _in_doubt(each: Ready, result: WriteResult) -> bool:
-    """Whether an earlier try, whose answer was lost, may have done what the repeated one is refused for."""
-    if each.op == "delete":
-        return isinstance(result.error, NotFound)
-    return isinstance(result.error, (Duplicate, Drifted, NotFound))
+def _may_have_begun(reply: Reply) -> bool:
+    return may_have_begun(reply.status, reply.headers(), reply.body)
+
+
+def _in_doubt(each: Ready, reply: Reply, result: WriteResult) -> bool:
+    """Whether an earlier try, whose answer was lost, may have done what the repeated one is refused for.
+
+    A refusal that is not in the service's own words, or arrives damaged, does not say what for.
+    """
+    if result.error is None:
+        return False
+    if not is_told(reply.body):
+        return True
+    return isinstance(result.error, NotFound if each.op == "delete" else (Duplicate, Drifted, NotFound))
+
+
+def _gone(each: Ready, result: WriteResult) -> bool:
+    """Whether the service itself says that the row of a delete is not there."""
+    return each.op == "delete" and isinstance(result.error, NotFound)
 
 
 def _failed(error: ServiceError) -> WriteResult:
