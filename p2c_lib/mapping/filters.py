@@ -16,6 +16,7 @@ COMPARE = {"eq", "ne", "gt", "ge", "lt", "le"}
 CALCULATE = {"add", "sub", "mul", "div", "divby", "mod"}
 WORDS = COMPARE | CALCULATE | {"and", "or", "not", "in", "has"}
 TESTS = {"contains", "startswith", "endswith"}
+DEEPEST_ROWS = 8  # of any and all inside one another: subqueries in subqueries, as the sandbox takes them
 DEEPEST = 60  # levels; more than anybody writes, and less than what the services follow
 MOST_CONDITIONS = 500  # of one query of Dataverse, as published
 MOST_VALUES = 10_000  # of one list
@@ -281,6 +282,8 @@ class _Reader:
             raise ValueError(f"F&O has no '{quantifier}' for filters; it came at character {token.at}")
         if len(steps) != (2 if steps[0] in self.variables else 1):
             raise ValueError(f"Sales follows no lookup before '{quantifier}'; '{path}' came at character {token.at}")
+        if len(self.variables) == DEEPEST_ROWS:
+            raise ValueError(f"more than {DEEPEST_ROWS} any() and all() are nested at character {token.at}")
         self.counted(_Part("condition", path, token.at))
         self.place += 1
         if quantifier == "any" and self.takes(")"):

@@ -21,6 +21,7 @@ from typing import TypeAlias
 from p2c_lib.sandbox.exact import number
 
 _DEEPEST = 60
+_DEEPEST_LAMBDA = 8  # subqueries in subqueries that the database takes, whatever stands in them
 _COMPARE = {"eq", "ne", "gt", "ge", "lt", "le"}
 _ADD = {"add", "sub"}
 _MULTIPLY = {"mul", "div", "divby", "mod"}
@@ -234,6 +235,7 @@ class _Reader:
         self.tokens = tokens(text)
         self.index = 0
         self.depth = 0
+        self.lambdas = 0
 
     @property
     def here(self) -> Token:
@@ -362,6 +364,8 @@ class _Reader:
 
     def each(self, path: Path, *, every: bool) -> Node:
         self.expect("(")
+        if self.lambdas == _DEEPEST_LAMBDA:
+            raise self.fail(f"Recursion depth exceeded allowed limit, which is {_DEEPEST_LAMBDA} of any and all,")
         if self.at_mark(")"):
             if every:
                 raise self.fail("'all' needs a variable and a condition")
@@ -371,7 +375,9 @@ class _Reader:
         if variable.kind != "name":
             raise self.fail("A variable name expected", variable)
         self.expect(":")
+        self.lambdas += 1
         body = self.expression()
+        self.lambdas -= 1
         self.expect(")")
         return Lambda(path, every, variable.text, body)
 

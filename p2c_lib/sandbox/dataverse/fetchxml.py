@@ -188,6 +188,8 @@ def _condition(query: Query, element: ElementTree.Element, scope: Scope) -> str:
     if element.get("value") is not None:
         values.insert(0, str(element.get("value")))
     name, operator = element.get("attribute", ""), element.get("operator", "")
+    if operator != operator.lower():
+        raise bad_argument(f"Invalid condition operator '{operator[:80]}': FetchXML spells operators in lower case.")
     return conditions.condition(name, operator, values, scope, query.asked.caller)
 
 

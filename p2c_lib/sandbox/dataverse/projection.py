@@ -135,7 +135,7 @@ class Projection:
         if collection is None:
             raise unknown_property(one.name, entity)
         if one.ref:
-            raise bad_query("$ref in $expand is supported on single-valued navigation properties only.")
+            raise bad_query("Expand with $ref is only supported on lookup type navigation property.")
         return self._many(collection, one, scope)
 
     def _single(self, navigation: Navigation, one: Expand, scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -81,9 +82,14 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
             applied.append("odata.track-changes")
             tracking = latest_version(request.organisation)
         text = read_page(request.store, entity, options, asked, within, tracking=tracking)
-    if asked.page_size is not None:
+    # Groups come whole, and as values alone: neither preference does anything to them.
+    grouped = options.apply is not None or bool(_AGGREGATE.search(request.raw.get("fetchXml", "")))
+    if asked.page_size is not None and not grouped:
         applied.append(f"odata.maxpagesize={asked.page_size}")
-    return _rows_answer(request, context, text, applied)
+    return _rows_answer(request, context, text, applied, annotated=not grouped and "sql" not in request.raw)
+
+
+_AGGREGATE = re.compile(r"""^[^<]*<fetch\b[^>]*\saggregate\s*=\s*["'](?:true|1)["']""")
 
 
 def _check_below(request: Request, options: Options) -> None:
@@ -110,6 +116,8 @@ def references(request: Request, entity: Entity, within: Within | None) -> Answe
     return json_answer(200, {"@odata.context": f"{request.root}$metadata#Collection($ref)", **page})
 
 
+_METADATA_VERSION = "Microsoft.Dynamics.CRM.globalmetadataversion"
+_STAMP = "1000001"  # the metadata stays as it is while the sandbox runs
 _READ = ("$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken")
 
 
@@ -120,8 +128,10 @@ def _taken(raw: Mapping[str, str]) -> tuple[str, ...]:
     return ("sql", "$skiptoken") if "sql" in raw else _READ
 
 
-def _rows_answer(request: Request, context: str, members: str, applied: list[str]) -> Answer:
-    if request.annotations().patterns:
+def _rows_answer(request: Request, context: str, members: str, applied: list[str], *, annotated: bool) -> Answer:
+    if request.annotations().wants(_METADATA_VERSION):
+        members = f'"@{_METADATA_VERSION}":"{_STAMP}",{members}'
+    if request.annotations().patterns and (annotated or request.annotations().wants(_METADATA_VERSION)):
         applied.append(f'odata.include-annotations="{request.preferences["odata.include-annotations"]}"')
     headers = [("Preference-Applied", ",".join(applied))] if applied else []
     url = json.dumps(f"{request.root}$metadata#{context}")
