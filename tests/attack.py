@@ -144,11 +144,8 @@ def _given(call: ast.Call) -> list[ast.expr]:
 
 
 def _applied(target: str, source: str, sources: Any) -> frozenset[str]:
-    own = (
-        re.findall(rf"\b{target}\.({METHODS})\b", "\n".join(each for each in sources if target in each))
-        if target
-        else []
-    )
+    read = [source] if target.startswith("_") else sources  # a private name is another pattern in another module
+    own = re.findall(rf"\b{target}\.({METHODS})\b", "\n".join(read)) if target else []
     return frozenset(own or re.findall(rf"\.({METHODS})\(", source)) - {"split"} or frozenset({"search"})
 
 
