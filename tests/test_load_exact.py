@@ -214,6 +214,22 @@ def test_a_row_that_got_another_key_is_not_taken_for_deleted(session: Session, l
     assert list(accounts_of(session, "ZXE")) == ["ZXE9"]
 
 
+def test_an_undo_never_touches_the_row_that_has_our_key_by_now(session: Session) -> None:
+    plan = laid(session, ACCOUNTS, "ZXG")
+    assert apply(plan, session).complete
+    ours = next(row for row in plan.operations.to_pylist() if row["changed"] == ["name"])
+    number, name = ours["after"]["accountnumber"], ours["after"]["name"]
+    writes = [
+        Write("update", "accounts", {"accountid": ours["id"]}, {"accountnumber": "ZXG-moved"}),
+        Write("create", "accounts", None, {"accountnumber": number, "name": name}),
+    ]
+    for write in writes:
+        assert session.sales.write([write])[0].ok
+    (back,) = undo(plan, session)
+    whys = {line["key"]: line["why"] for line in back.facts["cannot"]}
+    assert whys == {ours["key"]: "its key is another row's by now"}
+
+
 def test_a_change_of_case_or_of_a_lookup_after_an_apply_is_not_undone(session: Session) -> None:
     plan = laid(session, ACCOUNTS, "ZXF")
     assert apply(plan, session).complete

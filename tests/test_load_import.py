@@ -3,15 +3,16 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
 from p2c_lib.config import Workspace
 from p2c_lib.ledger import open_ledger
-from p2c_lib.load import apply
-from p2c_lib.odata import Write, package
+from p2c_lib.load import LoadOutcome, apply, undo
+from p2c_lib.odata import Client, Write, package
 from p2c_lib.plan import Plan, forecast
 from p2c_lib.sandbox import process
 from p2c_lib.session import Session, connect
@@ -19,6 +20,7 @@ from tests.chaos import FAULTS, child, wrongs
 from tests.customers import customers, plan_of, there
 
 FIRST, MANY = 400, 1_500
+NOBODY = b'{"executionId":"nobody"}'
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,76 @@ def test_killed_during_an_import_it_is_waited_for_and_nothing_is_sent_twice(
     # On a busy machine it may be killed between its note and the request: only then is it sent a second time.
     assert states in (["sent", "Succeeded"], ["sent", "never begun", "sent", "Succeeded"])
     assert wrongs(session, plan) == []
+
+
+class Gateway(httpx.BaseTransport):
+    """Passes requests on, and makes another answer of those to one action."""
+
+    def __init__(self, action: str, made: Callable[[httpx.Request], httpx.Response]) -> None:
+        self._action, self._made, self._inner = action, made, httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange; the service carries it out whatever is answered."""
+        answer = self._inner.handle_request(request)
+        if not request.url.path.endswith(self._action):
+            return answer
+        answer.read()
+        return self._made(request)
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._inner.close()
+
+
+def applied_through(session: Session, plan: Plan, gateway: Gateway) -> LoadOutcome:
+    """The outcome of an apply whose client of F&O speaks through a gateway."""
+    usual = session.finops
+    try:
+        with Client(session.set.finops, transport=gateway) as session.finops:
+            return apply(plan, session)
+    finally:
+        session.finops = usual
+
+
+@pytest.mark.parametrize(
+    ("prefix", "content"), [("K0-", b"{}"), ("K1-", b'{"value": null}'), ("K2-", b'{"value": " "}')]
+)
+def test_an_import_that_is_told_by_no_name_goes_by_its_own(
+    session: Session, few: None, prefix: str, content: bytes
+) -> None:
+    plan = first_load(session, prefix)
+    json = {"Content-Type": "application/json"}
+    gateway = Gateway(
+        "ImportFromPackage", lambda _: httpx.Response(200, headers=json, stream=httpx.ByteStream(content))
+    )
+    outcome = applied_through(session, plan, gateway)
+    assert outcome.created == FIRST, outcome.problems().to_pylist()[:2]
+    assert imports(session, plan) == ["sent", "Succeeded"]
+    assert wrongs(session, plan) == []
+
+
+def test_rows_of_an_import_that_was_noted_late_are_ours(
+    session: Session, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F&O says that it knows of no import, and carries it out all the same."""
+    plan = first_load(session, "YL-")
+    monkeypatch.setattr(package, "NOTED_WITHIN", 0.2)
+
+    def nobody(request: httpx.Request) -> httpx.Response:
+        headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+        asked = httpx.Request("POST", request.url, headers=headers, content=NOBODY)
+        with httpx.HTTPTransport() as own:
+            answer = own.handle_request(asked)
+            said = answer.read()
+        json = {"Content-Type": "application/json"}
+        return httpx.Response(answer.status_code, headers=json, stream=httpx.ByteStream(said))
+
+    outcome = applied_through(session, plan, Gateway("GetExecutionSummaryStatus", nobody))
+    assert (outcome.created, outcome.failed) == (FIRST, 0), (outcome.problems().to_pylist()[:2], imports(session, plan))
+    assert "never begun" in imports(session, plan)
+    assert wrongs(session, plan) == []
+    (back,) = undo(plan, session)
+    assert back.deletes == FIRST
 
 
 def test_an_import_that_never_began_is_begun_anew(session: Session, few: None, monkeypatch: pytest.MonkeyPatch) -> None:

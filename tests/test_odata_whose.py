@@ -11,7 +11,7 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from p2c_lib.errors import Duplicate, NotFound, Unreachable
+from p2c_lib.errors import Drifted, Duplicate, NotFound, Unreachable
 from p2c_lib.odata import Client, Write
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
@@ -123,6 +123,26 @@ def test_in_sales_too(
     there = {row["accountid"]: row["name"] for row in sales.client.get("accounts?$select=name").json()["value"]}
     assert there == {row_id: "theirs" if row_id == IDS[1] else f"of {row_id[0]}" for row_id in IDS}
     assert [each.row_id for each in results if each.ok] == [IDS[0], *IDS[2:]]
+
+
+SHOWN = [name for name in GATEWAYS if name != "the first twice, the second never"]  # there nothing shows a refusal
+
+
+@pytest.mark.parametrize("made", [GATEWAYS[name] for name in SHOWN], ids=SHOWN)
+def test_a_row_that_stands_is_never_told_to_be_deleted(
+    store: Store, portal: BlockingPortal, sales: Any, made: Callable[[Parts], Parts]
+) -> None:
+    """What Sales says of a deletion names no row, so a refusal among such answers may be any row's."""
+    tags = []
+    for row_id in IDS:
+        sales.create("accounts", accountid=row_id, name="here")
+        tags.append(sales.client.get(f"accounts({row_id})").json()["@odata.etag"])
+    tags[1] = 'W/"1"'
+    with behind(store, portal, "sales", made, numbered=False) as (client, _):
+        writes = [Write("delete", "accounts", {"accountid": i}, {}, tag) for i, tag in zip(IDS, tags, strict=True)]
+        results = client.write(writes)
+    assert [type(each.error) for each in results] == [type(None), Drifted, type(None), type(None)]
+    assert [row["accountid"] for row in sales.client.get("accounts").json()["value"]] == [IDS[1]]
 
 
 @pytest.mark.parametrize("made", [GATEWAYS["two swapped"], GATEWAYS["the first twice, the last never"]])

@@ -189,7 +189,10 @@ class _Applying:
             self._note_sending(rows.slice(start, CHUNK))
         ended = list(self._import.send(rows))
         self._ledger.answered(self._plan.id, _known(ended))
-        return {line["position"]: line for line in ended if line["state"] != OPEN}
+        done = {line["position"]: line for line in ended if line["state"] != OPEN}
+        # An import that was not seen to begin may do so late; what goes in its place is refused then, and is looked at.
+        self._again |= set(rows.column("position").to_pylist()) - done.keys()
+        return done
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:
         waiting: deque[tuple[pa.Table, Future[list[WriteResult]]]] = deque()
@@ -284,9 +287,9 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
-    # A service that is busy or broken says nothing about the row, nor does what is not the service; 400 to 499 does,
-    # but for these two. What no request can carry was never sent.
-    unknown = error.can_retry or not 400 <= error.status < 500 or error.status in {408, 429}
+    # A service that is busy or broken says nothing about the row, nor does what is not the service; its own 400 to 499
+    # does, but for these two. What no request can carry was never sent.
+    unknown = error.can_retry or not error.told or not 400 <= error.status < 500 or error.status in {408, 429}
     in_doubt = done_before or (unknown and not isinstance(error, (Unsendable, UrlTooLong)))
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)

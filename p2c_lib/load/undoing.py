@@ -106,6 +106,8 @@ def _reason_not_to(
         return None if found is None else "a row with this key is there again"
     if found is None:
         return "the row is not there any more"
+    if row["id"] and found.get("@id") and str(found["@id"]).lower() != str(row["id"]).lower():
+        return "its key is another row's by now"
     if found["@etag"] == version:
         return None
     differing = destination.differing(row, found)

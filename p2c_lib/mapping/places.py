@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import text_of
+from p2c_lib.keys import folded
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.chain import joined_chunks
 from p2c_lib.odata.notes import ROUNDED, Note
@@ -65,11 +66,11 @@ class Places:
         by_currency = column.places_by == "currency" and CURRENCY in table.column_names
         if not by_currency or not self.precisions.currencies:
             return _to(values, self.precisions.kept(column), column.type)
-        currencies = table.column(CURRENCY)
+        currencies = folded(table.column(CURRENCY), self.schema.app)  # a lookup names its row as keys are compared
         rounded = _to(values, self.precisions.kept(column), column.type)
         for places in sorted(set(self.precisions.currencies.values())):
             codes = [code for code, kept in self.precisions.currencies.items() if kept == places]
-            own = pc.is_in(currencies, value_set=pa.array(codes, currencies.type))
+            own = pc.is_in(currencies, value_set=folded(pa.array(codes, pa.string()), self.schema.app))
             rounded = pc.if_else(own, _to(values, places, column.type), rounded)
         return rounded
 

@@ -133,13 +133,14 @@ def _begun(client: Client, url: str, project: str, company: str, execution: str)
     """Begin an import; where the answer is lost, its name tells later whether it began."""
     wanted = {"packageUrl": url, "definitionGroupId": project, "executionId": execution, "legalEntityId": company}
     try:
-        return str(_act(client, "ImportFromPackage", **wanted, execute=True, overwrite=True))
+        told = _act(client, "ImportFromPackage", **wanted, execute=True, overwrite=True)
     except ServiceError as error:
         if error.told and error.status in OF_THE_SERVICE:
             raise
         if isinstance(error, (NotSent, Unsendable, UrlTooLong, Untrusted)):
             raise
         return execution
+    return told if isinstance(told, str) and told.strip() else execution
 
 
 def package_result(client: Client, execution: str, *, stop: Stop = never) -> PackageResult:

@@ -37,7 +37,17 @@ def stranger(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
             return f"the answer to write {number:,} has the Content-ID {reply.content_id[:20]!r}"
         if not _is_of(each, reply):
             return f"the answer to write {number:,} is of another row"
-    return None
+    return _nameless(batch, answers)
+
+
+def _nameless(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
+    """What shows that good answers may be in another's place: they tell no row, and not every write has a good one."""
+    good = [(each, reply) for each, reply in zip(batch, answers, strict=False) if reply.status < 300]
+    if len(good) == len(batch) or all(
+        reply.content_id is not None or _told(each.schema, reply) for each, reply in good
+    ):
+        return None
+    return f"{len(good):,} of {len(batch):,} writes were done, and not every answer tells whose it is"
 
 
 def row_id_told(reply: Reply) -> str | None:
