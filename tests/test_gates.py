@@ -272,7 +272,7 @@ def test_a_suite_whose_rules_all_compile_never_imports_great_expectations() -> N
         "s = read_suite(find_suite('quotes'));"
         "names = {c for e in s.expectations for c in e.columns};"
         "t = pa.table({n: pa.array([], pa.string() if n != 'QuotationTotalAmount' else pa.int64()) for n in names});"
-        "refs = {'Currencies.CurrencyCode': ['USD'], 'AddressCountryRegions.ISOcode': ['US']};"
+        "refs = {'Currencies.CurrencyCode': ['USD'], 'exists_in.DeliveryAddressCountryRegionISOCode': ['US']};"
         "print(len(judge(t, s, refs)), 'great_expectations' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -350,7 +350,7 @@ def test_a_result_shows_itself_with_customers_text_escaped() -> None:
 
 def _rows(rows: dict[str, Any]) -> Any:
     shaped = frame(rows, ("number",))
-    made = SimpleNamespace(task="own", parents=(), fields=())
+    made = SimpleNamespace(task="own", parents=(), fields=(), options={}, answers={})
     return SimpleNamespace(
         frame=shaped, source=range(len(shaped)), rejected=NOTHING_REJECTED, template=made, references=REFERENCES
     )

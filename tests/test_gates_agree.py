@@ -221,7 +221,7 @@ TRUTHS = {
     "productid.msdynce_ismaintainedexternally",
 }
 NUMERIC = {"price", "currentcost", "quantitydecimal", "producttypecode", "CreditLimit", "OrganizationNumberOfEmployees"}
-NUMERIC |= {"QuotationTotalAmount", "RequestedSalesQuantity", "SalesPrice", "TotalDiscountAmount"}
+NUMERIC |= {"QuotationTotalAmount", "RequestedSalesQuantity", "SalesPrice", "TotalDiscountAmount", "LineDiscountAmount"}
 NUMERIC |= {"LineCreationSequenceNumber", "totalamount", "total of its parts", "discountpercentage"}
 NUMERIC |= {"extendedamount", "amount of its parts"}
 SOME = [

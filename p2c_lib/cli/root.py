@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 
@@ -66,6 +66,12 @@ def main() -> None:
             if error.hint:
                 say(f"hint: {error.hint}")
             sys.exit(2)
+        except OSError as error:
+            _end_if_asked(2)
+            _end_if_unprinted()
+            if error.errno != errno.ENOSPC:
+                raise
+            _cannot_write(error)
         except BaseException:
             _end_if_asked(2)
             _end_if_unprinted()
@@ -88,9 +94,14 @@ def _end_if_asked(code: object) -> None:
 def _end_if_unprinted() -> None:
     """Where stdout does not take what was printed, say so and leave with 2: whoever reads it has not all of it."""
     if (error := _unwritten(sys.stdout)) is not None and error.errno != errno.EPIPE:
-        say(f"error: What was to be printed cannot be written: {error.strerror or error}.")
-        say("hint: Is the disk full that the output goes to?")
-        sys.exit(2)
+        _cannot_write(error)
+
+
+def _cannot_write(error: OSError) -> NoReturn:
+    what = str(error.filename or "What was to be printed")
+    say(f"error: {what} cannot be written: {error.strerror or error}.")
+    say("hint: Is the disk full that the output goes to?")
+    sys.exit(2)
 
 
 def _let_go() -> None:

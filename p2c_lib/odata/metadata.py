@@ -129,7 +129,8 @@ class Metadata:
         return True
 
     def _is_believed(self, what: str) -> bool:
-        return self._sender.now() - self._asked_at[what] < BELIEVED
+        asked_at = self._asked_at.get(what)
+        return asked_at is None or self._sender.now() - asked_at < BELIEVED
 
     def _understood(self, read: Callable[[], T], target: str) -> T:
         """What ``read`` makes of answers. Raises IncompleteRead for answers that it cannot make anything of."""
