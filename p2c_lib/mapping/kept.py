@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.odata.decode import empty_to_null
 from p2c_lib.odata.dialect import DIALECTS
-from p2c_lib.odata.stored import COMPANY, first_member
+from p2c_lib.odata.stored import COMPANY
 
 if TYPE_CHECKING:
     from p2c_lib.mapping.places import Places
@@ -64,7 +64,7 @@ def _text(values: pa.ChunkedArray, column: Column, app: str) -> pa.ChunkedArray:
         return _few(values, {text: _guid(text) for text in pc.unique(values).to_pylist() if text is not None})
     if not DIALECTS[app].empty_is_null:
         return values
-    if first_member(column) is not None:
+    if column.first_choice is not None:
         return _few(values, _members(values, column))
     text = pc.utf8_rtrim(values, " ")
     return pc.utf8_lower(text) if column.name == COMPANY else text

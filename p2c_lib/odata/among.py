@@ -165,7 +165,7 @@ def _as_held(schema: EntitySchema, name: str, value: object) -> object:
     if value is None:
         if name not in schema.optional:
             return None
-        return column.choices[min(column.choices)] if column.choices else 0 if column.edm in NUMBERS else None
+        return column.first_choice if column.choices else 0 if column.edm in NUMBERS else None
     said = literal(value, column)  # which tells of a value that no filter can hold
     if column.is_day:
         return date.fromisoformat(said[:10])

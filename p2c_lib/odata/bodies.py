@@ -141,7 +141,7 @@ class Bodies:
         if not self._dialect.empty_is_null or column is None:
             return "null"
         if column.choices is not None:
-            return quoted(column.choices[min(column.choices)]) if column.choices else '""'
+            return quoted(column.first_choice or "")
         return NOTHING_BY_EDM.get(column.edm, "null")
 
     def bound(self, column: Column, path: str) -> str:

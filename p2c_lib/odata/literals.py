@@ -140,8 +140,8 @@ def key_literal(schema: EntitySchema, name: str, value: object) -> str:
         return literal(value, column)
     if name not in schema.optional:
         raise FrameError(f"it has no {name}", hint="Every row needs each part of its key.")
-    if column.choices:
-        return literal(column.choices[min(column.choices)], column)
+    if column.first_choice is not None:
+        return literal(column.first_choice, column)
     if column.edm == "Edm.DateTimeOffset":
         return f"1900-01-01{column.hour if column.is_day else 'T00:00:00Z'}"
     return "''" if column.edm == "Edm.String" else NOTHING_BY_EDM.get(column.edm, "0")

@@ -59,6 +59,11 @@ class Column:
         return self.day or self.edm == "Edm.Date"
 
     @property
+    def first_choice(self) -> str | None:
+        """The choice with the lowest number: what F&O holds where none was written. None where there are no choices."""
+        return self.choices[min(self.choices)] if self.choices else None
+
+    @property
     def hour(self) -> str:
         """What follows a day where the column travels as a moment: noon in F&O, the first second in Sales."""
         return "T00:00:00Z" if self.behavior else "T12:00:00Z"

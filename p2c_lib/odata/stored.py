@@ -21,7 +21,7 @@ from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
 from p2c_lib.odata.values import choices_text
 
-__all__ = ["COMPANY", "Now", "first_member", "keeps", "kept_now"]
+__all__ = ["COMPANY", "Now", "keeps", "kept_now"]
 
 NO_GUID = str(UUID(int=0))
 EPOCH_OF_NOTHING = date(1900, 1, 1)
@@ -71,12 +71,6 @@ def kept_now(wanted: object, found: object, column: Column, app: str, now: Now) 
     return None if app == "sales" else False
 
 
-def first_member(column: Column) -> str | None:
-    """The member that a column of F&O holds where nothing was written to it; None for a column of another kind."""
-    is_enum = column.edm.startswith("Microsoft.") and column.choices
-    return column.choices[min(column.choices)] if is_enum and column.choices else None
-
-
 @dataclass(frozen=True)
 class _Kept:
     """How one column keeps values; a None here stands for the column's own way of holding nothing."""
@@ -95,7 +89,7 @@ class _Kept:
             return 0.0
         if self.column.edm == "Edm.Boolean":
             return False
-        member = first_member(self.column)
+        member = self.column.first_choice if self._is_enum else None
         return None if member is None else member.casefold()
 
     def held(self, value: object) -> object:

@@ -12,7 +12,6 @@ import pyarrow as pa
 from p2c_lib.display import text_of, text_sql
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.keys import fold_sql
-from p2c_lib.odata.stored import first_member
 from p2c_lib.reconcile.sides import Side, quoted, sql_schema, text_literal, trims_texts
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ def _column(name: str, expected: Side, actual: Side, template: Template) -> Comp
         sql,
         kind,
         empties_equal=trims_texts(actual),
-        unset=None if known is None else first_member(known),
+        unset=None if known is None else known.first_choice,
         key_of=actual.origin.app if "." in name else None,
         tolerance=rules.tolerance.get(name),
         percent=rules.tolerance_percent.get(name),
