@@ -44,6 +44,11 @@ def lists_of(made: Template) -> dict[str, str]:
     return {f"exists_in.{rule.to}": rule.exists_in for rule in made.fields if rule.exists_in}
 
 
+def options_of(made: Template) -> dict[str, tuple[str, ...]]:
+    """The template's options with the answers there are to each."""
+    return {name: (*option.choices, made.answers[name]) for name, option in made.options.items()}
+
+
 def task_of(suite: Suite) -> str:
     return suite.path.stem.split(".")[0]
 
@@ -61,7 +66,7 @@ def test_every_task_has_a_suite_for_every_stage() -> None:
 
 def test_a_suite_speaks_of_columns_of_its_stage_however_the_options_are_answered(suite: Suite) -> None:
     for made in answered(task_of(suite)):
-        rules = suite.answering(made.answers, {}).expectations
+        rules = suite.answering(made.answers, options_of(made)).expectations
         assert {c for rule in rules for c in rule.columns} <= columns_of(suite, made), made.chosen
 
 
@@ -69,7 +74,7 @@ def test_a_suite_uses_parameters_its_template_gives_however_the_options_are_answ
     for made in answered(task_of(suite)):
         defaults = [f"default.{rule.to}" for rule in made.fields if rule.exists_in]
         given = (*made.references, *made.gate.references, *defaults, *lists_of(made))
-        rules = suite.answering(made.answers, {}).expectations
+        rules = suite.answering(made.answers, options_of(made)).expectations
         used = {name for rule in rules for name in _parameters(rule.kwargs)}
         assert used <= {name.replace(".", "_") for name in given}, made.chosen
 
@@ -78,7 +83,8 @@ def test_a_rule_for_an_answer_names_an_option_and_an_answer_there_is(suite: Suit
     options = {name: tuple(option.choices) for name, option in template(task_of(suite)).options.items()}
     assert {name for rule in suite.expectations for name in rule.option} <= set(options)
     suite.answering({}, options)
-    every = [rule for made in answered(task_of(suite)) for rule in suite.answering(made.answers, {}).expectations]
+    suites = [suite.answering(made.answers, options_of(made)) for made in answered(task_of(suite))]
+    every = [rule for one in suites for rule in one.expectations]
     assert {rule.name for rule in every} == {rule.name for rule in suite.expectations}
 
 
@@ -93,6 +99,22 @@ def test_a_rule_for_an_answer_there_is_not_takes_no_rule_out_unseen(tmp_path: Pa
     suite = read_suite(with_option(tmp_path, {"version": answer}))
     with pytest.raises(SuiteError, match=f"option version is never answered '{answer}'"):
         suite.answering(template("contacts").answers, {"version": ("v1", "v2")})
+
+
+@pytest.mark.parametrize("name", ["verison", "Version", "zone", ""])
+def test_a_rule_for_an_option_there_is_not_is_refused_with_those_there_are(tmp_path: Path, name: str) -> None:
+    made = template("contacts")
+    suite = read_suite(with_option(tmp_path, {name: "v1"}))
+    with pytest.raises(SuiteError, match=rf"contacts.json: expectations\[0\] .*no option '{name}'") as refused:
+        suite.answering(made.answers, options_of(made))
+    assert all(option in str(refused.value.hint) for option in made.options)
+
+
+def test_a_rule_for_an_option_of_a_template_without_options_is_refused(tmp_path: Path) -> None:
+    suite = read_suite(with_option(tmp_path, {"version": "v1"}))
+    with pytest.raises(SuiteError) as refused:
+        suite.answering({}, {})
+    assert "options: none" in str(refused.value.hint)
 
 
 def with_option(folder: Path, option: object) -> Path:

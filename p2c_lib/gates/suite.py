@@ -99,16 +99,25 @@ class Suite:
     def answering(self, answers: Mapping[str, str], allowed: Mapping[str, Collection[str]]) -> Suite:
         """The suite without rules that are for another answer to an option of the template than the one given.
 
-        A rule says which by ``meta.option``, such as ``{"version": "v1"}``; one for an option that the template does
-        not have stays. ``allowed`` are the answers there are to each: SuiteError names a rule for another one.
+        A rule says which by ``meta.option``, such as ``{"version": "v1"}``. ``allowed`` are the template's options with
+        the answers there are to each: SuiteError names a rule for an option or an answer that is not among them.
         """
         for rule in self.expectations:
             for name, answer in rule.option.items():
-                if name in allowed and answer not in allowed[name]:
-                    hint = f"Allowed: {', '.join(allowed[name])}."
-                    raise self.error(rule, f"option {name} is never answered '{answer}'.", hint)
+                self._check_option(rule, name, answer, allowed)
         kept = tuple(rule for rule in self.expectations if rule.answers(answers))
         return self if len(kept) == len(self.expectations) else replace(self, expectations=kept)
+
+    def _check_option(self, rule: Expectation, name: str, answer: str, allowed: Mapping[str, Collection[str]]) -> None:
+        if name not in allowed:
+            near = get_close_matches(name, allowed, n=1)
+            guess = f"Did you mean '{near[0]}'? " if near else ""
+            there = f"{guess}The template's options: {', '.join(allowed) or 'none'}."
+            hint = f"{there} Name one of them, or take meta.option out of the rule."
+            raise self.error(rule, f"the template has no option '{name}'.", hint)
+        if answer not in allowed[name]:
+            hint = f"Allowed: {', '.join(allowed[name])}."
+            raise self.error(rule, f"option {name} is never answered '{answer}'.", hint)
 
     def error(self, rule: Expectation, message: str, hint: str) -> SuiteError:
         """An error that names this file and the expectation."""
