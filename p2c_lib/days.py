@@ -7,6 +7,7 @@ A moment finer than a microsecond, which no service takes, belongs to the micros
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -15,10 +16,12 @@ import pyarrow.compute as pc
 
 from p2c_lib.display import floored, text_of, texts
 
-__all__ = ["day_of", "days", "in_microseconds", "microseconds_of", "out_of_years"]
+__all__ = ["day_of", "days", "formatted", "in_microseconds", "microseconds_of", "out_of_years"]
 
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
+YEARS = re.compile(r"%(.)", re.DOTALL)
+BEFORE_1000 = 1000
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -37,6 +40,18 @@ def day_of(value: object) -> date | None:
         return datetime.fromisoformat(text).date()
     except ValueError:
         return None
+
+
+def formatted(day: date, form: str) -> str:
+    """A day written by a form such as ``%d.%m.%Y``, years before 1000 with four digits on every system.
+
+    >>> formatted(date(33, 4, 3), "%d.%m.%Y"), formatted(date(33, 4, 3), "%F %%Y")
+    ('03.04.0033', '0033-04-03 %Y')
+    """
+    if day.year >= BEFORE_1000:
+        return day.strftime(form)
+    spelt = {"Y": f"{day.year:04}", "G": f"{day.isocalendar().year:04}", "F": day.isoformat()}
+    return day.strftime(YEARS.sub(lambda part: spelt.get(part[1], part[0]), form))
 
 
 def days(values: pa.Array) -> pa.Array:

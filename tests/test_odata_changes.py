@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from p2c_lib.config import Connection, Secret
 from p2c_lib.errors import Duplicate, FrameError, UnknownName
+from p2c_lib.marks.increment import moment as moment_since
 from p2c_lib.odata import Client, Query, Write, described, drift
+from p2c_lib.odata.ranges import creation_ranges
 from p2c_lib.sandbox.process import Running
 
 PREFIX = "CHG-"
@@ -78,6 +84,25 @@ def test_a_token_never_leads_to_another_host(sales: Client) -> None:
 
     with pytest.raises(IncompleteRead, match="Nothing was sent there"):
         sales.changes("accounts", ["name"], since="https://evil.example/accounts?$deltatoken=1")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "0999-12-31T23:59:59Z", "1752-12-31", "1900-01-01T00:00:00Z"])
+def test_since_a_moment_before_all_others_is_everything(sales: Client, since: str) -> None:
+    assert all(result.ok for result in sales.write(accounts(3)))
+    found = sales.changes("accounts", ["accountnumber"], since=since)
+    assert set(names(sales)) <= set(found.table.column("accountnumber").to_pylist())
+    later = sales.changes("accounts", ["accountnumber"], since=found.token)
+    assert later.token is not None
+
+
+@given(st.datetimes(max_value=datetime(1900, 1, 1)))
+@settings(max_examples=30)
+def test_a_moment_has_four_digits_of_its_year_wherever_reads_are_cut_by_it(moment: datetime) -> None:
+    text = f"{moment.year:04}-{moment:%m-%dT%H:%M:%S}Z"
+    assert moment_since(moment) == text
+    cut = creation_ranges(moment.replace(tzinfo=UTC), datetime(1950, 1, 1, tzinfo=UTC), 4, lambda _text: 5, None)
+    assert cut is not None
+    assert all(re.search(r"ge \d{4}-\d\d-\d\dT\S+Z", each) for each in cut[0][1:])
 
 
 def test_finops_says_that_it_cannot_tell_what_was_deleted(finops: Client) -> None:

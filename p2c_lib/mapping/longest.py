@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from p2c_lib.days import formatted
 from p2c_lib.display import text_of
 from p2c_lib.lengths import utf16_length
 
@@ -192,4 +193,4 @@ def _longest_state() -> int:
 def _longest_day(form: str) -> int:
     """The longest text of a day in a form: of each day in years that have every weekday, and of the first and last."""
     days = [date(2001, 1, 1) + timedelta(days=n) for n in range(WEEKDAYS_OF_ALL)]
-    return max(utf16_length(day.strftime(form)) for day in (*days, date.min, date.max))
+    return max(utf16_length(formatted(day, form)) for day in (*days, date.min, date.max))

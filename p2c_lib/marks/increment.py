@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import ConfigError
 from p2c_lib.frames import EntityFrame
 from p2c_lib.ledger import Ledger
@@ -191,7 +192,10 @@ def moment(since: datetime | str | None) -> str | None:
     if given is None:
         raise ConfigError(f"since is '{since}', which is no moment.", hint=MOMENT)
     aware = given if given.tzinfo else given.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return text_of(aware.astimezone(UTC).replace(microsecond=0))
+    except OverflowError:
+        raise ConfigError(f"since is '{since}', which is outside the years 1 to 9999 in UTC.", hint=MOMENT) from None
 
 
 def _sha(files: Sequence[Path]) -> str:

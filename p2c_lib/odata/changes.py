@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import text_of
 from p2c_lib.errors import IncompleteRead, ServiceError, UnfitToken, UrlTooLong
 from p2c_lib.moments import moment_of
 from p2c_lib.odata.decode import Decoder
@@ -32,6 +33,8 @@ EXPIRED = "0x80044352"
 TRACK = {"Prefer": "odata.track-changes"}
 MODIFIED = ("ModifiedDateTime", "ModifiedDateTime1", "LastModifiedDateTime", "ModifiedOn", "modifiedon")
 OVERLAP = timedelta(minutes=5)
+# Neither service holds a moment before it, and Dataverse refuses to compare with one.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FIRST, NO_LINK = "first read", "no link to later changes came"
 ANEW = ": all rows were read anew"
 REFUSED = {400, 404, 412, 414, 422}  # of a link alone: the service is there, it takes the token for none
@@ -209,6 +212,7 @@ def _by_modified_date(
     It is no later than the beginning of the read: what changed after its page was read is told next time.
     """
     stamp = next((name for name in MODIFIED if name in schema.columns), None)
+    since = since if since is None else max(since, EARLIEST)
     text = f"{stamp} ge {literal(_spelt(since), schema.column(stamp))}" if stamp and since else None
     wanted = columns if stamp is None or stamp in columns else (*columns, stamp)
     began = client.sender.clock
@@ -220,11 +224,11 @@ def _by_modified_date(
         note = f"{schema.entity_set} has no modified date: all rows were read; what was deleted shows by comparing keys"
         return Changes(table, (), None, True, note, notes)  # noqa: FBT003 - whole
     latest = pc.max(table.column(stamp)).as_py()
-    reached = since if latest is None else min(latest, began) - OVERLAP
+    reached = since if latest is None else max(min(latest, began), EARLIEST) - OVERLAP
     token = _spelt(reached) if reached is not None else None
     kept = table if stamp in columns else table.drop_columns([stamp])
     return Changes(kept, (), token, text is None, "what was deleted shows by comparing keys", notes)
 
 
 def _spelt(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(text_of(moment.astimezone(UTC).replace(microsecond=0)))

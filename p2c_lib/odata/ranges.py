@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from p2c_lib.display import text_of
 from p2c_lib.odata.literals import and_filter
 from p2c_lib.waiting import threads
 
@@ -100,4 +101,4 @@ def _merged(ranges: list[_Range], share: float) -> list[_Range]:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(text_of(moment))

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator
 
-from p2c_lib.days import day_of
+from p2c_lib.days import day_of, formatted
 from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
@@ -51,7 +51,7 @@ def read_date(values: pa.Array, form: str) -> Converted:
 @transform(per_value=True)
 def date_format(values: pa.Array, form: str) -> Converted:
     """A date written by a form such as ``%d.%m.%Y``."""
-    return _each(texts(values), lambda text: None if (day := day_of(text)) is None else day.strftime(form), NO_DATE)
+    return _each(texts(values), lambda text: None if (day := day_of(text)) is None else formatted(day, form), NO_DATE)
 
 
 @transform(per_value=True)
