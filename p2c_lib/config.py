@@ -31,7 +31,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,7 +40,7 @@ from urllib.parse import urlsplit
 
 from p2c_lib.errors import ConfigError, P2CError, UnknownName
 from p2c_lib.patience import Patience
-from p2c_lib.secrecy import is_weak, keep_secret, keep_secrets_of_proxies, keep_secrets_of_url
+from p2c_lib.secrecy import is_weak, keep_public, keep_secret, keep_secrets_of_proxies, keep_secrets_of_url
 from p2c_lib.service_url import spelled
 
 __all__ = [
@@ -190,6 +190,10 @@ class Connection:
     patience: Patience = field(default=Patience(), repr=False)
     largest_answer: int = LARGEST_ANSWER_MB * MB
 
+    def __post_init__(self) -> None:
+        """Where a system is and who asks is no secret, whatever a service may give as a token."""
+        keep_public(self.name, self.url, self.client_id, self.tenant, self.token_url)
+
 
 @dataclass(frozen=True)
 class ConnectionSet:
@@ -205,6 +209,7 @@ class ConnectionSet:
     def __post_init__(self) -> None:
         """A company is one however it is spelt; it has one spelling wherever something is kept of it."""
         object.__setattr__(self, "company", self.company.upper())
+        keep_public(self.name, self.company, self.business_unit)
 
     def to_dict(self) -> dict[str, Any]:
         """The set without its secrets."""
@@ -224,6 +229,10 @@ class Workspace:
 
     root: Path
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """What the file names openly is no secret."""
+        keep_public(*_public_words(self.content))
 
     @property
     def state(self) -> Path:
@@ -384,6 +393,16 @@ def workspace(start: Path | None = None) -> Workspace:
         if key not in FILE_KEYS:
             raise UnknownName("key", key, FILE_KEYS, where=str(file))
     return Workspace(root, content)
+
+
+def _public_words(content: Mapping[str, Any]) -> Iterator[str]:
+    """The names of connections and sets, and what they say that is no reference to a secret."""
+    tables = [table for name in ("connections", "sets") if isinstance(table := content.get(name), Mapping)]
+    for name, entry in (each for table in tables for each in table.items()):
+        yield str(name)
+        for value in entry.values() if isinstance(entry, Mapping) else ():
+            if isinstance(value, str) and value.partition(":")[0] not in {"env", "file", "keyring"}:
+                yield value
 
 
 def weak_secrets(connections: Iterable[Connection]) -> list[str]:

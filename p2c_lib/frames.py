@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.keys import RowKey
+from p2c_lib.secrecy import keep_public
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,10 @@ class EntityQuery:
     columns: tuple[str, ...]
     key: tuple[str, ...]
     filter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Names of sets and columns are no secrets, whatever a service may give as a token."""
+        keep_public(self.entity, *self.columns)
 
 
 @dataclass(frozen=True)

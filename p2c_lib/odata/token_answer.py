@@ -38,8 +38,8 @@ def _keep_tokens(body: Mapping[str, Any], where: str, status: int) -> None:
     for name, told in tokens.items():
         if len(told) > LONGEST_TOKEN:
             raise _too_long(name, told, where, status)
-    for told in tokens.values():
-        keep_token(told)
+    for name, told in tokens.items():
+        keep_token(told, used=name == "access_token")
 
 
 def _too_long(name: str, told: str, where: str, status: int) -> NotAuthorised:

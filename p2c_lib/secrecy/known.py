@@ -17,14 +17,14 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from p2c_lib.secrecy.matcher import SHORTEST, Matcher
-from p2c_lib.secrecy.pieces import VARIED
 from p2c_lib.secrecy.shapes import MASK, without_shapes
+from p2c_lib.secrecy.tokens import is_like_a_token, is_surely_a_token
 
 __all__ = [
     "MASK",
     "forget_secrets",
-    "is_like_a_token",
     "is_weak",
+    "keep_public",
     "keep_secret",
     "keep_secrets_of_proxies",
     "keep_secrets_of_url",
@@ -44,11 +44,11 @@ MOST = 256
 # Letters of all of them: a hundred tokens as Entra makes them. Each takes some two hundred bytes to be found by.
 ALTOGETHER = 300_000
 LONGEST = 65_536
-# A token of fewer letters, or of nothing but letters, may be a word that other texts have too.
-SHORTEST_TOKEN, LONGEST_WORD = 16, 64
 # A secret of fewer letters, of letters alone up to a length that names have, or of digits as numbers have them.
 SHORTEST_FIRM = 8
 _WORD = re.compile(r"[A-Za-z_]{1,40}(?:V[0-9]{1,2})?|[0-9]{1,20}")
+# Letters of an address or a name that are looked at.
+LONGEST_PUBLIC = 2_000
 DEEPEST = 6
 DEEPEST_JSON = 100
 SIGNATURES = {"sig", "code", "token", "key", "signature"}
@@ -57,6 +57,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 _lock = threading.Lock()
 _values: dict[str, None] = {}
+_public: dict[str, None] = {}
 _matchers: dict[bool, Matcher] = {}  # by whether everyday words are left out
 _on_new: list[Callable[[], None]] = []
 
@@ -100,37 +101,48 @@ def _drop_oldest() -> None:
         del _values[oldest]
 
 
-def keep_token(value: str) -> str:
-    """The value itself, a token that a service gave; it is told to nobody unless it may be an everyday word.
+def keep_token(value: str, *, used: bool = True) -> str:
+    """The value itself, a token that a service gave; it is told to nobody unless it may be a word, an address or an id.
 
     Where one is echoed that is as short or as plain as a word, it is known by the form of a header alone: to mask it
-    everywhere would take a word out of what others say.
+    everywhere would take a word out of what others say. One that is not ``used`` to sign in, but came beside it, is
+    kept only where it is surely a token.
     """
-    return keep_secret(value) if is_like_a_token(value) else value
+    secret = is_like_a_token(value) if used else is_surely_a_token(value)
+    return keep_secret(value) if secret and not _is_public(value) else value
+
+
+def keep_public(*values: str | None) -> None:
+    """What everybody may read: addresses, ids and names. A secret that stands in one is taken out of no file."""
+    new = {
+        value.lower()[:LONGEST_PUBLIC]
+        for value in values
+        if value and not ("://" in value and any(sign in value for sign in "@?"))  # those may hold a password
+    } - _public.keys()
+    if not new:
+        return
+    with _lock:
+        _public.update(dict.fromkeys(new))
+        if any(value.lower() in public for value in _values for public in new):
+            _matchers.pop(True, None)
+
+
+def _is_public(value: str) -> bool:
+    small = value.lower()
+    return any(small in public for public in list(_public))
 
 
 def is_weak(value: str) -> bool:
     """Whether a secret may stand in data by chance, and so is not taken out of data, plans and journals.
+
+    So may one that is a part of what everybody may read: an address, an id or a name of the configuration.
 
     >>> is_weak("accounts"), is_weak("CustomersV2"), is_weak("12345678"), is_weak("s3cret")
     (True, True, True, True)
     >>> is_weak("tell-nobody"), is_weak("Zt9.k4Qx7")
     (False, False)
     """
-    return len(value) < SHORTEST_FIRM or _WORD.fullmatch(value) is not None
-
-
-def is_like_a_token(value: str) -> bool:
-    """Whether a text is no word: sixteen letters and more, of six kinds and more, with a digit among up to 64.
-
-    >>> is_like_a_token("accounts"), is_like_a_token("BusinessDocumentSalesAgreements")
-    (False, False)
-    >>> is_like_a_token("x" * 5_000), is_like_a_token("0.AXkAq7Zt-5dW2c")
-    (False, True)
-    """
-    if len(value) < SHORTEST_TOKEN or len(set(value)) < VARIED:
-        return False
-    return len(value) > LONGEST_WORD or any(letter.isdigit() for letter in value)
+    return len(value) < SHORTEST_FIRM or _WORD.fullmatch(value) is not None or _is_public(value)
 
 
 def keep_secrets_of_url(url: str) -> str:
@@ -158,6 +170,7 @@ def forget_secrets() -> None:
     """Begin anew, as a new process does."""
     with _lock:
         _values.clear()
+        _public.clear()
         _matchers.clear()
 
 
