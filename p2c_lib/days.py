@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.display import floored, text_of, texts
 
-__all__ = ["day_of", "days", "formatted", "in_microseconds", "microseconds_of", "out_of_years"]
+__all__ = ["day_of", "days", "formatted", "in_microseconds", "iso_moment", "microseconds_of", "out_of_years"]
 
 PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 FIRST_DAY, DAY_AFTER = -719_162, 2_932_897  # 0001-01-01 and 10000-01-01, in days since 1970
@@ -35,11 +35,21 @@ def day_of(value: object) -> date | None:
         return value.date() if value == value else None  # pandas' NaT is a moment that equals nothing
     if isinstance(value, date):
         return value
-    text = (text_of(value) or "").strip()
     try:
-        return datetime.fromisoformat(text).date()
+        return iso_moment(text_of(value) or "").date()
     except ValueError:
         return None
+
+
+def iso_moment(text: str) -> datetime:
+    """The moment that an ISO 8601 text names, its T and Z in either case as both services take them.
+
+    Raises ValueError for what names none.
+
+    >>> iso_moment(" 2026-01-31t22:30:00z").isoformat()
+    '2026-01-31T22:30:00+00:00'
+    """
+    return datetime.fromisoformat(text.strip().upper())
 
 
 def formatted(day: date, form: str) -> str:

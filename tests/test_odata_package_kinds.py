@@ -36,6 +36,10 @@ def _table(code: str, name: str, value: Any) -> pa.Table:
         ("DateTime", "2026-01-31 12:00:00"),
         ("DateTime", "31.01.2026"),
         ("DateTime", 20260131),
+        ("DateTime", ""),
+        ("DateTime", " "),
+        ("Cyclical", ""),
+        ("Cyclical", "  "),
         ("Cyclical", "yes"),
         ("Cyclical", "1"),
         ("Cyclical", 1),
@@ -57,6 +61,8 @@ def test_what_one_way_refuses_the_other_refuses_too(finops: Client, name: str, v
         ("Next", Decimal("5.00")),
         ("DateTime", "2026-01-31T12:00:00Z"),
         ("DateTime", "2026-01-31"),
+        ("DateTime", "2026-01-31t12:00:00z"),
+        ("DateTime", "2026-01-31t12:00:00+05:30"),
         ("DateTime", datetime(2026, 1, 31, 12, tzinfo=UTC)),
         ("Cyclical", "Yes"),
         ("Cyclical", True),
@@ -73,3 +79,21 @@ def test_what_one_way_takes_the_other_takes_too(finops: Client, name: str, value
     keys = [_table(f"{code}{way}", name, value).drop_columns([name]).to_pylist()[0] for way in "TP"]
     one, other = (finops.get("SequenceV2Tables", key, [name])[name] for key in keys)
     assert one == other
+
+
+@pytest.mark.parametrize("day", ["2026-01-31t23:30:00z", "2026-01-31T23:30:00-05:00", "", " "])
+def test_a_day_is_taken_or_refused_alike(finops: Client, day: str) -> None:
+    base = {"CustomerGroupId": ["10"], "SalesCurrencyCode": ["USD"], "OrganizationName": ["n"]}
+
+    def table(way: str) -> pa.Table:
+        return pa.table({"CustomerAccount": [f"D{abs(hash(day)) % 10**6}{way}"], **base, "AddressValidFrom": [day]})
+
+    written = finops.write_table("create", "CustomersV2", table("T").append_column("dataAreaId", pa.array(["usmf"])))[0]
+    if not written.ok:
+        with pytest.raises(FrameError, match="AddressValidFrom is"):
+            finops.load_package("CustomersV2", table("P"), company="usmf")
+        return
+    assert finops.load_package("CustomersV2", table("P"), company="usmf").ok
+    keys = [{"dataAreaId": "usmf", "CustomerAccount": table(way).column("CustomerAccount")[0].as_py()} for way in "TP"]
+    one, other = (finops.get("CustomersV2", key, ["AddressValidFrom"])["AddressValidFrom"] for key in keys)
+    assert one == other == date(2026, 1, 31)

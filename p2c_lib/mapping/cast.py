@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.days import day_of, days, in_microseconds
+from p2c_lib.days import day_of, days, in_microseconds, iso_moment
 from p2c_lib.display import plain_values, text_of, texts
 from p2c_lib.mapping.transforms.registry import Converted
 from p2c_lib.mapping.transforms.text import is_blank
@@ -136,7 +136,7 @@ def _moment(value: Any) -> datetime | None:
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
-        read = datetime.fromisoformat(str(value).strip())
+        read = iso_moment(str(value))
     except ValueError:
         return None
     return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)

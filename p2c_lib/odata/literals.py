@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from p2c_lib.days import day_of, microseconds_of
+from p2c_lib.days import day_of, iso_moment, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.keys import fold
@@ -117,7 +117,7 @@ def _date(value: object, column: Column) -> str:
 def _moment(value: object, column: Column) -> datetime:
     text = text_of(value) or ""
     try:
-        return datetime.fromisoformat(text.strip())
+        return iso_moment(text)
     except ValueError:
         raise FrameError(f"'{text[:60]}' is no date for {column.name}.", hint="Write it as 2026-01-31.") from None
 

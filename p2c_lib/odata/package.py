@@ -230,6 +230,8 @@ def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         return pc.utf8_slice_codeunits(pc.replace_substring(texts(values), "T", " "), 0, SECONDS)
     if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
         return pc.binary_join_element_wise(texts(values), "12:00:00", " ")
+    if column.edm == "Edm.DateTimeOffset":
+        return pc.utf8_upper(texts(values))  # JSON takes a small t and z as well
     return texts(values)
 
 

@@ -12,7 +12,8 @@ from p2c_lib.odata.schema import Column, EntitySchema
 __all__ = ["check_kinds"]
 
 WORDS = {"Edm.String", "Edm.Guid", "Edm.Date", "Edm.DateTimeOffset"}
-MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$"
+TYPED = {"Edm.Guid", "Edm.Date", "Edm.DateTimeOffset"}
+MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt].*)?$"
 
 
 def check_kinds(schema: EntitySchema, table: pa.Table) -> None:
@@ -29,7 +30,7 @@ def check_kinds(schema: EntitySchema, table: pa.Table) -> None:
                 hint="Bring them to the column's own kind first: in JSON F&O takes no other either.",
             )
         if _is_text(kind):
-            _check_texts(values, column, schema.entity_set)
+            _check_texts(values.cast(kind), column, schema.entity_set)
 
 
 def _check_texts(values: pa.ChunkedArray, column: Column, entity_set: str) -> None:
@@ -46,16 +47,18 @@ def _doubtful(values: pa.ChunkedArray, column: Column) -> pa.Array | pa.ChunkedA
         different = pc.unique(values).drop_null()
         known = pa.array(list(column.choices.values()), different.type)
         return different.filter(pc.invert(pc.is_in(different, value_set=known)))
+    if column.edm not in TYPED:
+        return values.slice(0, 0)
+    odd = pc.equal(pc.utf8_trim_whitespace(values), "")
     if column.edm == "Edm.DateTimeOffset" and not column.is_day:
         odd = pc.invert(pc.match_substring_regex(values, MOMENT))
-        return pc.unique(values.filter(pc.fill_null(odd, fill_value=False)))
-    return values.slice(0, 0)
+    return pc.unique(values.filter(pc.fill_null(odd, fill_value=False)))
 
 
 def _why_not(text: str, column: Column) -> str | None:
     """What to write in the place of a text that a package would read; None for one that it refuses by itself."""
     if not text.strip():
-        return None
+        return "where there is nothing, write no value."
     if not column.choices:
         return "a moment is written 2026-01-31T12:00:00Z."
     meant = next((each for each in column.choices.values() if each.casefold() == text.strip().casefold()), None)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from p2c_lib.days import day_of, microseconds_of
+from p2c_lib.days import day_of, iso_moment, microseconds_of
 from p2c_lib.display import text_of
 from p2c_lib.odata.dialect import DIALECTS, Dialect
 from p2c_lib.odata.schema import Column
@@ -177,7 +177,7 @@ class _Kept:
             return str(value) if day is None else None if self._is_nothing(day) else day
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value)
+                value = iso_moment(value)
             except ValueError:
                 return value
         if isinstance(value, date) and not isinstance(value, datetime):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator
 
-from p2c_lib.days import day_of, formatted
+from p2c_lib.days import day_of, formatted, iso_moment
 from p2c_lib.display import text_of, texts
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
@@ -100,7 +100,7 @@ def _on_clock(text: str, clock: ZoneInfo) -> str | None:
     except ValueError:
         pass
     try:
-        read = datetime.fromisoformat(text)
+        read = iso_moment(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(clock).isoformat()
     except (ValueError, OverflowError):
         return None
@@ -108,7 +108,7 @@ def _on_clock(text: str, clock: ZoneInfo) -> str | None:
 
 def _off_clock(text: str, clock: ZoneInfo) -> str | None:
     try:
-        read = datetime.fromisoformat(text)
+        read = iso_moment(text)
         return text_of((read if read.tzinfo else read.replace(tzinfo=clock)).astimezone(UTC))
     except (ValueError, OverflowError):
         return None
