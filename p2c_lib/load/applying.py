@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError, Unsendable, UrlTooLong
+from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.following import Followed, Following
@@ -40,6 +40,7 @@ from p2c_lib.load.versions import look_again
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import WriteResult
+from p2c_lib.odata.failures import leaves_open
 from p2c_lib.waiting import WALL, Threads, halting
 
 if TYPE_CHECKING:
@@ -283,14 +284,11 @@ def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -
         return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
     done_before = again and isinstance(error, (Drifted, Duplicate))
-    if isinstance(error, Drifted) and not done_before:
+    if isinstance(error, Drifted) and error.told and not done_before:
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
-    # A service that is busy or broken says nothing about the row, nor does what is not the service; its own 400 to 499
-    # does, but for these two. What no request can carry was never sent.
-    unknown = error.can_retry or not error.told or not 400 <= error.status < 500 or error.status in {408, 429}
-    in_doubt = done_before or (unknown and not isinstance(error, (Unsendable, UrlTooLong)))
+    in_doubt = done_before or leaves_open(error)
     message = f"{error.message} ({LATEST})" if in_doubt else in_words(error.message, company) or str(error)
     return answer(at, SENT if in_doubt else FAILED, result.status, message, result.request_id)
 

@@ -17,6 +17,7 @@ from p2c_lib.errors import NotSent, ServiceError
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
 from p2c_lib.odata import Write
+from p2c_lib.odata.failures import leaves_open
 from p2c_lib.plan.consequences import priced
 
 if TYPE_CHECKING:
@@ -135,4 +136,4 @@ def _judged(at: int, error: ServiceError | None, status: int, request_id: str) -
         return answer(at, APPLIED, status, None, request_id)
     if isinstance(error, NotSent):
         return answer(at, OPEN, None, error.message)
-    return answer(at, SENT if error.can_retry or error.status >= 500 else FAILED, status, error.message, request_id)
+    return answer(at, SENT if leaves_open(error) else FAILED, status, error.message, request_id)

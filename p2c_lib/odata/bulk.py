@@ -41,6 +41,7 @@ class BulkMessages:
             target=run.schema.entity_set,
             repeatable=run.repeatable,
             stop=stop,
+            as_it_came=True,
         )
 
     def _offered(self, action: str, schema: EntitySchema) -> bool:

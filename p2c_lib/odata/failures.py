@@ -13,11 +13,13 @@ from p2c_lib.errors import (
     NoRoute,
     NotAuthorised,
     NotFound,
+    NotSent,
     NotTheService,
     Rejected,
     ServiceError,
     Throttled,
     Unreachable,
+    Unsendable,
     UrlTooLong,
 )
 from p2c_lib.odata.characters import plain_json, shown
@@ -32,12 +34,14 @@ __all__ = [
     "is_data_error",
     "is_told",
     "is_transient",
+    "leaves_open",
     "may_have_begun",
     "no_write",
     "not_json",
     "not_the_service",
     "request_id",
     "sent_to",
+    "was_put_off",
 ]
 
 OF_A_PROXY = frozenset({407, 511})
@@ -262,16 +266,50 @@ def _hint(kind: type[ServiceError], status: int, *, own: bool) -> str | None:
 
 
 def may_have_begun(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the service may have carried out a request that was answered so.
+    """Whether the service may have carried out a request that was answered so, with 300 or more.
 
-    That it did not take it up only the service itself can say: 429 and 503 of what stands before it may come after it
-    has carried out the request. A 429 that names a wait, or is numbered as the service's are, counts as its own; 425 is
-    said by whoever did not pass the request on.
+    That it refused it, or did not take it up, only the service itself can say: whatever comes in other words comes of
+    what stands between, perhaps after the service has carried out the request. 425 is said by whoever did not pass the
+    request on.
     """
-    if status not in NOT_BEGUN:
-        return status == 408 or status >= 500
-    own = status == 425 or (status == 429 and (bool(request_id(headers)) or headers.get("retry-after") is not None))
-    return not own and not is_told(body)
+    if status < 300 or status == 425 or is_data_error(body):
+        return False
+    if status not in NOT_BEGUN and (status == 408 or status >= 500):
+        return True
+    return not _is_own(status, headers, body)
+
+
+def was_put_off(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether all goes to show that a request was not taken up, so that even what must not happen twice is sent again.
+
+    So it is where the service says it, and with a 429 that names a wait or is numbered as the service's are: in which
+    words F&O says it is not published.
+    """
+    numbered = bool(request_id(headers)) or headers.get("retry-after") is not None
+    return not may_have_begun(status, headers, body) or (status == 429 and numbered)
+
+
+def leaves_open(error: ServiceError) -> bool:
+    """Whether an error leaves open if a write was carried out.
+
+    A service that is busy or broken says nothing about the row, nor does what is not the service; its own 400 to 499
+    does, but for these two. What no request can carry was never sent.
+    """
+    if isinstance(error, (NotSent, Unsendable, UrlTooLong)):
+        return False
+    return error.can_retry or not error.told or not 400 <= error.status < 500 or error.status in {408, 429}
+
+
+def _is_own(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the service itself refuses: in its words, in those of its router, or with how to sign in to it."""
+    return is_told(body) or _is_router(body) or (status == 401 and headers.get("www-authenticate") is not None)
+
+
+def _is_router(body: bytes) -> bool:
+    try:
+        return isinstance(plain_json(body, most=MOST_IN_ERROR)["Message"], str)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def is_told(body: bytes) -> bool:

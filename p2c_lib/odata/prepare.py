@@ -196,15 +196,17 @@ class Preparer:
     def _new_row(self, place: int, write: Write, bodies: Bodies, schema: EntitySchema) -> Ready:
         """In Sales a new row names its own id, so that a repeated send cannot make a second one."""
         whole = {**(write.key or {}), **write.body}
-        own, row_id = schema.key[0], None
+        own, row_id, named_here = schema.key[0], None, False
         if self._dialect.creates_name_their_id:
             given = plain(whole.get(own), own)
-            row_id = str(uuid4()) if given is None or given == "" else literal(given, schema.column(own))
+            named_here = given is None or given == ""
+            row_id = str(uuid4()) if named_here else literal(given, schema.column(own))
             whole[own] = row_id
         keyed = all(_is_named(whole, name, schema) for name in schema.key)
         text = bodies.json(Write("create", write.entity_set, None, whole))
         part = Part("POST", self._dialect.set_url(write.entity_set) + self._tail, "", text)
-        return Ready(place, "create", schema, part, row_id, keyed, lambda: replace(write, body=whole))
+        back = replace(write, body=whole)
+        return Ready(place, "create", schema, part, row_id, keyed, lambda: back, named_here=named_here)
 
     def bodies_of(self, schema: EntitySchema) -> Bodies:
         """What renders the bodies of an entity set; kept, because it remembers checked names."""

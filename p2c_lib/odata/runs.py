@@ -47,7 +47,8 @@ class Ready:
     """A write as it travels: its place in the caller's list, what is sent, its row's id where that is known before.
 
     ``repeatable``: sending it twice does no harm. ``write`` gives the write back as values, for settling doubts.
-    ``alone``: it goes into no batch, because how its address is read there is not known.
+    ``alone``: it goes into no batch, because how its address is read there is not known. ``named_here``: the id of its
+    new row was made here, so that nobody else's row has it.
     """
 
     place: int
@@ -58,6 +59,16 @@ class Ready:
     repeatable: bool
     write: Callable[[], Write]
     alone: bool = False
+    named_here: bool = False
+
+    def doubt(self) -> tuple[Write, str | None]:
+        """The write to look for in its row, and the row's id; a row with an id of our own is ours, whatever it holds.
+
+        A workflow may have changed it since.
+        """
+        if not self.named_here:
+            return self.write(), self.row_id
+        return Write(self.op, self.schema.entity_set, None, {self.schema.key[0]: self.row_id}), self.row_id
 
 
 class Run(Protocol):
@@ -145,6 +156,7 @@ class TableRun:
         self.op, self.schema = op, schema
         self._table, self._key, self._etag, self._dialect, self._places = table, key, etag, dialect, places
         self._addresses = None if op == "create" else keys_of(table, schema, key)
+        self._given: pa.ChunkedArray | None = None  # ids that the caller's new rows came with
         self._ids, body = self._identified()
         self._members = members_of(body, dialect, bodies, creating=op == "create")
         self.guarded = etag is not None
@@ -177,7 +189,16 @@ class TableRun:
             for address, match, text in zip(addresses, matches, body, strict=True)
         )
         return [
-            Ready(self.place(at), self.op, self.schema, part, self.row_id(at), self.repeatable, partial(self.write, at))
+            Ready(
+                self.place(at),
+                self.op,
+                self.schema,
+                part,
+                self.row_id(at),
+                self.repeatable,
+                partial(self.write, at),
+                named_here=self._is_named_here(at),
+            )
             for at, part in zip(rows, parts, strict=True)
         ]
 
@@ -203,11 +224,19 @@ class TableRun:
         body = self._table.drop_columns(system)
         if not self._dialect.creates_name_their_id:
             return None, body
-        if own in body.column_names and body.column(own).null_count == 0:
-            return body.column(own), body
-        ids = pa.chunked_array([pa.array([str(uuid4()) for _ in range(len(self))], pa.string())])
-        given = body.drop_columns([own]) if own in body.column_names else body
-        return ids, given.append_column(own, ids)
+        if own not in body.column_names:
+            ids = pa.chunked_array([_new_ids(len(self))])
+            return ids, body.append_column(own, ids)
+        self._given = given = body.column(own)
+        if given.null_count == 0:
+            return given, body
+        ids = pc.coalesce(texts(given), pa.chunked_array([_new_ids(len(self))]))
+        return ids, body.drop_columns([own]).append_column(own, ids)
+
+    def _is_named_here(self, at: int) -> bool:
+        """Whether a new row got its id here and not from the caller."""
+        made = self.op == "create" and self._ids is not None
+        return made and (self._given is None or not self._given[at].is_valid)
 
     def _matches(self, start: int, stop: int) -> list[str]:
         weak = "" if self._dialect.cross_company or self.op in {"create", "upsert"} else "If-Match: *\r\n"
@@ -219,6 +248,10 @@ class TableRun:
     def write(self, at: int) -> Write:
         """One of the rows as values."""
         return row_write(self.op, self.schema.entity_set, self._table.slice(at, 1), self._key, self._etag)
+
+
+def _new_ids(count: int) -> pa.Array:
+    return pa.array([str(uuid4()) for _ in range(count)], pa.string())
 
 
 def _names_its_rows(body: pa.Table, schema: EntitySchema) -> bool:

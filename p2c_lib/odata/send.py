@@ -18,7 +18,7 @@ from p2c_lib.config import LOOPBACK, Connection
 from p2c_lib.errors import IncompleteRead, NotSent, Rejected, Throttled, Unreachable, Unsendable, UrlTooLong
 from p2c_lib.odata.auth import Credential, TokenSource, token_source
 from p2c_lib.odata.exchange import Reply, exchanged
-from p2c_lib.odata.failures import failure, is_transient, may_have_begun, not_the_service
+from p2c_lib.odata.failures import failure, is_transient, may_have_begun, not_the_service, was_put_off
 from p2c_lib.odata.links import own_link
 from p2c_lib.odata.pace import Pace
 from p2c_lib.odata.retry_after import retry_after
@@ -151,19 +151,24 @@ class Sender:
         repeatable: bool = True,
         stop: Stop = never,
         most: int | None = None,
+        as_it_came: bool = False,
     ) -> Answer:
         """The answer to a request once the service has really answered; its status may still be an error.
 
         One that is not ``repeatable`` is only sent again when the service cannot have begun with it. Raises
         Unreachable, Throttled, NotAuthorised or IncompleteRead when there is none within the time budget, and once
         ``stop`` says so NotSent, or Unreachable where an earlier try may have been carried out. A web page in the
-        place of an answer is raised as NotTheService, an answer of more than ``most`` bytes, or than the connection
-        takes, as AnswerTooLarge.
+        place of a good answer is raised as NotTheService unless it is wanted ``as_it_came``, an answer of more than
+        ``most`` bytes, or than the connection takes, as AnswerTooLarge.
         """
         if not url.startswith("/") or url.startswith("//"):  # what is no path of our own making came as a link
             url = own_link(url, self.connection.url, target or url)
         with halting(self._closed.is_set):
-            return self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop, most=most)
+            answer = self._sent(method, url, headers or {}, body, target, repeatable=repeatable, stop=stop, most=most)
+        other = not_the_service(answer.status, answer.headers, answer.body, target or url)
+        if other is not None and answer.status < 300 and not as_it_came:
+            raise other
+        return answer
 
     def _sent(
         self,
@@ -192,13 +197,14 @@ class Sender:
                 raise throttled(f"{self.connection.url}: {quiet.message}", target) from None
             again = method == "GET" and waits.attempt < READ_AGAIN and _failed_inside(outcome)
             if isinstance(outcome, Reply) and not again and not is_transient(outcome.status, outcome.content):
-                if outcome.status == 401 and not renewed:
-                    renewed = True
+                begun = _may_have_begun(outcome)
+                if outcome.status == 401 and not renewed and (repeatable or not begun):
+                    renewed, resent = True, resent or begun
                     user.tokens.renew(token)
                     continue
-                return _of_the_service(outcome, target or url, resent=resent)
+                return Answer(outcome.status, outcome.headers, outcome.content, resent)
             wait = self._wait(user, outcome, waits)
-            if not repeatable and _may_have_begun(outcome):
+            if not repeatable and not _was_put_off(outcome):
                 raise waits.error(outcome, wait, self.connection.url, target or url)
             waits.known = self._answered
             if not waits.has_room(outcome, wait):
@@ -328,13 +334,6 @@ class Sender:
         return waits.length(outcome.headers) + jitter
 
 
-def _of_the_service(reply: Reply, target: str, *, resent: bool) -> Answer:
-    """The answer itself. Raises NotTheService for a web page that calls itself a good answer: nothing was done."""
-    if reply.status < 300 and (other := not_the_service(reply.status, reply.headers, reply.content, target)):
-        raise other
-    return Answer(reply.status, reply.headers, reply.content, resent)
-
-
 def _place(url: str) -> str:
     """What is asked, for messages: the path of an address."""
     return url[:LONGEST_URL].partition("?")[0][:200]
@@ -382,3 +381,10 @@ def _may_have_begun(outcome: Reply | Exception) -> bool:
     if isinstance(outcome, Reply):
         return may_have_begun(outcome.status, outcome.headers, outcome.content)
     return not isinstance(outcome, NOBODY)
+
+
+def _was_put_off(outcome: Reply | Exception) -> bool:
+    """Whether a request that must not happen twice may be sent again."""
+    if isinstance(outcome, Reply):
+        return was_put_off(outcome.status, outcome.headers, outcome.content)
+    return isinstance(outcome, NOBODY)

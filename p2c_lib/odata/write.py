@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
+from typing import Any
 
-from p2c_lib.errors import Drifted, Duplicate, FrameError, NotFound, NotSent, ServiceError, Unreachable
+from p2c_lib.errors import (
+    AnswerTooLarge,
+    Drifted,
+    Duplicate,
+    FrameError,
+    IncompleteRead,
+    NotFound,
+    NotSent,
+    ServiceError,
+    Unreachable,
+)
 from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.failures import failure, is_data_error, is_told, is_transient, may_have_begun, no_write, request_id
+from p2c_lib.odata.failures import (
+    failure,
+    is_data_error,
+    is_told,
+    is_transient,
+    may_have_begun,
+    no_write,
+    not_the_service,
+    request_id,
+)
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.runs import Prepared, Ready, Run, named
 from p2c_lib.odata.schema import EntitySchema
-from p2c_lib.odata.send import Sender
+from p2c_lib.odata.send import Answer, Sender
 from p2c_lib.odata.settle import Doubt
 from p2c_lib.odata.telling import tell_wait
 from p2c_lib.odata.whose import row_id_told, stranger
@@ -40,6 +60,14 @@ BATCHES_AT_ONCE = 8
 
 class _Misplaced(Unreachable):
     """The answers of a batch are not those to its writes, one after the other."""
+
+
+class _Foreign(Exception):
+    """What came in the place of an answer is not the service's: it may have carried out what was sent, or not."""
+
+    def __init__(self, error: ServiceError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Writer:
@@ -77,7 +105,8 @@ class Writer:
     def write_together(self, prepared: Prepared) -> list[WriteResult]:
         """All writes or none, as one change set. Raises FrameError for more than the service takes in one.
 
-        One that no request can carry keeps all of them from being sent.
+        One that no request can carry keeps all of them from being sent. Where the answer is lost, or is not the
+        service's, the rows are looked at; the ServiceError is raised where they do not show that all was done.
         """
         ready = [each for run in prepared.runs for each in run.ready(0, len(run))]
         if prepared.refused:
@@ -88,14 +117,40 @@ class Writer:
             raise FrameError(
                 f"{len(ready):,} writes do not fit one change set.", hint=f"At most {self._dialect.batch_limit:,} do."
             )
-        answers, asked, _ = self._exchange(ready, together=True)
+        try:
+            answers, asked, _ = self._exchange(ready, together=True)
+        except _Misplaced:
+            raise
+        except _Foreign as came:
+            return self._all_done(ready, came.error)
+        except (Unreachable, IncompleteRead) as lost:
+            return self._all_done(ready, lost)
         refused = _refused(answers)
         if refused is None and len(answers) == len(ready):
             return [self._result(each, reply, asked) for each, reply in zip(ready, answers, strict=True)]
         if refused is None:
-            raise Unreachable("The answer to a change set is not whole.", hint="Read the rows again.")
+            half = Unreachable("The answer to a change set is not whole.", hint="Read the rows again.")
+            return self._all_done(ready, half)
         error = failure(refused.status, refused.headers(), refused.body, f"one of {len(ready)} writes of a change set")
+        if _may_have_begun(refused):
+            return self._all_done(ready, error)
         return [WriteResult(refused.status, None, error, asked) for _ in ready]
+
+    def _all_done(self, ready: Sequence[Ready], error: ServiceError) -> list[WriteResult]:
+        """The outcome of a change set whose answer does not tell: done, where every row shows it.
+
+        Raises the error otherwise; as Unreachable where it is open whether all was done.
+        """
+        known = all(each.repeatable for each in ready)
+        try:
+            done = self._settle_all(ready) if known else [None]
+        except ServiceError:
+            raise error from None
+        if False in done or (None in done and error.can_retry):
+            raise error
+        if None in done:
+            raise _open(error, error.target) from None
+        return [WriteResult(204, each.row_id, None, error.request_id) for each in ready]
 
     def _run(self, run: Run) -> Iterator[Settled]:
         """The outcomes of a run, batch by batch as they come in."""
@@ -131,19 +186,22 @@ class Writer:
             return self._in_batch(run, start, stop)
         try:
             answer = self._bulk.send(run, start, stop, self._stop)
+        except AnswerTooLarge as error:
+            return self._by_rows(run.ready(start, stop), error)
         except ServiceError as error:
             return [(run.place(at), _failed(error)) for at in range(start, stop)]
         if answer.status < 300:
             stranger = no_write(answer.status, answer.headers, answer.body, run.schema.entity_set)
             if stranger is not None:
-                return [(run.place(at), _failed(stranger)) for at in range(start, stop)]
+                return self._by_rows(run.ready(start, stop), stranger)
             asked = request_id(answer.headers)
             places = range(start, stop)
             return [(run.place(at), WriteResult(answer.status, run.row_id(at), None, asked)) for at in places]
-        if answer.status >= 500 and not run.repeatable:
+        begun = may_have_begun(answer.status, answer.headers, answer.body)
+        if begun and not run.repeatable:
             broken = failure(answer.status, answer.headers, answer.body, run.schema.entity_set)
-            return [(run.place(at), _failed(broken)) for at in range(start, stop)]
-        if answer.resent or answer.status >= 500:
+            return self._by_rows(run.ready(start, stop), broken)
+        if answer.resent or begun:
             ready, asked = run.ready(start, stop), request_id(answer.headers)
             return self._created_or_batch(ready, asked) if run.op == "create" else self._batch(ready, resent=True)
         middle = (start + stop) // 2
@@ -152,7 +210,7 @@ class Writer:
     def _created_or_batch(self, ready: Sequence[Ready], asked: str) -> Settled:
         """Rows whose creation in bulk may have happened: when all are there it has, else a batch tells which."""
         try:
-            done = self._settle(ready[0].schema, [(each.write(), each.row_id) for each in ready])
+            done = self._settle_all(ready)
         except ServiceError as error:
             return [(each.place, _failed(_untold(error))) for each in ready]
         if all(done):
@@ -168,13 +226,15 @@ class Writer:
                 answers, asked, again = self._exchange(waiting)
             except _Misplaced as error:
                 return settled + self._by_looking(waiting, error)
-            except ServiceError as error:
-                if error.status != 500 or attempt >= BREAKDOWNS or not all(each.repeatable for each in waiting):
-                    ended = _unanswered(error) if resent and isinstance(error, NotSent) else error
-                    return settled + [(each.place, _failed(ended)) for each in waiting]
+            except _Foreign as came:
+                if came.error.status != 500 or attempt >= BREAKDOWNS or not all(each.repeatable for each in waiting):
+                    return settled + self._by_rows(waiting, came.error)
                 resent = True
                 self._rest(waiting, self._sender.patience.wait(attempt), attempt)
                 continue
+            except ServiceError as error:
+                ended = _unanswered(error) if resent and isinstance(error, NotSent) else error
+                return settled + [(each.place, _failed(ended)) for each in waiting]
             resent = resent or again
             put_off: list[tuple[Ready, Reply]] = []
             answered: list[tuple[Ready, Reply]] = []
@@ -199,9 +259,8 @@ class Writer:
         What does not stand there is written once more, each row by itself, so that the answer can be no other's.
         """
         looked_at = [each for each in waiting if each.op != "delete" and each.repeatable]
-        rows = [(each.write(), each.row_id) for each in looked_at]
         try:
-            done = self._settle(waiting[0].schema, rows) if rows else []
+            done = self._settle_all(looked_at)
         except ServiceError as unread:
             return [(each.place, _failed(_untold(unread))) for each in waiting]
         there = {each.place for each, was in zip(looked_at, done, strict=True) if was}
@@ -212,6 +271,26 @@ class Writer:
             elif each.place not in there:
                 settled.append((each.place, _failed(error)))
         return settled
+
+    def _by_rows(self, ready: Sequence[Ready], error: ServiceError) -> Settled:
+        """The outcome of writes that something else than the service answered, with an error: their rows tell.
+
+        What does not stand in its row has that error.
+        """
+        known = [each for each in ready if each.repeatable]
+        ended = {each.place: _failed(_nobody_knows(each, error)) for each in ready if not each.repeatable}
+        try:
+            done = self._settle_all(known)
+        except ServiceError as unread:
+            ended |= {each.place: _failed(_untold(unread, error)) for each in known}
+            done, known = [], []
+        for each, was in zip(known, done, strict=True):
+            ended[each.place] = _outcome(each, _failed(error), error.request_id, was=was)
+        return [(each.place, ended[each.place]) for each in ready]
+
+    def _settle_all(self, ready: Sequence[Ready]) -> list[bool | None]:
+        """Whether each of some writes of one set is in its row; a new row of Sales by the id that it was given here."""
+        return self._settle(ready[0].schema, [each.doubt() for each in ready]) if ready else []
 
     def _asked_wait(self, put_off: list[tuple[Ready, Reply]], attempt: int) -> float:
         """As long as the put-off writes are asked to wait, and never less than waits that grow by themselves."""
@@ -225,7 +304,10 @@ class Writer:
         self._sender.rest(wait, self._stop)
 
     def _exchange(self, batch: Sequence[Ready], *, together: bool = False) -> tuple[list[Reply], str, bool]:
-        """The answers of one batch in order, its request id, and whether an earlier try may have been carried out."""
+        """The answers of one batch in order, its request id, and whether an earlier try may have been carried out.
+
+        Raises _Foreign for what is not the service's answer, and _Misplaced for answers in another's place.
+        """
         if len(batch) == 1:
             return self._single(batch[0])
         parts = [each.part for each in batch]
@@ -234,11 +316,11 @@ class Writer:
         target = batch[0].schema.entity_set
         url = self._dialect.options_url(f"{self._dialect.root}$batch")
         repeatable = not together and all(each.repeatable for each in batch)
-        answer = self._sender.send(
-            "POST", url, headers=headers, body=body, target=target, repeatable=repeatable, stop=self._stop
+        answer = self._send(
+            "POST", url, headers=headers, body=body, target=target, repeatable=repeatable, as_it_came=True
         )
-        if answer.status >= 300 and "multipart" not in answer.headers.get("content-type", ""):
-            raise failure(answer.status, answer.headers, answer.body, target)
+        if "multipart" not in answer.headers.get("content-type", ""):
+            raise _no_batch(answer, target)
         answers = replies(answer.headers, answer.body, target)
         if together and _refused(answers) is not None:  # one part says why all were refused, under whichever number
             return answers, request_id(answer.headers), answer.resent
@@ -253,39 +335,48 @@ class Writer:
         if part.headers:
             headers["If-Match"] = part.headers.partition(": ")[2].strip()
         body = part.body.encode() if part.body else None
-        answer = self._sender.send(
+        answer = self._send(
             part.method,
             part.path,
             headers=headers,
             body=body,
             target=part.path,
             repeatable=each.repeatable,
-            stop=self._stop,
+            as_it_came=True,
         )
         head = "\r\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode("latin-1", "replace")
         return [Reply(answer.status, head, answer.body)], request_id(answer.headers), answer.resent
 
-    def _results(self, answered: list[tuple[Ready, Reply]], asked: str, *, resent: bool) -> Settled:
-        """The outcome of each answered write; rows that an earlier try may have written are looked at."""
-        results = [(each.place, self._result(each, reply, asked)) for each, reply in answered]
-        if not resent:
-            return results
-        doubts = [at for at, (each, reply) in enumerate(answered) if _in_doubt(each, reply, results[at][1])]
-        looked_at = [at for at in doubts if not _gone(answered[at][0], results[at][1])]
-        rows = [(answered[at][0].write(), answered[at][0].row_id) for at in looked_at]
+    def _send(self, method: str, url: str, **sent: Any) -> Answer:
+        """One exchange. Raises _Foreign for an answer that nobody can hold: that of the service is a small one."""
         try:
-            done = dict(zip(looked_at, self._settle(answered[0][0].schema, rows), strict=True)) if rows else {}
+            return self._sender.send(method, url, stop=self._stop, **sent)
+        except AnswerTooLarge as error:
+            raise _Foreign(error) from error
+
+    def _results(self, answered: list[tuple[Ready, Reply]], asked: str, *, resent: bool) -> Settled:
+        """The outcome of each answered write; the rows of those that may have been carried out are looked at."""
+        results = [(each.place, self._result(each, reply, asked)) for each, reply in answered]
+        doubts = [
+            at for at, (each, reply) in enumerate(answered) if _in_doubt(each, reply, results[at][1], resent=resent)
+        ]
+        nameless = [at for at in doubts if not answered[at][0].repeatable]
+        for at in nameless:
+            each, result = answered[at][0], results[at][1]
+            if result.error is not None:
+                results[at] = each.place, _failed(_nobody_knows(each, result.error))
+        looked_at = [at for at in doubts if at not in nameless and not _gone(answered[at][0], results[at][1])]
+        try:
+            done = dict(zip(looked_at, self._settle_all([answered[at][0] for at in looked_at]), strict=True))
         except ServiceError as error:  # nobody can tell now whether these were written, and so it is said
             for at in looked_at:
-                results[at] = answered[at][0].place, _failed(_untold(error))
+                foreign = results[at][1].error if _may_have_begun(answered[at][1]) else None
+                results[at] = answered[at][0].place, _failed(_untold(error, foreign))
             return results
         for at in doubts:
-            each = answered[at][0]
-            was = done.get(at, True)
-            if was:
-                results[at] = each.place, WriteResult(204, each.row_id, None, asked)
-            elif was is None:
-                results[at] = each.place, _failed(_unclear(each))
+            each, result = answered[at][0], results[at][1]
+            if at not in nameless:
+                results[at] = each.place, _outcome(each, result, asked, was=done.get(at, True))
         return results
 
     def _error(self, each: Ready, reply: Reply) -> ServiceError | None:
@@ -308,11 +399,39 @@ def _refused(answers: Sequence[Reply]) -> Reply | None:
     return next((reply for reply in answers if reply.status >= 300), None)
 
 
-def _untold(error: ServiceError) -> ServiceError:
-    """What is said of a write whose answer was lost, when its row cannot be looked at either."""
+def _no_batch(answer: Answer, target: str) -> _Foreign | ServiceError:
+    """What is raised for an answer to a batch that is none: an error, if the service itself says so, or a doubt."""
+    if answer.status >= 300:
+        error = failure(answer.status, answer.headers, answer.body, target)
+        return _Foreign(error) if may_have_begun(answer.status, answer.headers, answer.body) else error
+    other = not_the_service(answer.status, answer.headers, answer.body, target)
+    return _Foreign(other or IncompleteRead(f"{target}: the answer to a batch is no batch.", target=target))
+
+
+def _outcome(each: Ready, result: WriteResult, asked: str, *, was: bool | None) -> WriteResult:
+    """The outcome of a write whose row was looked at: done, as it was answered, or unclear."""
+    if was:
+        return WriteResult(204, each.row_id, None, asked)
+    return _failed(_unclear(each)) if was is None else result
+
+
+def _nobody_knows(each: Ready, error: ServiceError) -> ServiceError:
+    """What is said of a new row that has no key yet, when something else than the service answered."""
+    return _open(error, named(each.write(), each.schema))
+
+
+def _open(error: ServiceError, row: str) -> ServiceError:
+    said = f"{error.message.rstrip('.')}. Whether it was written is not known, and it is not sent twice."
+    return Unreachable(said, status=error.status, target=row, request_id=error.request_id, hint=READ_AGAIN)
+
+
+def _untold(unread: ServiceError, error: ServiceError | None = None) -> ServiceError:
+    """What is said of a write whose answer was lost, or told nothing, when its row cannot be looked at either."""
+    came = "Its answer was lost" if error is None else error.message.rstrip(".")
     return Unreachable(
-        f"Its answer was lost, and its row cannot be read: {error.message}",
-        target=error.target,
+        f"{came}, and its row cannot be read: {unread.message}",
+        status=0 if error is None else error.status,
+        target=unread.target,
         hint="Whether it was written shows in the next reconciliation.",
     )
 
@@ -333,12 +452,17 @@ def _may_have_begun(reply: Reply) -> bool:
     return may_have_begun(reply.status, reply.headers(), reply.body)
 
 
-def _in_doubt(each: Ready, reply: Reply, result: WriteResult) -> bool:
-    """Whether an earlier try, whose answer was lost, may have done what the repeated one is refused for.
+def _in_doubt(each: Ready, reply: Reply, result: WriteResult, *, resent: bool) -> bool:
+    """Whether a write may have been carried out, though its answer does not say so.
 
-    A refusal that is not in the service's own words, or arrives damaged, does not say what for.
+    That is where something else than the service answered, and where an earlier try, whose answer was lost, may have
+    done what the repeated one is refused for. A refusal that arrives damaged does not say what for.
     """
     if result.error is None:
+        return False
+    if reply.status < 300 or _may_have_begun(reply):
+        return True
+    if not resent:
         return False
     if not is_told(reply.body):
         return True
