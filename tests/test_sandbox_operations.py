@@ -28,7 +28,7 @@ PRODUCT = "11111111-2222-4333-8444-666666666666"
 WRONG: dict[str, Any] = {
     "Edm.String": 5,
     "Edm.Boolean": "maybe",
-    "Edm.Int32": "1",
+    "Edm.Int32": "1.5",
     "Edm.Guid": "x",
     "Edm.DateTimeOffset": "x",
     "mscrm.crmbaseentity": "x",
@@ -162,7 +162,7 @@ QUERY = {
         {"Criteria": {"Conditions": [{"PropertyName": 5}]}},
         {"Criteria": {"Conditions": [{"PropertyName": "LogicalName", "ConditionOperator": "Like"}]}},
         {"Criteria": {"Filters": [{"Filters": [{"Foo": []}]}]}},
-        {"LabelQuery": {"FilterLanguages": ["1033"]}},
+        {"LabelQuery": {"FilterLanguages": ["en"]}},
         {"@odata.type": f"{CRM}.QueryExpression"},
     ],
 )
@@ -209,7 +209,7 @@ def test_what_serialisers_write_for_nothing_is_taken(sales: Sales) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"foo": 1}, {"subject": 5}, {"actualend": "x"}, {"revision": "1"}, {"nobody@odata.bind": "/x(1)"}]
+    "wrong", [{"foo": 1}, {"subject": 5}, {"actualend": "x"}, {"revision": "1.5"}, {"nobody@odata.bind": "/x(1)"}]
 )
 def test_the_activity_that_closes_a_quote_has_its_members(sales: Sales, wrong: dict[str, Any]) -> None:
     for name in ("WinQuote", "CloseQuote"):

@@ -38,7 +38,8 @@ def read_batch(content_type: str, body: bytes, *, limit: int) -> list[Part]:
         headers, content = _headed(raw)
         kind = headers.get("content-type", "")
         if kind.lower().startswith("multipart/mixed"):
-            inside = tuple(_operation(piece, number, required=True) for piece in _parts(kind, content))
+            pieces = _parts(kind, content, whole=True)
+            inside = tuple(_operation(piece, number, required=True) for piece in pieces)
             _unique_ids(inside)
             parts.append(inside)
             count += len(inside)
@@ -62,12 +63,16 @@ def boundary_of(content_type: str) -> str:
     return str(match.group(1) or match.group(2))
 
 
-def _parts(content_type: str, body: bytes) -> list[bytes]:
+def _parts(content_type: str, body: bytes, *, whole: bool = False) -> list[bytes]:
+    """The pieces between the boundaries; a change set must be ``whole``, or a cut one would be done in part."""
     boundary = boundary_of(content_type)
     edge = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?=\r?\n|$)")
     marks = list(edge.finditer(body))
     if not marks:
         raise Refusal(400, _CODE, f"The batch body has no part: the boundary '{boundary}' was not found.")
+    if whole and not marks[-1].group(1):
+        message = f"The change set with the boundary '{boundary}' ends without '--{boundary}--': nothing was done."
+        raise Refusal(400, _CODE, message)
     pieces: list[bytes] = []
     for here, following in zip(marks, [*marks[1:], None], strict=True):
         if here.group(1):

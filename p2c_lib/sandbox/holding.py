@@ -10,6 +10,7 @@ Python are charged as the steps they take as long as (`meter`), and a large stor
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -32,6 +33,31 @@ _LIMITS = (
 # A page of 5,000 wide rows takes some 5 million steps, and 100 million are a second of one core, or two. To search a
 # row by three patterns costs some 500, and no row takes less than 400 bytes.
 STEPS, STRIDE, BYTES_A_STEP = 100_000_000, 50_000, 1
+# What all reads of one batch may take together, as many times as one alone may.
+READS_A_BATCH = 10
+
+
+class _Shared(threading.local):
+    """What is left of the steps that the requests of a batch share in this thread; None outside one."""
+
+    left: int | None = None
+
+
+_SHARED = _Shared()
+
+
+@contextmanager
+def shared(store: Store) -> Iterator[None]:
+    """The reads inside have steps together: when they are used up, each further one is refused."""
+    _SHARED.left = READS_A_BATCH * _most(store)
+    try:
+        yield
+    finally:
+        _SHARED.left = None
+
+
+def _most(store: Store) -> int:
+    return STEPS + store.path.stat().st_size // BYTES_A_STEP
 
 
 def beyond(error: sqlite3.Error) -> str | None:
@@ -53,14 +79,17 @@ def held(refused: Callable[[str], Refusal], reads: Store | None = None) -> Itera
     ``reads`` is the store of a request that only reads, whose steps are counted. A write is never cut off: that
     would take back the transaction around it.
     """
+    left = _SHARED.left if reads is not None else None
+    if left is not None and left <= 0:
+        raise refused(TOO_LONG)
     steps, most = 0, STEPS
 
     def used_up() -> bool:
         nonlocal steps, most
         steps += STRIDE
         if reads is not None and most == STEPS and steps + spent() > most:
-            most += reads.path.stat().st_size // BYTES_A_STEP
-        return steps + spent() > most
+            most = _most(reads)
+        return steps + spent() > (most if left is None else min(most, left))
 
     connection = None if reads is None else reads.connection
     begin()
@@ -78,3 +107,5 @@ def held(refused: Callable[[str], Refusal], reads: Store | None = None) -> Itera
     finally:
         if connection is not None:
             connection.set_progress_handler(None, 0)
+        if left is not None:
+            _SHARED.left = left - steps - spent()

@@ -31,17 +31,26 @@ def after(sorts: Sequence[Sort], last: Sequence[Value], binder: Binder) -> str:
     >>> after([Sort("t.id", False)], ["a"], Binder())
     '(t.id > :v0)'
     """
+    beyond = _after(sorts, last, binder)
+    head, value = sorts[0], last[0]
+    if len(sorts) == 1 or value is None or head.descending:
+        return beyond
+    # Implied by the rest; lets SQLite start its walk of an index at the right place.
+    return f"({beyond} AND {head.sql} >= {binder.bind(value)})"
+
+
+def _after(sorts: Sequence[Sort], last: Sequence[Value], binder: Binder) -> str:
+    """Halved at each step, so that any number of terms is few parentheses deep: SQLite's stack is short."""
     if len(sorts) == 1:
         return _beyond(sorts[0], last[0], binder)
-    rest = after(sorts[1:], last[1:], binder)
-    head, value = sorts[0], last[0]
-    same = f"{head.sql} IS NULL" if value is None else f"{head.sql} = {binder.bind(value)}"
-    # The rest first: what stands before it would wait on SQLite's stack, a few signs more for each term.
-    either = f"(({rest} AND {same}) OR {_beyond(head, value, binder)})"
-    if value is None or head.descending:
-        return either
-    # Implied by the rest; lets SQLite start its walk of an index at the right place.
-    return f"({either} AND {head.sql} >= {binder.bind(value)})"
+    middle = len(sorts) // 2
+    same = " AND ".join(_same(sort, value, binder) for sort, value in zip(sorts[:middle], last[:middle], strict=True))
+    rest = _after(sorts[middle:], last[middle:], binder)
+    return f"({_after(sorts[:middle], last[:middle], binder)} OR ({same} AND {rest}))"
+
+
+def _same(sort: Sort, value: Value, binder: Binder) -> str:
+    return f"{sort.sql} IS NULL" if value is None else f"{sort.sql} = {binder.bind(value)}"
 
 
 def _beyond(sort: Sort, value: Value, binder: Binder) -> str:

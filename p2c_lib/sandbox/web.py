@@ -28,7 +28,7 @@ from p2c_lib.sandbox.finops.refusals import error_answer as finops_refused
 from p2c_lib.sandbox.schema import System
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens, challenge, discovery
-from p2c_lib.sandbox.wire import Answer, Call, Refusal
+from p2c_lib.sandbox.wire import Answer, Call, Refusal, asked_length
 
 LARGEST_BODY = 128 * 1024 * 1024
 LONGEST_URL = 32 * 1024
@@ -156,7 +156,7 @@ def sales_app(organisation: Organisation, tokens: Tokens) -> ASGIApp:
     """The Sales system as an ASGI app, under ``/api/data/v9.2/``."""
 
     def answer(call: Call) -> Answer:
-        if len(call.path) + len(call.query) > LONGEST_URL:
+        if asked_length(call.path, call.query) > LONGEST_URL:
             raise Refusal(414, "0x80060888", f"The URL is longer than {LONGEST_URL} characters; send it in a $batch.")
         return sales_answer(organisation, call)
 

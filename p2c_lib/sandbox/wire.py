@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,18 @@ def _preferences(header: str) -> list[tuple[str, str]]:
 def _until(text: str, marks: str) -> tuple[str, str, str]:
     at = next((i for i, c in enumerate(text) if c in marks), len(text))
     return text[:at], text[at : at + 1], text[at + 1 :]
+
+
+_PAGE = re.compile(r"(?:^|&)(?:\$|%24)skip(?:token)?=[^&]*")
+
+
+def asked_length(path: str, query: str) -> int:
+    """The letters of an address without what a service's own link to a next page adds to it.
+
+    >>> asked_length("/data/A", "$top=1&$skiptoken=abc"), asked_length("/data/A", "$top=1")
+    (13, 13)
+    """
+    return len(path) + len(_PAGE.sub("", query))
 
 
 def split_url(url: str) -> tuple[str, str]:

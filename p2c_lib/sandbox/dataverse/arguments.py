@@ -21,6 +21,7 @@ from p2c_lib.sandbox.dataverse.refusals import (
     wrong_type,
 )
 from p2c_lib.sandbox.expression import EnumLiteral, Literal, Malformed, moment, parse_filter
+from p2c_lib.sandbox.payload import as_bool, as_int32
 
 if TYPE_CHECKING:
     from p2c_lib.sandbox.dataverse.request import Request
@@ -45,6 +46,9 @@ def arguments(operation: Operation, text: str | None, raw: Mapping[str, str]) ->
         if name in given:
             raise bad_query(f"The argument '{name[:100]}' was given more than once.")
         given[name] = _value(raw.get(value, "null") if value.startswith("@") else value, name)
+    for one in operation.parameters:
+        if isinstance(given.get(one.name), dict | list):
+            given[one.name] = _read(given[one.name], one.type)
     return _checked(operation, given)
 
 
@@ -64,7 +68,8 @@ def sent(request: Request, operation: Operation, segment: Segment, rest: Sequenc
     body = request.body() if needed or request.call.body else {}
     if not isinstance(body, dict):
         raise bad_payload(f"The parameters of '{operation.name}' are a JSON object; {type(body).__name__} came.")
-    return _checked(operation, body)
+    told = {one.name: one.type for one in operation.parameters}
+    return _checked(operation, {name: _read(value, told.get(name, "")) for name, value in body.items()})
 
 
 def _checked(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,6 +101,20 @@ def _plain(value: Any) -> Any:
 
 
 # -- types ------------------------------------------------------------------------------------------------------------
+
+
+def _read(value: Any, kind: str) -> Any:
+    """A value of JSON with what its texts stand for: a client that writes everything as text is understood."""
+    if isinstance(value, list):
+        return [_read(one, kind.removeprefix("Collection(").removesuffix(")")) for one in value]
+    if isinstance(value, dict):
+        bare = kind.removeprefix("mscrm.")
+        members = CLOSING if bare == "quoteclose" else {} if bare == "Object" else COMPLEX.get(bare, {})
+        return {name: _read(one, members[name]) if name in members else one for name, one in value.items()}
+    return _FROM_TEXT[kind](value) if kind in _FROM_TEXT else value
+
+
+_FROM_TEXT: Mapping[str, Callable[[object], object]] = {"Edm.Boolean": as_bool, "Edm.Int32": as_int32}
 
 
 def _fit(value: Any, kind: str, at: str) -> None:

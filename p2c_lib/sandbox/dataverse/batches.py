@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeAlias
 
 from p2c_lib.sandbox.batch import Answered, One, Operation, read_batch, write_batch
@@ -14,6 +15,7 @@ from p2c_lib.sandbox.dataverse.refusals import bad_query, not_allowed
 from p2c_lib.sandbox.dataverse.request import refused
 from p2c_lib.sandbox.dataverse.segments import prefix
 from p2c_lib.sandbox.failing import fault
+from p2c_lib.sandbox.holding import shared
 from p2c_lib.sandbox.wire import Answer, Call, split_url
 
 LARGEST = 1000
@@ -59,11 +61,8 @@ def batch(organisation: Organisation, call: Call, answering: Answering) -> Answe
                 status = worst
                 return
 
-    if writes:
-        # One transaction for the whole batch; each part has its own savepoint inside.
-        with organisation.store.write():
-            run()
-    else:
+    # Writes are one transaction for the whole batch; each part has its own savepoint inside.
+    with shared(organisation.store), organisation.store.write() if writes else nullcontext():
         run()
     content_type, body = write_batch(answers)
     headers = [("Content-Type", content_type), ("OData-Version", "4.0")]

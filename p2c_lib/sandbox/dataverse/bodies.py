@@ -18,6 +18,7 @@ from p2c_lib.sandbox.dataverse.refusals import (
     wrong_type,
 )
 from p2c_lib.sandbox.dataverse.values import stored
+from p2c_lib.sandbox.payload import from_text
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, Value
 
@@ -26,12 +27,16 @@ BindNull: TypeAlias = Literal["clears", "ignores", "refuses"]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a body is read against: the row as it is (None: it is being made), Content-IDs, what a null bind does."""
+    """What a body is read against: the row as it is (None: it is being made), Content-IDs, what a null bind does.
+
+    ``wide_as_text``: decimals and whole numbers of 64 bits come as texts.
+    """
 
     store: Store
     contents: Contents
     row: Mapping[str, Value] | None
     bind_null: BindNull
+    wide_as_text: bool = False
 
 
 @dataclass(slots=True)
@@ -59,7 +64,8 @@ def read_change(entity: Entity, body: object, around: Around) -> Change:
         column = columns.get(name)
         if column is not None:
             if column.create if create else column.update:
-                change.values[name] = stored(value, column, entity)
+                sent = from_text(value, column.kind, compatible=around.wide_as_text)
+                change.values[name] = stored(sent, column, entity)
         elif "@" in name:
             if name.endswith("@odata.bind"):
                 _bind(entity, name, value, change, around)

@@ -11,9 +11,10 @@ from xml.sax.saxutils import quoteattr
 
 from p2c_lib.sandbox.dataverse import aggregates, conditions
 from p2c_lib.sandbox.dataverse.aggregates import MOST_ROWS, Output, too_many_rows
+from p2c_lib.sandbox.dataverse.fetchxml_elements import check_attributes, flag, number
 from p2c_lib.sandbox.dataverse.filter import MOST_CONDITIONS, SalesPredicate
 from p2c_lib.sandbox.dataverse.model import expression, sets
-from p2c_lib.sandbox.dataverse.projection import Projection, column_json
+from p2c_lib.sandbox.dataverse.projection import CHOSEN, FORMATTED, Projection
 from p2c_lib.sandbox.dataverse.read import LARGEST_COUNT, LARGEST_PAGE, Asked
 from p2c_lib.sandbox.dataverse.refusals import bad_argument, too_many_conditions
 from p2c_lib.sandbox.predicate import Binder, Operand, Scope, balanced
@@ -34,6 +35,7 @@ class Query:
     projection: Projection
     asked: Asked
     aggregate: bool
+    raw: bool
     joins: list[str] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
     members: list[tuple[str, str]] = field(default_factory=list)
@@ -41,8 +43,19 @@ class Query:
     groups: list[Output] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    sorting: list[tuple[ElementTree.Element, Scope]] = field(default_factory=list)
     scopes: dict[str, Scope] = field(default_factory=dict)
-    links: int = 0
+    links: dict[ElementTree.Element, tuple[str, Scope]] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=lambda: {"t"})
+    shown: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def is_new(self, name: str, alias: str, column: str) -> bool:
+        """Whether a member of that name is not there yet; `Refusal` (400) where another value has it."""
+        known = self.shown.get(name)
+        if known is not None and (known != (alias, column) or self.aggregate):
+            raise bad_argument(f"FetchXML gives two values the same name: '{name[:80]}'.")
+        self.shown[name] = (alias, column)
+        return known is None
 
 
 def fetch(store: Store, entity: Entity, text: str, asked: Asked) -> str:
@@ -54,15 +67,20 @@ def fetch(store: Store, entity: Entity, text: str, asked: Asked) -> str:
     if element.get("name") != entity.name:
         raise bad_argument(f"The entity name in FetchXML must be '{entity.name}'; '{element.get('name')}' came.")
     projection = Projection(asked.root, Binder(), SalesPredicate({}, asked.caller), asked.annotations)
-    query = Query(projection, asked, root.get("aggregate") == "true")
+    query = Query(projection, asked, flag(root, "aggregate"), raw=flag(root, "useraworderby"))
     scope = Scope(entity, "t", projection.binder, expression)
-    query.scopes[entity.name] = scope
-    distinct = root.get("distinct") == "true"
+    distinct = flag(root, "distinct")
+    _name_links(query, element, scope)
+    query.scopes.setdefault(entity.name, scope)
+    if not query.aggregate and not distinct:
+        query.shown[entity.key[0]] = (scope.alias, entity.key[0])
     if not query.aggregate:
         query.members.append(("@odata.etag", "'\"W/\\\"' || t._version || '\\\"\"'"))
     _entity(query, element, scope, prefix="")
+    _orders(query)
     if query.aggregate:
-        return f'"value":[{",".join(_aggregated(store, query, scope))}]'
+        most = min(number(root, "aggregatelimit") or MOST_ROWS, MOST_ROWS)
+        return f'"value":[{",".join(_aggregated(store, query, scope, most))}]'
     return _page(store, query, scope, root, distinct=distinct)
 
 
@@ -77,6 +95,7 @@ def _parsed(text: str) -> ElementTree.Element:
         raise bad_argument(f"The elements of FetchXML are nested deeper than {_DEEPEST} levels.")
     if sum(1 for element in root.iter() if element.tag in {"condition", "link-entity"}) > MOST_CONDITIONS:
         raise too_many_conditions()
+    check_attributes(root)
     return root
 
 
@@ -96,7 +115,7 @@ def _entity(query: Query, element: ElementTree.Element, scope: Scope, prefix: st
             for name in scope.entity.columns:
                 _column(query, scope, name, prefix, None)
         elif child.tag == "order":
-            _order(query, child, scope)
+            query.sorting.append((child, scope))
         elif child.tag == "filter":
             query.where.append(_filter(query, child, scope))
         elif child.tag == "link-entity":
@@ -114,31 +133,34 @@ def _attribute(query: Query, element: ElementTree.Element, scope: Scope, prefix:
         raise bad_argument(f"The attribute '{name}' needs an alias in an aggregate query.")
     column = _known(scope, name)
     operand = scope.column(column)
-    if element.get("groupby") == "true":
-        query.groups.append(_group(element, alias, operand, column_json(column, operand.sql)))
+    query.is_new(alias, scope.alias, name)
+    if flag(element, "groupby"):
+        query.groups.append(_group(query, element, alias, operand))
         return
     method = element.get("aggregate", "")
     if method in {"count", "countcolumn"}:
-        counted = f"DISTINCT {operand.key}" if element.get("distinct") == "true" else operand.sql
+        counted = f"DISTINCT {operand.key}" if flag(element, "distinct") else operand.sql
         sql = "count(*)" if method == "count" else f"count({counted})"
-        query.outputs.append(Output(alias, sql, sql, sql))
+        query.outputs.append(Output(alias, sql, sql, sql, aggregates.whole_label(sql)))
     elif method in _METHODS and (operand.family == "number" or method in {"min", "max"}):
         query.outputs.append(aggregates.output(alias, _METHODS[method], operand))
     else:
         raise bad_argument(f"The aggregate '{method}' does not apply to '{name}'.")
 
 
-def _group(element: ElementTree.Element, alias: str, operand: Operand, shown: str) -> Output:
+def _group(query: Query, element: ElementTree.Element, alias: str, operand: Operand) -> Output:
     grouping, sql = element.get("dategrouping"), operand.sql
     if grouping is None:
-        return Output(alias, sql, shown, operand.key)
+        return aggregates.grouped_by(alias, operand, query.projection)
+    if operand.family not in {"datetime", "date"}:
+        raise bad_argument(f"The dategrouping '{grouping[:40]}' is for dates; '{element.get('name')}' is none.")
     if grouping == "quarter":
         part = f"((CAST(strftime('%m', {sql}) AS INTEGER) + 2) / 3)"
     elif grouping in _DATES:
         part = f"CAST(strftime('{_DATES[grouping]}', {sql}) AS INTEGER)"
     else:
         raise bad_argument(f"The dategrouping '{grouping}' is not supported.")
-    return Output(alias, part, f"ifnull({part}, 'null')", part)
+    return Output(alias, part, f"ifnull({part}, 'null')", part, aggregates.whole_label(part))
 
 
 def _known(scope: Scope, name: str) -> Column:
@@ -151,18 +173,41 @@ def _known(scope: Scope, name: str) -> Column:
 def _column(query: Query, scope: Scope, name: str, prefix: str, alias: str | None) -> None:
     column = _known(scope, name)
     shown = alias or (f"{prefix}{name}" if prefix else (f"_{name}_value" if column.kind == "lookup" else name))
+    if not query.is_new(shown, scope.alias, name):
+        return
     query.keys.append(scope.column(column).key)
     query.members += query.projection.column(scope.entity, column, shown, scope.alias)
 
 
-def _order(query: Query, element: ElementTree.Element, scope: Scope) -> None:
-    direction = " DESC" if element.get("descending") == "true" else ""
-    alias, name = element.get("alias"), element.get("attribute")
-    if alias is not None and query.aggregate:
-        named = next((one.key for one in (*query.groups, *query.outputs) if one.name == alias), "") or quoted(alias)
-        query.orders.append(f"{named}{direction}")
-    else:
-        query.orders.append(f"{scope.column(_known(scope, name or '')).key}{direction}")
+def _orders(query: Query) -> None:
+    """The orders of the entity go before those of links, wherever they stand."""
+    for element, scope in sorted(query.sorting, key=lambda one: one[1].alias != "t"):
+        direction = " DESC" if flag(element, "descending") else ""
+        alias, name = element.get("alias"), element.get("attribute")
+        if alias is not None and query.aggregate:
+            named = next((one.key for one in (*query.groups, *query.outputs) if one.name == alias), "")
+            query.orders.append(f"{named or quoted(alias)}{direction}")
+        else:
+            inner = _named(query, element.get("entityname"), scope)
+            query.orders.append(f"{_sort_key(query, inner, _known(inner, name or ''))}{direction}")
+
+
+def _sort_key(query: Query, scope: Scope, column: Column) -> str:
+    """Lookups sort by the name of their row, choices by their labels, unless they are to sort by number."""
+    operand = scope.column(column)
+    if query.aggregate or (column.kind != "lookup" and (query.raw or column.kind not in CHOSEN)):
+        return operand.key
+    label = query.projection.label(scope.entity, column, operand.sql, scope.alias)
+    return operand.key if label == "NULL" else f"sales_key({label})"
+
+
+def _named(query: Query, name: str | None, scope: Scope) -> Scope:
+    """The rows that an ``entityname`` stands for: those of the element itself without one."""
+    if name is None:
+        return scope
+    if name not in query.scopes:
+        raise bad_argument(f"The entityname '{name[:80]}' is not the alias of a link-entity.")
+    return query.scopes[name]
 
 
 def _filter(query: Query, element: ElementTree.Element, scope: Scope) -> str:
@@ -179,33 +224,66 @@ def _filter(query: Query, element: ElementTree.Element, scope: Scope) -> str:
 
 
 def _condition(query: Query, element: ElementTree.Element, scope: Scope) -> str:
-    named = element.get("entityname")
-    if named is not None:
-        if named not in query.scopes:
-            raise bad_argument(f"The entityname '{named}' is not the alias of a link-entity before it.")
-        scope = query.scopes[named]
-    values = [child.text or "" for child in element if child.tag == "value"]
-    if element.get("value") is not None:
-        values.insert(0, str(element.get("value")))
+    own = _named(query, element.get("entityname"), scope)
     name, operator = element.get("attribute", ""), element.get("operator", "")
     if operator != operator.lower():
         raise bad_argument(f"Invalid condition operator '{operator[:80]}': FetchXML spells operators in lower case.")
-    return conditions.condition(name, operator, values, scope, query.asked.caller)
+    other = element.get("valueof")
+    if other is not None:
+        return _between(query, own, scope, name, operator, other)
+    _joined_before(query, own, scope)
+    values = [child.text or "" for child in element if child.tag == "value"]
+    if element.get("value") is not None:
+        values.insert(0, str(element.get("value")))
+    return conditions.condition(name, operator, values, own, query.asked.caller)
+
+
+def _between(query: Query, own: Scope, scope: Scope, name: str, operator: str, other: str) -> str:
+    """A comparison of two columns, the second of the same rows or, as ``alias.column``, of a link's."""
+    alias, dot, column = other.rpartition(".")
+    beside = _named(query, alias, scope) if dot else own
+    left, right = own.column(_known(own, name)), beside.column(_known(beside, column))
+    if operator not in {"eq", "ne", "neq", "gt", "ge", "lt", "le"} or left.family != right.family:
+        raise bad_argument(f"'{name}' and '{other[:80]}' cannot be compared by '{operator[:40]}'.")
+    _joined_before(query, own, scope)
+    _joined_before(query, beside, scope)
+    return query.projection.predicate.compared(left, "ne" if operator == "neq" else operator, right, own)
+
+
+def _joined_before(query: Query, named: Scope, scope: Scope) -> None:
+    """Refuse a condition of a link on rows that are joined after it; those of the entity come after all joins."""
+    if scope.alias != "t" and named.alias not in query.joined:
+        raise bad_argument("A filter of a link-entity can only name that link-entity and those around or before it.")
+
+
+def _name_links(query: Query, element: ElementTree.Element, scope: Scope) -> None:
+    """Give every link its rows and its name, so that what stands before it can name it."""
+    for child in element:
+        if child.tag != "link-entity":
+            continue
+        at = len(query.links) + 1
+        if at > _MOST_LINKS:
+            raise bad_argument(f"Number of link entities in query exceeded maximum limit of {_MOST_LINKS}.")
+        target = next((one for one in sets().values() if one.name == child.get("name")), None)
+        if target is None:
+            raise bad_argument(f"The entity with a name = '{child.get('name')}' was not found.")
+        alias = child.get("alias") or f"{target.name}{at}"
+        if any(alias == known for known, _ in query.links.values()):
+            raise bad_argument(f"The alias '{alias[:80]}' of a link-entity is not unique.")
+        inner = Scope(target, f"l{at}", scope.binder, expression)
+        query.links[child], query.scopes[alias] = (alias, inner), inner
+        if child.get("alias") is None:
+            query.scopes.setdefault(target.name, inner)
+        _name_links(query, child, inner)
 
 
 def _link(query: Query, element: ElementTree.Element, scope: Scope) -> None:
-    query.links += 1
-    if query.links > _MOST_LINKS:
-        raise bad_argument(f"Number of link entities in query exceeded maximum limit of {_MOST_LINKS}.")
-    target = next((one for one in sets().values() if one.name == element.get("name")), None)
-    if target is None:
-        raise bad_argument(f"The entity with a name = '{element.get('name')}' was not found.")
     kind = element.get("link-type", "inner")
     if kind not in {"inner", "outer"}:
-        raise bad_argument(f"The link-type '{kind}' is not supported; allowed: inner, outer.")
-    alias = element.get("alias") or f"{target.name}{query.links}"
-    inner = Scope(target, f"l{query.links}", scope.binder, expression)
-    query.scopes[alias] = inner
+        here = "is documented, but not in this sandbox" if kind in _LINK_TYPES else "is not supported"
+        raise bad_argument(f"The link-type '{kind[:40]}' {here}; allowed: inner, outer.")
+    alias, inner = query.links[element]
+    query.joined.add(inner.alias)
     left = inner.column(_known(inner, element.get("from", ""))).key
     right = scope.column(_known(scope, element.get("to", ""))).key
     position = len(query.joins)
@@ -214,8 +292,11 @@ def _link(query: Query, element: ElementTree.Element, scope: Scope) -> None:
     _entity(query, element, inner, prefix=f"{alias}.")
     own = query.where[before:]
     del query.where[before:]
-    joined = f"{'LEFT JOIN' if kind == 'outer' else 'JOIN'} {table(target)} AS {inner.alias}"
+    joined = f"{'LEFT JOIN' if kind == 'outer' else 'JOIN'} {table(inner.entity)} AS {inner.alias}"
     query.joins[position] = f"{joined} ON {' AND '.join([f'{left} = {right}', *own])}"
+
+
+_LINK_TYPES = {"any", "not any", "all", "not all", "exists", "in", "matchfirstrowusingcrossapply", "natural"}
 
 
 def _from(query: Query, scope: Scope) -> str:
@@ -226,15 +307,16 @@ def _where(query: Query) -> str:
     return f" WHERE {' AND '.join(query.where)}" if query.where else ""
 
 
-def _aggregated(store: Store, query: Query, scope: Scope) -> Iterator[str]:
+def _aggregated(store: Store, query: Query, scope: Scope, most: int) -> Iterator[str]:
     origin, values = f"{_from(query, scope)}{_where(query)}", scope.binder.values
-    size = f"SELECT count(*) FROM (SELECT 1 FROM {origin} LIMIT {MOST_ROWS + 1})"
-    if store.connection.execute(size, values).fetchone()[0] > MOST_ROWS:
-        raise too_many_rows()
+    size = f"SELECT count(*) FROM (SELECT 1 FROM {origin} LIMIT {most + 1})"
+    if store.connection.execute(size, values).fetchone()[0] > most:
+        raise too_many_rows(most)
     outputs = [*query.groups, *query.outputs]
     if not outputs:
         raise bad_argument("An aggregate query needs an attribute with an aggregate or groupby.")
-    row = json_object([(one.name, one.json) for one in outputs])
+    told = query.asked.annotations.wants(FORMATTED)
+    row = json_object([member for one in outputs for member in aggregates.members(one, told=told)])
     named = ", ".join(f"{one.sql} AS {quoted(one.name)}" for one in outputs)
     grouping = f" GROUP BY {', '.join(one.key for one in query.groups)}" if query.groups else ""
     order = f" ORDER BY {', '.join(query.orders)}" if query.orders else ""
@@ -244,14 +326,14 @@ def _aggregated(store: Store, query: Query, scope: Scope) -> Iterator[str]:
 
 def _page(store: Store, query: Query, scope: Scope, root: ElementTree.Element, *, distinct: bool) -> str:
     key = scope.entity.key[0]
-    if not distinct or any(name == key for name, _ in query.members):
+    if not distinct or query.shown.get(key) == (scope.alias, key):
         query.members = [member for member in query.members if member[0] != key]
         query.members.append((key, json_text(f"t.{quoted(key)}")))
     else:
         query.members = [member for member in query.members if member[0] != "@odata.etag"]
     if not query.members:
         raise bad_argument("The query selects nothing.")
-    top, size, page = _number(root, "top"), _number(root, "count"), _number(root, "page") or 1
+    top, size, page = number(root, "top"), number(root, "count"), number(root, "page") or 1
     if top is not None and (size is not None or root.get("page") is not None):
         raise bad_argument("The top attribute can't be specified with paging attribute page and count.")
     limit = min(top or size or LARGEST_PAGE, LARGEST_PAGE)
@@ -275,22 +357,13 @@ def _page(store: Store, query: Query, scope: Scope, root: ElementTree.Element, *
 
 
 def _counted(store: Store, query: Query, root: ElementTree.Element, origin: str) -> str:
-    if root.get("returntotalrecordcount") != "true":
+    if not flag(root, "returntotalrecordcount"):
         return ""
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {origin} LIMIT {LARGEST_COUNT + 1})"
     total = int(store.connection.execute(sql, query.projection.binder.values).fetchone()[0])
     exceeded = "true" if total > LARGEST_COUNT else "false"
     name = "@Microsoft.Dynamics.CRM.totalrecordcount"
     return f'"{name}":{min(total, LARGEST_COUNT)},"{name}limitexceeded":{exceeded},'
-
-
-def _number(root: ElementTree.Element, name: str) -> int | None:
-    text = root.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= 1_000_000:
-        raise bad_argument(f"The attribute {name} of <fetch> must be a positive whole number; '{text}' came.")
-    return int(text)
 
 
 def _cookie(page: int, key: str, first: str, last: str) -> str:

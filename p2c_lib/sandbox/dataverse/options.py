@@ -11,6 +11,7 @@ from p2c_lib.sandbox.expression import Literal, Malformed, Node, Path, Term, par
 _TOP = {"$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken"}
 _NESTED = {"$select", "$expand", "$filter", "$orderby", "$top"}
 MOST_EXPANDS = 15
+_DEEPEST = 200  # parentheses open at once: deeper than any expression may be with the expands around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,12 @@ def _true_or_false(text: str | None) -> bool:
 def _expand(text: str | None, parameters: Mapping[str, Node]) -> tuple[Expand, ...]:
     if text is None:
         return ()
-    return tuple(_one_expand(part.strip(), parameters) for part in split_outside(text, ","))
+    found: dict[str, Expand] = {}
+    for part in split_outside(text, ","):
+        one = _one_expand(part.strip(), parameters)
+        if found.setdefault(one.name, one) != one:
+            raise bad_query(f"The navigation property '{one.name}' is expanded more than once, in different ways.")
+    return tuple(found.values())
 
 
 def _one_expand(text: str, parameters: Mapping[str, Node]) -> Expand:
@@ -171,6 +177,8 @@ def split_outside(text: str, mark: str) -> list[str]:
             continue
         elif character in "([":
             depth += 1
+            if depth > _DEEPEST:
+                raise bad_query("The expression is nested too deeply.")
         elif character in ")]":
             depth -= 1
             if depth < 0:
@@ -180,6 +188,4 @@ def split_outside(text: str, mark: str) -> list[str]:
             start = at + 1
     if depth or in_string:
         raise bad_query(f"'{text}' ends inside {'a string' if in_string else 'parentheses'}.")
-    if depth == 0 and text.count("(") > 200:
-        raise bad_query("The expression is nested too deeply.")
     return [*parts, text[start:]]

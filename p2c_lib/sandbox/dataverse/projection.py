@@ -31,6 +31,7 @@ FORMATTED = "OData.Community.Display.V1.FormattedValue"
 NAVIGATION = "Microsoft.Dynamics.CRM.associatednavigationproperty"
 LOGICAL_NAME = "Microsoft.Dynamics.CRM.lookuplogicalname"
 MOST_CHILDREN = 5000
+CHOSEN = frozenset({"choice", "state", "status", "bool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ class Projection:
         members: list[tuple[str, str]] = []
         if self.annotations.patterns:
             if self.annotations.wants(FORMATTED):
-                label = self._label(entity, column, value, alias)
-                members += _annotation(name, FORMATTED, label)
+                label = self.label(entity, column, value, alias)
+                members += annotation_member(name, FORMATTED, label)
             if column.kind == "lookup":
                 members += self._lookup(column, name, alias)
         return [*members, (name, column_json(column, value))]
@@ -101,11 +102,12 @@ class Projection:
         members: list[tuple[str, str]] = []
         for wanted, names in ((NAVIGATION, column.navigation), (LOGICAL_NAME, column.targets)):
             if self.annotations.wants(wanted) and names:
-                members += _annotation(name, wanted, _by_type(column, names, alias))
+                members += annotation_member(name, wanted, _by_type(column, names, alias))
         return members
 
-    def _label(self, entity: Entity, column: Column, value: str, alias: str) -> str:
-        if column.kind in {"choice", "state", "status", "bool"}:
+    def label(self, entity: Entity, column: Column, value: str, alias: str) -> str:
+        """SQL for what people read of a column's value; ``NULL`` where the value itself is that."""
+        if column.kind in CHOSEN:
             cases = " ".join(f"WHEN {int(c[0])} THEN {_text(c[1])}" for c in column.choices)
             return f"CASE {value} {cases} END" if cases else "NULL"
         if column.kind == "choices":
@@ -115,11 +117,7 @@ class Projection:
         if column.kind in {"datetime", "date"}:
             return f"shown_date({value}, {int(column.kind == 'date' or 'DateOnly' in (column.behavior or ''))})"
         if column.kind == "money" and "transactioncurrencyid" in entity.columns:
-            currency = table(by_name("transactioncurrency"))
-            symbol = (
-                f"(SELECT currencysymbol FROM {currency} WHERE transactioncurrencyid = {alias}.transactioncurrencyid)"
-            )
-            return f"shown_number({value}, 2, ifnull({symbol}, ''))"
+            return money_label(value, f"{alias}.transactioncurrencyid")
         if column.kind in {"int", "bigint", "decimal", "double", "money"}:
             places = column.precision or 2 if column.kind in {"decimal", "double", "money"} else 0
             return f"shown_number({value}, {int(places)}, '')"
@@ -193,6 +191,13 @@ class Projection:
         return [*found, Sort(f"{scope.alias}.{quoted(scope.entity.key[0])}", descending=False)]
 
 
+def money_label(value: str, currency: str) -> str:
+    """SQL for an amount with its currency's symbol; ``currency`` is SQL for the currency's key."""
+    rows = table(by_name("transactioncurrency"))
+    symbol = f"(SELECT currencysymbol FROM {rows} WHERE transactioncurrencyid = {currency})"
+    return f"shown_number({value}, 2, ifnull({symbol}, ''))"
+
+
 def column_json(column: Column, value: str) -> str:
     """SQL for a column's value as JSON in Dataverse's form."""
     if column.kind == "bool":
@@ -206,7 +211,8 @@ def column_json(column: Column, value: str) -> str:
     return json_text(value)
 
 
-def _annotation(name: str, annotation: str, label: str) -> list[tuple[str, str]]:
+def annotation_member(name: str, annotation: str, label: str) -> list[tuple[str, str]]:
+    """The member of an annotation, which stands only where there is something to say."""
     return [] if label == "NULL" else [("", f"ifnull('\"{name}@{annotation}\":' || json_quote({label}) || ',', '')")]
 
 

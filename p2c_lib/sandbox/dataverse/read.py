@@ -17,7 +17,7 @@ from p2c_lib.sandbox.dataverse.tracking import Position, delta_link
 from p2c_lib.sandbox.keyset import Sort, after, order_by
 from p2c_lib.sandbox.predicate import Binder, Scope
 from p2c_lib.sandbox.schema import Entity
-from p2c_lib.sandbox.store import Store, quoted
+from p2c_lib.sandbox.store import Store, Value, quoted
 
 LARGEST_PAGE = 5000
 LARGEST_COUNT = 5000
@@ -129,7 +129,8 @@ def _rows(
     size = min(asked.page_size or LARGEST_PAGE, LARGEST_PAGE)
     paged = options.top is None or asked.page_size is not None
     limit = size + 1 if paged else min(options.top or 0, LARGEST_PAGE)
-    where = [*conditions, *([after(sorts, cookie.last, projection.binder)] if cookie else [])]
+    last = None if cookie is None else _last(store, scope, sorts, cookie)
+    where = [*conditions, *([after(sorts, last, projection.binder)] if last else [])]
     sql = _two_steps(projection, scope, where, sorts, options, limit)
     found = store.connection.execute(sql, projection.binder.values).fetchall()
     rows = [row[0] for row in found[: size if paged else limit]]
@@ -138,6 +139,18 @@ def _rows(
     names = [*("/".join(term.path.names) for term in options.order), scope.entity.key[0]]
     following = Cookie((cookie.page if cookie else 1) + 1, tuple(found[size - 1][1:]), tracking)
     return rows, following.skiptoken(names, found[0][1:])
+
+
+def _last(store: Store, scope: Scope, sorts: Sequence[Sort], cookie: Cookie) -> Sequence[Value]:
+    """The sort values of the row that the page before ended with; `Refusal` where it alone had them and is gone."""
+    if not cookie.by_key:
+        return cookie.last
+    values, key = ", ".join(sort.sql for sort in sorts), quoted(scope.entity.key[0])
+    sql = f"SELECT {values} FROM {scope.from_sql()} WHERE t.{key} = {scope.binder.bind(cookie.last[0])}"
+    found = store.connection.execute(sql, scope.binder.values).fetchone()
+    if found is None:
+        raise bad_query("The row that the page before ended with is gone: read the rows again.")
+    return tuple(found)
 
 
 def _two_steps(

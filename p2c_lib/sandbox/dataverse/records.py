@@ -56,16 +56,22 @@ class Written:
 class Records:
     """The write side of one organisation; every method runs inside the store's ``write``.
 
-    Without ``custom_logic`` the solution's plug-ins do not run.
+    Without ``custom_logic`` the solution's plug-ins do not run; ``wide_as_text`` is how bodies tell wide numbers.
     """
 
     def __init__(
-        self, organisation: Organisation, contents: Contents = no_contents, *, custom_logic: bool = True
+        self,
+        organisation: Organisation,
+        contents: Contents = no_contents,
+        *,
+        custom_logic: bool = True,
+        wide_as_text: bool = False,
     ) -> None:
         self.organisation = organisation
         self.custom_logic = custom_logic and organisation.switches.solution
         self.store = organisation.store
         self.contents = contents
+        self.wide_as_text = wide_as_text
 
     def create(self, entity: Entity, body: object, seed: Mapping[str, Value] | None = None) -> Written:
         """Create a row; ``seed`` are values that come from the URL and yield to the body's."""
@@ -143,7 +149,7 @@ class Records:
             solution.after_delete(self.store, key.entity, row)
 
     def _around(self, row: Mapping[str, Value] | None) -> Around:
-        return Around(self.store, self.contents, row, self.organisation.switches.bind_null)
+        return Around(self.store, self.contents, row, self.organisation.switches.bind_null, self.wide_as_text)
 
     def _kept(self, entity: Entity, record: int | None, values: Mapping[str, Value]) -> int:
         try:

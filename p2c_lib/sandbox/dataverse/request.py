@@ -15,9 +15,10 @@ from p2c_lib.sandbox.dataverse.read import Asked, context_of, read_row
 from p2c_lib.sandbox.dataverse.records import Conditions, Records, no_contents
 from p2c_lib.sandbox.dataverse.refusals import bad_payload, bad_query, unknown_segment
 from p2c_lib.sandbox.dataverse.segments import PREFIX, prefix
+from p2c_lib.sandbox.payload import wide_as_text
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import Store
-from p2c_lib.sandbox.wire import Answer, Call, Refusal
+from p2c_lib.sandbox.wire import Answer, Call, Refusal, asked_length
 
 _JSON = ("Content-Type", "application/json; odata.metadata=minimal")
 VERSION = ("OData-Version", "4.0")
@@ -33,7 +34,7 @@ class Request:
         self.store: Store = organisation.store
         self.call = call
         self.contents = contents
-        if len(call.path) + len(call.query) > LONGEST_URL:
+        if asked_length(call.path, call.query) > LONGEST_URL:
             raise Refusal(414, "0x80060888", f"The URL is longer than {LONGEST_URL} characters.")
         match = PREFIX.match(call.path)
         if match is None:
@@ -47,7 +48,8 @@ class Request:
     def records(self) -> Records:
         """The write side, for this request."""
         bypassed = self.call.headers.get("mscrm.bypasscustompluginexecution", "").lower() == "true"
-        return Records(self.organisation, self.contents, custom_logic=not bypassed)
+        wide = wide_as_text(self.call.headers.get("content-type", ""))
+        return Records(self.organisation, self.contents, custom_logic=not bypassed, wide_as_text=wide)
 
     def options(self) -> Options:
         """The query options."""

@@ -82,11 +82,11 @@ def page_of(request: Request, entity: Entity, within: Within | None) -> Answer:
             applied.append("odata.track-changes")
             tracking = latest_version(request.organisation)
         text = read_page(request.store, entity, options, asked, within, tracking=tracking)
-    # Groups come whole, and as values alone: neither preference does anything to them.
+    # Groups come whole: a size of pages does nothing to them.
     grouped = options.apply is not None or bool(_AGGREGATE.search(request.raw.get("fetchXml", "")))
     if asked.page_size is not None and not grouped:
         applied.append(f"odata.maxpagesize={asked.page_size}")
-    return _rows_answer(request, context, text, applied, annotated=not grouped and "sql" not in request.raw)
+    return _rows_answer(request, context, text, applied, annotated="sql" not in request.raw)
 
 
 _AGGREGATE = re.compile(r"""^[^<]*<fetch\b[^>]*\saggregate\s*=\s*["'](?:true|1)["']""")

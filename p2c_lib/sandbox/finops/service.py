@@ -22,10 +22,10 @@ from p2c_lib.sandbox.finops.rules import Rules
 from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.throttle import Throttle
 from p2c_lib.sandbox.finops.write import create, delete, update
-from p2c_lib.sandbox.holding import held
+from p2c_lib.sandbox.holding import held, shared
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store
-from p2c_lib.sandbox.wire import Answer, Call, Refusal, split_url
+from p2c_lib.sandbox.wire import Answer, Call, Refusal, asked_length, split_url
 
 BATCH_LIMIT = 5000
 _SET = re.compile(r"(?P<set>\w+)(?:\((?P<key>.*)\))?(?P<rest>/.*)?", re.DOTALL)
@@ -51,7 +51,7 @@ class FinOps:
         """The response to one request."""
         try:
             with self.throttle.request():
-                if len(quote(call.path)) + len(call.query) > self.switches.longest_url:
+                if asked_length(quote(call.path), call.query) > self.switches.longest_url:
                     raise too_long()
                 return self._route(call)
         except WriteRefused as refusal:
@@ -131,7 +131,7 @@ class FinOps:
         check_options(call.options(), ())
         parts = read_batch(call.headers.get("content-type", ""), call.body, limit=BATCH_LIMIT)
         writes = any(isinstance(part, tuple) or part.method != "GET" for part in parts)
-        with self.store.write() if writes else nullcontext():
+        with shared(self.store), self.store.write() if writes else nullcontext():
             answers: list[Answered] = [
                 self._change_set(call, part) if isinstance(part, tuple) else self._part(call, part) for part in parts
             ]

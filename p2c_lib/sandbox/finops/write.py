@@ -12,6 +12,7 @@ from p2c_lib.sandbox.finops.read import Options, row_answer, selected, shown_key
 from p2c_lib.sandbox.finops.refusals import bad_body, nothing_to_update, write_refused
 from p2c_lib.sandbox.finops.rules import Row, Rules
 from p2c_lib.sandbox.finops.values import NAMESPACE, etag, keyed, stored
+from p2c_lib.sandbox.payload import from_text, wide_as_text
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.store import KeyTaken, Store, Value
 from p2c_lib.sandbox.wire import Answer, Call, Refusal
@@ -31,8 +32,9 @@ def body_of(call: Call) -> dict[str, Any]:
     return body
 
 
-def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
-    """The body as stored values; a property the entity does not have is refused."""
+def stored_body(entity: Entity, call: Call, rules: Rules) -> Row:
+    """The call's body as stored values; a property the entity does not have is refused."""
+    body, compatible = body_of(call), wide_as_text(call.headers.get("content-type", ""))
     row: Row = {}
     _of_type(entity, body.get("@odata.type", ""))
     for name, sent in body.items():
@@ -44,7 +46,7 @@ def stored_body(entity: Entity, body: dict[str, Any], rules: Rules) -> Row:
                 f"The property '{name}' does not exist on type '{NAMESPACE}.{entity.name}'. "
                 "Make sure to only use property names that are defined by the type."
             )
-        row[name] = stored(entity, column, sent, rules.switches)
+        row[name] = stored(entity, column, from_text(sent, column.kind, compatible=compatible), rules.switches)
     return row
 
 
@@ -62,7 +64,7 @@ def _of_type(entity: Entity, kind: object) -> None:
 def create(call: Call, entity: Entity, store: Store, options: Options, rules: Rules) -> Answer:
     """POST: 201 and the whole row, with what F&O added to it."""
     options.only("$select", "$format")
-    sent = stored_body(entity, body_of(call), rules)
+    sent = stored_body(entity, call, rules)
     for name in sent:
         if not entity.columns[name].create:
             raise write_refused(entity, f"Error: Field '{name}' does not allow editing.")
@@ -116,7 +118,7 @@ def _taken(entity: Entity, row: Row) -> Refusal:
 def update(call: Call, entity: Entity, store: Store, options: Options, rules: Rules, key: dict[str, Value]) -> Answer:
     """PATCH: 204; a row that is not there is refused, for there is no upsert."""
     options.only()
-    sent = stored_body(entity, body_of(call), rules)
+    sent = stored_body(entity, call, rules)
     with store.write():
         found = _present(call, entity, store, options, rules, key)
         written_over(entity, found, sent, store, rules)
