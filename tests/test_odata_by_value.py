@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2c_lib.errors import FrameError
 from p2c_lib.odata import Client, Column, EntitySchema, Query, Write
 from p2c_lib.odata.among import among, held_keys
 from p2c_lib.odata.encode import keys_of
@@ -88,6 +90,59 @@ def test_a_lookup_is_resolved_by_a_number_of_more_decimals_than_are_kept(store: 
             store.insert(entities("sales")["uoms"], unit)
         path = f"/uoms({unit['uomid']})"
         assert client.resolve("products", "defaultuomid", "quantity", [many, "1", "2", "no"]) == {many: path, "1": path}
+
+
+SEQUENCE = {"ScopeType": "DataArea", "ScopeValue": "usmf"}
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+ASKED: list[tuple[str, str, Any]] = [
+    ("finops", "Interval", 0.1 + 0.2),
+    ("finops", "Interval", 1 / 3),
+    ("finops", "Interval", 2.5e-16),
+    ("finops", "Interval", np.float32(0.1)),
+    ("finops", "Interval", Decimal("0.33333333333333335")),
+    ("finops", "DateTime", "2026-01-31"),
+    ("finops", "DateTime", NOON.date()),
+    ("finops", "DateTime", "2026-01-31t10:00:00z"),
+    ("finops", "DateTime", "2026-01-31T23:30:00-05:00"),
+    ("finops", "DateTime", NOON.replace(microsecond=999_999)),
+    ("finops", "Next", 5.0),
+    ("finops", "Next", Decimal("5.00")),
+    ("sales", "lastonholdtime", "2026-01-31"),
+    ("sales", "lastonholdtime", NOON.date()),
+    ("sales", "address1_latitude", 1 / 3),
+    ("sales", "address1_latitude", Decimal("0.3333333333333333333")),
+    ("sales", "address1_latitude", 7),
+    ("sales", "numberofemployees", 5.0),
+]
+
+
+@pytest.mark.parametrize("by_table", [False, True])
+@pytest.mark.parametrize(("app", "column", "value"), ASKED)
+def test_a_value_finds_the_row_it_was_written_to_in_either_way(
+    store: Store, portal: BlockingPortal, app: str, column: str, value: Any, *, by_table: bool
+) -> None:
+    entity_set, own = ("accounts", "accountnumber") if app == "sales" else ("SequenceV2Tables", "NumberSequenceCode")
+    base = {"name": "n"} if app == "sales" else SEQUENCE
+    other = {**base, own: "K2"}
+    with sales_client(store, portal) if app == "sales" else finops_client(store, portal) as client:
+        assert client.write([Write("create", entity_set, None, other)])[0].ok
+        row = {**base, own: "K1", column: value}
+        if by_table:
+            table = pa.table({name: pa.array([each]) for name, each in row.items()})
+            (result,) = client.write_table("create", entity_set, table)
+        else:
+            (result,) = client.write([Write("create", entity_set, None, row)])
+        assert result.ok, result.error
+        pages = client.read_among(Query(entity_set, (own,)), [{column: value}])
+        assert [key for page in pages for key in page.table.column(own).to_pylist()] == ["K1"]
+
+
+@pytest.mark.parametrize("value", [5.5, "5.5", Decimal("0.1"), "five"])
+def test_what_a_column_of_whole_numbers_cannot_hold_is_refused_in_words(
+    store: Store, portal: BlockingPortal, value: object
+) -> None:
+    with finops_client(store, portal) as client, pytest.raises(FrameError, match="Next"):
+        list(client.read_among(Query("SequenceV2Tables", ("Next",)), [{"Next": value}]))
 
 
 # -- keys that are numbers ---------------------------------------------------------------------------------------------

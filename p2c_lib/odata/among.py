@@ -21,7 +21,7 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import FrameError
 from p2c_lib.keys import RowKey
 from p2c_lib.odata.characters import well_formed
-from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, and_filter, equals, literal, member, to_places
+from p2c_lib.odata.literals import NUMBERS, SAFE_IN_QUERY, WHOLE, and_filter, equals, literal, member, to_places
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.values import choices_text, plain
@@ -140,6 +140,8 @@ def _stands(kind: pa.DataType, column: Column) -> bool:
     """Whether the text of a value of this kind is the one its column has."""
     if column.several or column.choices:
         return False
+    if column.edm == "Edm.Double":
+        return bool(kind == column.type)
     if pa.types.is_decimal(kind) and column.edm == "Edm.Decimal":
         return bool(kind.scale <= column.type.scale)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
@@ -171,9 +173,19 @@ def _as_held(schema: EntitySchema, name: str, value: object) -> object:
         return date.fromisoformat(said[:10])
     if column.edm == "Edm.DateTimeOffset":
         return datetime.fromisoformat(said)
-    if column.edm in NUMBERS and isinstance(value, (str, Decimal)):
-        return Decimal(said)
+    if column.edm in NUMBERS:
+        return _number(said, column)
     return member(value, column) or value
+
+
+def _number(said: str, column: Column) -> Decimal | float:
+    """A number as its column holds it. Raises FrameError where a column of whole numbers can hold none such."""
+    if column.edm == "Edm.Double":
+        return float(said)
+    number = Decimal(said)
+    if column.edm in WHOLE and number != number.to_integral_value():
+        raise FrameError(f"{column.name} holds whole numbers, and {said[:60]} is none.", hint="Ask for a whole number.")
+    return number
 
 
 def _listed(

@@ -17,7 +17,7 @@ from p2c_lib.errors import FrameError
 from p2c_lib.odata.bodies import BARE_DAYS, Bodies, sendable
 from p2c_lib.odata.characters import refused
 from p2c_lib.odata.dialect import Dialect
-from p2c_lib.odata.literals import NUMBERS, UNSAFE, encode, key_literal, part_in_path
+from p2c_lib.odata.literals import NUMBERS, UNSAFE, WHOLE, encode, key_literal, part_in_path
 from p2c_lib.odata.schema import Column, EntitySchema, several_text
 from p2c_lib.odata.values import GREATEST
 
@@ -98,6 +98,8 @@ def _is_natural(kind: pa.DataType, column: Column) -> bool:
     """Whether the text of a column's values is what they have in a key."""
     if _is_text(kind):
         return column.edm in {"Edm.String", "Edm.Guid"}
+    if column.edm in WHOLE or column.edm == "Edm.Double":
+        return bool(pa.types.is_integer(kind))
     if column.edm == "Edm.Decimal" and not pa.types.is_integer(kind):
         return bool(pa.types.is_decimal(kind) and kind.scale <= column.type.scale)
     return _is_number(kind) and column.edm in {"Edm.String", *NUMBERS}

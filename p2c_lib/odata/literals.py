@@ -20,6 +20,7 @@ from p2c_lib.odata.values import choices_text, plain
 
 __all__ = [
     "UNSAFE",
+    "WHOLE",
     "and_filter",
     "encode",
     "equals",
@@ -34,7 +35,8 @@ __all__ = [
     "version_header",
 ]
 
-NUMBERS = {"Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte", "Edm.Decimal", "Edm.Double"}
+WHOLE = {"Edm.Int32", "Edm.Int64", "Edm.Int16", "Edm.Byte"}
+NUMBERS = {*WHOLE, "Edm.Decimal", "Edm.Double"}
 BARE = {"Edm.Guid", "Edm.Boolean", *NUMBERS}
 DATES = {"Edm.Date", "Edm.DateTimeOffset"}
 # Characters that ASP.NET refuses in a path, or its router takes for something else, when they are encoded once.
@@ -47,7 +49,6 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _BARE_TEXT = {"Edm.Guid": re.compile("[0-9a-zA-Z-]+"), "Edm.Boolean": re.compile("true|false", re.IGNORECASE)}
 ENDLESS = Context(prec=1_000, rounding=ROUND_HALF_UP)  # more digits than a value that can be sent has
 NOTHING_BY_EDM = {"Edm.Guid": "00000000-0000-0000-0000-000000000000", "Edm.Date": "1900-01-01"}
-ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 SAFE_IN_QUERY = "$(),'*:;=@/!~ ".replace(" ", "")
 
 
@@ -89,7 +90,15 @@ def _bare(value: object, column: Column) -> str:
         )
     if column.edm == "Edm.Decimal" and pa.types.is_decimal(column.type) and "." in text:
         return text_of(to_places(Decimal(text), column.type.scale)) or ""
-    return text
+    if column.edm == "Edm.Double":
+        return text_of(float(text)) or ""
+    return _whole(text) if column.edm in WHOLE else text
+
+
+def _whole(text: str) -> str:
+    """A number of a column of whole ones: 5 for 5.0; what has decimals stands as it is."""
+    number = Decimal(text)
+    return text_of(number) or "" if number == number.to_integral_value() else text
 
 
 def to_places(number: Decimal, places: int) -> Decimal:
@@ -104,11 +113,12 @@ def to_places(number: Decimal, places: int) -> Decimal:
 
 
 def _date(value: object, column: Column) -> str:
-    """A day has its column's hour where it travels as a moment; a moment is told in UTC, whatever it came as."""
-    day = day_of(value) if column.is_day else value if not isinstance(value, datetime) else None
-    if isinstance(value, str) and not column.is_day:
-        day = day_of(value) if ISO_DAY.fullmatch(value.strip()) else None
-    if isinstance(day, date):
+    """A day has its column's hour where it travels as a moment; a moment is told in UTC, whatever it came as.
+
+    A text goes into a body as it is, so one that is a day alone is the first second of it in a column of moments.
+    """
+    day = day_of(value) if column.is_day else value
+    if isinstance(day, date) and (column.is_day or not isinstance(day, datetime)):
         return day.isoformat() + ("" if column.edm == "Edm.Date" else column.hour)
     moment = microseconds_of(value) if isinstance(value, datetime) else _moment(value, column)
     return str(text_of(_in_utc(moment, column)))
