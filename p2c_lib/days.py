@@ -60,7 +60,7 @@ def formatted(day: date, form: str) -> str:
     """
     if day.year >= BEFORE_1000:
         return day.strftime(form)
-    spelt = {"Y": f"{day.year:04}", "G": f"{day.isocalendar().year:04}", "F": day.isoformat()}
+    spelt = {"Y": f"{day.year:04}", "G": f"{day.isocalendar().year:04}", "F": f"{day.year:04}-{day:%m-%d}"}
     return day.strftime(YEARS.sub(lambda part: spelt.get(part[1], part[0]), form))
 
 

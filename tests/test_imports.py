@@ -14,6 +14,7 @@ RANK = {
     "display": 0.4,
     "lengths": 0.5,
     "days": 0.5,
+    "numerals": 0.4,
     "moments": 0.5,
     "sql_tables": 0.5,
     "keys": 0.6,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +15,13 @@ from p2c_lib.days import day_of, days, in_microseconds, iso_moment
 from p2c_lib.display import plain_values, text_of, texts
 from p2c_lib.mapping.transforms.registry import Converted
 from p2c_lib.mapping.transforms.text import is_blank
+from p2c_lib.numerals import decimal_of
 
 __all__ = ["cast"]
 
 WIDE = pa.decimal256(76, 38)
 FAR = r"[eE][-+]?\d{4,}"  # Arrow ends the process at an exponent of nine digits; no number that fits has one of four
+HEXADECIMAL = r"[xX]"  # Arrow reads 0x1F as 31
 DIGITS = Context(prec=80, rounding=ROUND_HALF_UP)
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -51,8 +53,8 @@ def _fast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_string(values.type):
         if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise pa.ArrowInvalid("text that needs reading one by one")
-        if pc.any(pc.match_substring_regex(values, FAR)).as_py():
-            raise pa.ArrowInvalid("an exponent that Arrow's reader does not survive")
+        if pc.any(pc.match_substring_regex(values, f"{FAR}|{HEXADECIMAL}")).as_py():
+            raise pa.ArrowInvalid("what Arrow's reader does not survive, or reads as another number")
         values = pc.if_else(is_blank(values), pa.scalar(None, pa.string()), pc.utf8_trim_whitespace(values))
     if pa.types.is_decimal(kind):
         return _decimals(values, kind)
@@ -98,11 +100,7 @@ def _reader(kind: pa.DataType) -> Callable[[Any], Any]:
 
 
 def _number(value: Any) -> Decimal | None:
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return value if isinstance(value, Decimal) else decimal_of(str(value))
 
 
 def _whole(value: Any, limit: int) -> int | None:

@@ -16,7 +16,7 @@ from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.steps import Step
 from p2c_lib.mapping.template import FieldRule
 from p2c_lib.mapping.transforms import Context, Converted
-from p2c_lib.mapping.transforms.codes import Scalar
+from p2c_lib.mapping.transforms.arguments import Scalar
 from p2c_lib.mapping.transforms.combine import coalesce
 from p2c_lib.mapping.transforms.text import is_blank
 from p2c_lib.odata.characters import refused, shown, why_refused

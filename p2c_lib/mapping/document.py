@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -207,13 +209,28 @@ def _in_words(rule: FieldRule) -> str:
     return _flow(plain)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes what the reader of templates reads back as the same value."""
+
+    def represent_broken(self, value: float) -> yaml.ScalarNode:
+        plain = re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", repr(value))  # the reader takes no exponent for a number
+        return self.represent_scalar("tag:yaml.org,2002:float", repr(value)) if plain else self.represent_text(value)
+
+    def represent_text(self, value: float | Decimal) -> yaml.ScalarNode:
+        return self.represent_str(text_of(value) or "")
+
+
+_Dumper.add_representer(float, _Dumper.represent_broken)
+_Dumper.add_representer(Decimal, _Dumper.represent_text)
+
+
 def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
     return text.removesuffix("\n...\n").rstrip("\n")
 
 
 def _block(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=118)
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=118)
 
 
 def _markdown_table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

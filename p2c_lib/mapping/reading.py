@@ -17,6 +17,7 @@ from p2c_lib.mapping.template import Template, checked
 __all__ = ["packaged_tasks", "packaged_template", "parse", "read_yaml", "template"]
 
 SUFFIX = ".yml"
+LONGEST_WHOLE = 4_300  # digits that Python reads a whole number of
 
 
 def template(name: str | Path, **options: str) -> Template:
@@ -97,7 +98,10 @@ def _first_line(error: yaml.YAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader with YAML 1.2's scalars: only true and false are booleans, 010 is text, a key comes once."""
+    """The safe loader with YAML 1.2's scalars: only true and false are booleans, 010 is text, a key comes once.
+
+    A number that Python would write otherwise than it was typed (1.10, +47, thirty digits) is the text that was typed.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[Any] = set()
@@ -110,14 +114,25 @@ class _Loader(yaml.SafeLoader):
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
+    def construct_whole(self, node: yaml.ScalarNode) -> int | str:
+        typed = str(node.value)
+        return int(typed) if len(typed) <= LONGEST_WHOLE and str(int(typed)) == typed else typed
 
-_OWN = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}
+    def construct_broken(self, node: yaml.ScalarNode) -> float | str:
+        return float(node.value) if repr(float(node.value)) == node.value else str(node.value)
+
+
+_TAG = "tag:yaml.org,2002:"
+_OWN = {f"{_TAG}{name}" for name in ("bool", "int", "float", "timestamp", "value")}
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OWN]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(0|[1-9][0-9]*)\.[0-9]+$"), list("-+0123456789")
-)
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"^(true|false)$"), list("tf"))
+_Loader.add_implicit_resolver(f"{_TAG}int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", re.compile(r"^[-+]?(0|[1-9][0-9]*)\.[0-9]+$"), list("-+0123456789"))
+_Loader.add_constructor(f"{_TAG}int", _Loader.construct_whole)
+_Loader.add_constructor(f"{_TAG}float", _Loader.construct_broken)
+_Loader.add_constructor(
+    f"{_TAG}merge", yaml.SafeLoader.yaml_constructors[f"{_TAG}str"]
+)  # a value of <<; as a key it merges

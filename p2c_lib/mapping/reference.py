@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 from p2c_lib.mapping.transforms import REGISTRY, Transform
+from p2c_lib.mapping.transforms.arguments import in_words
 
 __all__ = ["transforms_page"]
 
@@ -36,10 +37,5 @@ def _section(made: Transform) -> str:
 
 
 def _kind(given: inspect.Parameter) -> str:
-    kind = (
-        str(given.annotation)
-        .replace("Scalar | None", "value or nothing")
-        .replace("Zone", "time zone")
-        .replace("|", "or")
-    )
+    kind = in_words(given.annotation)
     return f"{kind}, needed" if given.default is inspect.Parameter.empty else f"{kind}, else `{given.default}`"

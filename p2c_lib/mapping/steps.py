@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from p2c_lib.errors import UnknownName
 from p2c_lib.mapping.transforms import REGISTRY, Policy, Transform
+from p2c_lib.mapping.transforms.arguments import in_words
 
 __all__ = ["Step"]
 
@@ -89,14 +90,17 @@ def _arguments(transform: Transform, given: Mapping[str, Any], options: list[str
         return transform.check(arguments)
     except ValidationError as error:
         raise _wrong(*_first(transform, error)) from None
+    except ValueError as error:
+        raise _wrong(f"{transform.name}: {error}.", f"Its arguments are {', '.join(transform.parameters)}.") from None
 
 
 def _first(transform: Transform, error: ValidationError) -> tuple[str, str]:
     """The first thing wrong with arguments, and what is allowed, from the transform's own signature."""
     found = error.errors()[0]
     name = str(found["loc"][0])
-    needed = f"{name}: {transform.parameters[name].annotation}" if name in transform.parameters else name
-    came = "is missing" if found["type"] == "missing" else f"is {found['input']!r}: {found['msg']}"
+    needed = f"{name}: {in_words(transform.parameters[name].annotation)}" if name in transform.parameters else name
+    says = str(found.get("ctx", {}).get("error", found["msg"]))
+    came = "is missing" if found["type"] == "missing" else f"is {found['input']!r}: {says}"
     return f"{transform.name}: argument {name} {came}.", f"It takes {needed}."
 
 

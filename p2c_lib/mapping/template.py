@@ -19,7 +19,7 @@ from p2c_lib.frames import EntityQuery
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.paths import columns_of
 from p2c_lib.mapping.steps import Step
-from p2c_lib.mapping.transforms.codes import Scalar
+from p2c_lib.mapping.transforms.arguments import Scalar
 
 __all__ = [
     "Choice",
@@ -40,9 +40,9 @@ App = Literal["sales", "finops"]
 
 
 class Strict(BaseModel):
-    """A part of a template: frozen, and an unknown key is an error."""
+    """A part of a template: frozen, an unknown key is an error, a number in the place of a text is its digits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class Side(Strict):

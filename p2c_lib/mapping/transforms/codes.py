@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import one_array, text_of, texts
 from p2c_lib.keys import folded
+from p2c_lib.mapping.transforms.arguments import Letters, Scalar, Text
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 
-__all__ = ["Scalar", "country_code", "lookup", "state_code", "unit", "value_map", "yes_no"]
+__all__ = ["Pairs", "country_code", "lookup", "state_code", "unit", "value_map", "yes_no"]
 
-Scalar: TypeAlias = bool | int | float | Decimal | str
+Pairs: TypeAlias = Mapping[Scalar | None, Scalar | None]
 
 
-@transform()
-def value_map(
-    values: pa.Array, pairs: Mapping[Scalar | None, Scalar | None], separator: str | None = None
-) -> Converted:
+def _one_meaning(arguments: Mapping[str, Any]) -> str | None:
+    """What is wrong with pairs: two keys that are one value, or a key no part of a list can be."""
+    pairs, separator = arguments.get("pairs", arguments.get("also")) or {}, arguments.get("separator")
+    keys: dict[str, Scalar | None] = {}
+    for key, folded_key in zip(pairs, _folded(pairs), strict=True):
+        first = keys.setdefault(folded_key, key)
+        if text_of(pairs[first]) != text_of(pairs[key]):
+            return f"'{text_of(first) or ''}' and '{text_of(key) or ''}' are one value here and have two partners"
+        if separator and separator in (text_of(key) or ""):
+            return f"'{text_of(key)}' holds the separator '{separator}', so it is several values"
+    return None
+
+
+@transform(together=_one_meaning)
+def value_map(values: pa.Array, pairs: Pairs, separator: Letters | None = None) -> Converted:
     """Each value replaced by its partner in ``pairs``, compared without regard to case and outer white space.
 
     A ``null`` key stands for a missing value, a ``null`` partner for "no value". A value without a partner is refused.
     With a ``separator`` a value is a list, such as several choices (``1,2``), and each of its parts is replaced.
     """
-    table = {_folded(key): text_of(value) for key, value in pairs.items()}
+    table = dict(zip(_folded(pairs), map(text_of, pairs.values()), strict=True))
     if separator:
         return _each_part(values, table, separator)
-    keys = pc.fill_null(pc.utf8_lower(pc.utf8_trim_whitespace(texts(values))), "")
+    keys = _as_keys(texts(values))
     names = pa.array(list(table), pa.string())
     places = pc.index_in(keys, value_set=names)
     mapped = pa.array(list(table.values()), pa.string()).take(places)
@@ -44,7 +55,7 @@ def _each_part(values: pa.Array, table: Mapping[str, str | None], separator: str
     answers: list[str | None] = []
     refused: list[bool] = []
     for text in encoded.dictionary.to_pylist():
-        parts = [_folded(part) for part in (text or "").split(separator) if part.strip()] or [""]
+        parts = _folded(part for part in (text or "").split(separator) if part.strip()) or [""]
         partners = dict.fromkeys(table[part] for part in parts if table.get(part) is not None)
         answers.append(separator.join(str(partner) for partner in partners) or None)
         refused.append(any(part and part not in table for part in parts))
@@ -52,8 +63,19 @@ def _each_part(values: pa.Array, table: Mapping[str, str | None], separator: str
     return Converted(mapped.take(encoded.indices), odd.take(encoded.indices), "has a part that is not in the value map")
 
 
-def _folded(key: Scalar | None) -> str:
-    return (text_of(key) or "").strip().lower()
+def _folded(keys: Iterable[Scalar | None]) -> list[str]:
+    found: list[str] = _as_keys(pa.array([text_of(key) for key in keys], pa.string())).to_pylist()
+    return found
+
+
+def _as_keys(values: pa.Array) -> pa.Array:
+    """Texts as a map compares them, those of its keys and those that come: what is missing is empty.
+
+    Upper case first makes one letter of those that have two small forms, such as the Greek sigma; a small i keeps no
+    dot of its own, with which others write the Turkish capital in lower case.
+    """
+    text = pc.utf8_normalize(pc.utf8_trim_whitespace(values), "NFC")
+    return pc.fill_null(pc.replace_substring(pc.utf8_lower(pc.utf8_upper(text)), "i\u0307", "i"), "")
 
 
 @transform(per_value=True)
@@ -72,7 +94,7 @@ def country_code(values: pa.Array, to: Literal["iso2", "iso3", "name"] = "iso2")
 
 
 @transform(reads="columns", per_value=True)
-def state_code(columns: Sequence[pa.Array], country: str = "US") -> Converted:
+def state_code(columns: Sequence[pa.Array], country: Text = "US") -> Converted:
     """A state's or province's name as its code, from the state and, as a second column, the country.
 
     ``country`` is used where the second column is missing or blank. A code of the country stays; what names no state
@@ -110,14 +132,13 @@ UNITS = {
 }
 
 
-@transform()
-def unit(values: pa.Array, to: Literal["finops", "sales"], also: Mapping[str, str] | None = None) -> Converted:
+@transform(together=_one_meaning)
+def unit(values: pa.Array, to: Literal["finops", "sales"], also: Pairs | None = None) -> Converted:
     """A unit's name in Sales as its symbol in F&O, or the other way; ``also`` adds pairs or overrides them."""
     known = UNITS if to == "finops" else {symbol: name for name, symbol in UNITS.items()}
-    own = {_folded(key): value for key, value in known.items()} | {
-        _folded(key): value for key, value in (also or {}).items()
-    }
-    mapped = value_map(values, own)
+    own = dict(zip(_folded(known), known.values(), strict=True))
+    more = also or {}
+    mapped = value_map(values, own | dict(zip(_folded(more), more.values(), strict=True)))
     return Converted(mapped.values, mapped.refused, "is no unit with a partner")
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import texts
+from p2c_lib.mapping.transforms.arguments import Text
 from p2c_lib.mapping.transforms.registry import Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
 
@@ -23,7 +24,7 @@ def coalesce(columns: Sequence[pa.Array]) -> Converted:
 
 
 @transform(reads="columns")
-def concatenate(columns: Sequence[pa.Array], separator: str = " ") -> Converted:
+def concatenate(columns: Sequence[pa.Array], separator: Text = " ") -> Converted:
     """Several columns in one text, those that are blank left out."""
     first, *rest = (_present(texts(column)) for column in columns)
     for column in rest:  # two at a time: Arrow's own way to skip nulls drops a row of nothing but nulls

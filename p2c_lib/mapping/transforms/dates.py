@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator
 
-from p2c_lib.days import day_of, formatted, iso_moment
+from p2c_lib.days import formatted, iso_moment
 from p2c_lib.display import text_of, texts
+from p2c_lib.mapping.transforms.arguments import PARTS_OF_A_CLOCK, DateForm, Days, MomentForm
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
 from p2c_lib.mapping.transforms.text import is_blank
 
@@ -43,25 +44,28 @@ Zone = Annotated[str, AfterValidator(known_zone)]
 
 
 @transform(per_value=True)
-def read_date(values: pa.Array, form: str) -> Converted:
-    """Text read as a date by a form such as ``%d.%m.%Y``."""
+def read_date(values: pa.Array, form: DateForm) -> Converted:
+    """Text read as a date by a form such as ``%d.%m.%Y``, or as a moment where the form has hours (``%H:%M``)."""
     return _each(texts(values), lambda text: _read(text, form), "is no date of that form")
 
 
 @transform(per_value=True)
-def date_format(values: pa.Array, form: str) -> Converted:
-    """A date written by a form such as ``%d.%m.%Y``."""
-    return _each(texts(values), lambda text: None if (day := day_of(text)) is None else formatted(day, form), NO_DATE)
+def date_format(values: pa.Array, form: MomentForm) -> Converted:
+    """A date or a moment written by a form such as ``%d.%m.%Y`` or ``%d.%m.%Y %H:%M``, by its own clock.
+
+    A moment of Sales has the clock of UTC until ``in_zone`` gives it another. A day has no clock: its hours are 00:00.
+    """
+    return _each(texts(values), lambda text: _formed(text, form), NO_DATE)
 
 
 @transform(per_value=True)
-def shift_days(values: pa.Array, days: int) -> Converted:
-    """A date moved by so many days; a negative number moves it back."""
+def shift_days(values: pa.Array, days: Days) -> Converted:
+    """A date or a moment moved by so many days, a moment with its clock; a negative number moves it back."""
     return _each(texts(values), lambda text: _moved(text, days), NO_DATE)
 
 
 @transform()
-def today(values: pa.Array, days: int = 0, *, context: Context) -> Converted:
+def today(values: pa.Array, days: Days = 0, *, context: Context) -> Converted:
     """The day of the run, or so many days after it, where no value came; a value that came stays."""
     day = pa.scalar((context.today + timedelta(days=days)).isoformat(), pa.string())
     given = texts(values)
@@ -116,15 +120,39 @@ def _off_clock(text: str, clock: ZoneInfo) -> str | None:
 
 def _read(text: str, form: str) -> str | None:
     try:
-        return datetime.strptime(text.strip(), form).date().isoformat()
-    except (ValueError, re.error):  # a form that names the same part twice
+        read = datetime.strptime(text.strip(), form)
+    except ValueError:
+        return None
+    clock = PARTS_OF_A_CLOCK & set(re.findall(r"%(.)", form))
+    return _iso(read) if clock else read.date().isoformat()
+
+
+def _iso(value: date) -> str:
+    """A day or a moment with the clock it has; UTC is written Z."""
+    return re.sub(r"\+00:00$", "Z", value.isoformat())
+
+
+def _moment(text: str) -> date | None:
+    """The moment a text names, or the day where it names no hour."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        return iso_moment(text.strip())
+    except ValueError:
         return None
 
 
+def _formed(text: str, form: str) -> str | None:
+    moment = _moment(text)
+    return None if moment is None else formatted(moment, form)
+
+
 def _moved(text: str, days: int) -> str | None:
-    day = day_of(text)
+    moment = _moment(text)
     try:
-        return None if day is None else (day + timedelta(days=days)).isoformat()
+        return None if moment is None else _iso(moment + timedelta(days=days))
     except OverflowError:
         return None
 

@@ -8,7 +8,7 @@ distinct values wherever that pays, so a transform must treat each value by itse
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -51,13 +51,15 @@ class Transform:
     """A registered transform: its function, what it reads and how its arguments are checked.
 
     ``reads`` is ``columns`` for a transform that joins several columns into one. ``per_value`` tells that it works in
-    Python on each value, which only pays on distinct values.
+    Python on each value, which only pays on distinct values. ``together`` says what is wrong with arguments that are
+    right one by one, or nothing.
     """
 
     name: str
     function: Callable[..., Converted]
     reads: Reads = "values"
     per_value: bool = False
+    together: Callable[[Mapping[str, Any]], str | None] = lambda _: None
 
     @property
     def documentation(self) -> str:
@@ -100,21 +102,31 @@ class Transform:
         return create_model(self.name, __config__=ConfigDict(extra="forbid", strict=True, frozen=True), **fields)
 
     def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments with their types checked and no unknown one; raises pydantic's ``ValidationError``."""
+        """The arguments with their types and limits checked and no unknown one.
+
+        Raises pydantic's ``ValidationError`` for one that is wrong by itself, ``ValueError`` for some that do not go
+        together.
+        """
         checked = self._model.model_validate(arguments)
-        return {name: getattr(checked, name) for name in checked.model_fields_set}
+        given = {name: getattr(checked, name) for name in checked.model_fields_set}
+        if wrong := self.together({name: getattr(checked, name) for name in self.parameters}):
+            raise ValueError(wrong)
+        return given
 
 
 REGISTRY: dict[str, Transform] = {}
 
 
 def transform(
-    *, reads: Reads = "values", per_value: bool = False
+    *,
+    reads: Reads = "values",
+    per_value: bool = False,
+    together: Callable[[Mapping[str, Any]], str | None] = lambda _: None,
 ) -> Callable[[Callable[..., Converted]], Callable[..., Converted]]:
     """Enter a function into the registry under its own name."""
 
     def enter(function: Callable[..., Converted]) -> Callable[..., Converted]:
-        REGISTRY[function.__name__] = Transform(function.__name__, function, reads, per_value)
+        REGISTRY[function.__name__] = Transform(function.__name__, function, reads, per_value, together)
         return function
 
     return enter
