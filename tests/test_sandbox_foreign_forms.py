@@ -334,3 +334,114 @@ def test_any_column_that_rows_can_be_grouped_by_is_told(rich: Sales, column: str
         f"accounts?$apply=groupby(({column}))", headers={"Prefer": 'odata.include-annotations="*"'}
     )
     assert answer.status_code == 200
+
+
+# -- wide numbers in answers ------------------------------------------------------------------------------------------
+
+WIDE = {"Accept": "application/json;odata.metadata=minimal;IEEE754Compatible=true"}
+
+
+def at_every_level(client: httpx.Client, address: str) -> Iterator[httpx.Response]:
+    """The answer with each amount of control information."""
+    for level in ("none", "minimal", "full"):
+        answer = client.get(
+            address, headers={"Accept": f"application/json;odata.metadata={level};IEEE754Compatible=true"}
+        )
+        assert (answer.status_code, "IEEE754Compatible=true" in answer.headers["Content-Type"]) == (200, True)
+        yield answer
+
+
+def test_decimals_and_long_whole_numbers_come_as_texts_where_that_is_asked_for(rich: Sales) -> None:
+    contact = rich.create("contacts", lastname="c", creditlimit=7.5)
+    row = {"name": "w", "revenue": 12.5, "numberofemployees": 3, "address1_latitude": 1.25}
+    key = rich.create("accounts", **row, primarycontactid__bind=f"contacts({contact})")
+    columns = "revenue,numberofemployees,versionnumber,address1_latitude"
+    select = f"$select={columns}&$expand=primarycontactid($select=creditlimit)"
+    for address in (f"accounts({key})?{select}", f"accounts?{select}&$filter=name eq 'w'&$count=true"):
+        for answer in at_every_level(rich.client, address):
+            body = answer.json()
+            told = body.get("value", [body])[0]
+            assert body.get("@odata.count", "1") == "1"
+            assert (told["revenue"], told["numberofemployees"], told["address1_latitude"]) == ("12.5000", 3, 1.25)
+            assert told["versionnumber"].isdigit()
+            assert told["primarycontactid"]["creditlimit"] == "7.5000"
+    value = rich.client.get(f"accounts({key})/revenue", headers=WIDE).json()["value"]
+    float_value = rich.client.get(f"accounts({key})/address1_latitude", headers=WIDE).json()["value"]
+    assert (value, float_value) == ("12.5000", 1.25)
+    assert isinstance(rich.client.get(f"accounts?$apply={GROUPED}", headers=WIDE).json()["value"][0]["total"], str)
+    assert rich.client.get("accounts?$select=revenue").json()["value"][0]["revenue"] == 1000
+
+
+def test_finance_does_so_too(finops: httpx.Client) -> None:
+    made = finops.post("Currencies", json={"CurrencyCode": "AAA", "Name": "A"})
+    assert made.status_code == 201
+    decimals = [name for name, value in made.json().items() if isinstance(value, int | float)]
+    plain = finops.get("Currencies").json()["value"][0]
+    for answer in at_every_level(finops, "Currencies?$count=true"):
+        row = answer.json()["value"][0]
+        assert answer.json()["@odata.count"] == "1"
+        assert decimals
+        assert all(row[name] == str(plain[name]) or row[name] == plain[name] for name in decimals)
+        assert any(isinstance(row[name], str) for name in decimals)
+    by_format = finops.get("Currencies?$format=application/json;IEEE754Compatible=true").json()["value"][0]
+    assert by_format[decimals[0]] == row[decimals[0]]
+
+
+# -- what is in the metadata alone ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "EntityDefinitions",
+        "EntityDefinitions(LogicalName='account')/Attributes",
+        "EntityDefinitions(LogicalName='account')/Keys",
+        "RelationshipDefinitions",
+        "GlobalOptionSetDefinitions",
+    ],
+)
+def test_writing_metadata_is_documented_but_not_here(sales: Sales, address: str) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        answer = sales.client.request(method, address, json={"SchemaName": "new_X"} if method != "DELETE" else None)
+        assert (answer.status_code, "documented, but not in this sandbox" in answer.text) == (405, True)
+    assert "documented" not in sales.client.patch(address, json={}).text
+
+
+def test_names_of_the_metadata_with_nothing_behind_them_say_so(sales: Sales) -> None:
+    key = sales.create("accounts", name="a")
+    row = f"accounts({key})"
+    for address in (
+        f"{row}/entityimage/$value",
+        f"{row}/new_contract/$value",
+        f"{row}/originatingleadid",
+        f"{row}/territoryid/$ref",
+        "accounts?$select=entityimage",
+        "accounts?$expand=originatingleadid",
+        "accounts?$filter=originatingleadid/fullname eq 'a'",
+        "accounts?$orderby=originatingleadid/fullname",
+    ):
+        answer = sales.client.get(address)
+        assert (answer.status_code in {400, 404}, "in the metadata, but not in this sandbox" in answer.text) == (
+            True,
+            True,
+        )
+    for body in ({"entityimage": "AA=="}, {"territoryid@odata.bind": f"/territories({key})"}):
+        answer = sales.client.patch(row, json=body)
+        assert (answer.status_code, "in the metadata, but not in this sandbox" in answer.text) == (400, True)
+    assert "metadata" not in sales.client.get(f"{row}/nothing").text
+
+
+def test_users_and_teams_have_the_key_that_owns(rich: Sales) -> None:
+    user = rich.client.get("systemusers?$select=systemuserid,ownerid").json()["value"][0]
+    assert user["ownerid"] == user["systemuserid"]
+    found = rich.client.get(f"systemusers?$filter=ownerid eq {user['ownerid']}").json()["value"]
+    assert [row["ownerid"] for row in found] == [user["ownerid"]]
+    assert rich.client.get(f"systemusers({user['ownerid']})/ownerid").json()["value"] == user["ownerid"]
+    owned = rich.client.get("accounts?$expand=owninguser($select=ownerid)").json()["value"][0]["owninguser"]
+    assert owned["ownerid"] == user["ownerid"]
+
+
+def test_keys_have_every_documented_member(sales: Sales) -> None:
+    members = ("IntroducedVersion", "IsCustomizable", "IsExportKey", "IsSecondaryKey", "IsSynchronous")
+    keys = sales.client.get(f"EntityDefinitions(LogicalName='account')/Keys?$select={','.join(members)}").json()
+    assert all(name in keys["value"][0] for name in members)

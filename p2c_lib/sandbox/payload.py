@@ -1,16 +1,19 @@
-"""What a text stands for in a JSON body where another type is expected: both services read bodies with one library.
+"""What a text stands for in JSON where another type is expected: both services read and write it with one library.
 
 It reads texts as truth values, whole numbers of 32 bits and floats. Numbers that JavaScript cannot hold, decimals and
-whole numbers of 64 bits, are texts exactly when the Content-Type says ``IEEE754Compatible=true``.
+whole numbers of 64 bits, are texts exactly when the media type says ``IEEE754Compatible=true``: the Content-Type of a
+body that comes, and the Accept header for one that goes.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import TypeAlias
 
-from p2c_lib.sandbox.exact import number
+from p2c_lib.sandbox.exact import Digits, number
 
 _COMPATIBLE = re.compile(r";\s*ieee754compatible\s*=\s*\"?true\b", re.IGNORECASE)
 _INT32 = re.compile(r"\s*([+-]?\d{1,10})\s*", re.ASCII)
@@ -82,3 +85,44 @@ _READ: Mapping[str, Callable[[object], object]] = {
     "double": as_float,
     **dict.fromkeys(("int", "choice", "state", "status"), as_int32),
 }
+
+
+# The kind of a member of a row, and how the members of rows inside it are told; None for what is not known.
+About: TypeAlias = Callable[[str], "tuple[str | None, About | None]"]
+
+
+def unknown(_name: str) -> tuple[str | None, About | None]:
+    """Nothing is known of a row's members: what has a fraction is a decimal."""
+    return None, None
+
+
+def told_as_text(body: str, about: About) -> str:
+    """The text of an answer with its decimals, whole numbers of 64 bits and counts as texts, digits as they were.
+
+    >>> told_as_text('{"@odata.count": 2, "value": [{"a": 1.50, "b": 2}]}', unknown)
+    '{"@odata.count": "2", "value": [{"a": "1.50", "b": 2}]}'
+    """
+    found = json.loads(body, parse_float=Digits)
+    return _FLOAT_MARK.sub(r"\1", json.dumps(_texts(found, about), ensure_ascii=False))
+
+
+# Floats stay numbers with their own digits, between signs that no stored text can hold.
+_FLOAT_MARK = re.compile(r'"\\u0000([^"]*)\\u0000"')
+
+
+def _texts(node: object, about: About) -> object:
+    if isinstance(node, list):
+        return [_texts(one, about) for one in node]
+    if not isinstance(node, dict):
+        return str(node) if isinstance(node, Digits) else node
+    return {name: _text(name, value, about) for name, value in node.items()}
+
+
+def _text(name: str, value: object, about: About) -> object:
+    if isinstance(value, dict | list):
+        inner = about(name)[1]
+        return _texts(value, about if name == "value" and inner is None else inner or unknown)
+    kind = "bigint" if name.endswith("@odata.count") else about(name)[0]
+    if isinstance(value, Digits):
+        return f"\0{value}\0" if kind == "double" else str(value)
+    return str(value) if type(value) is int and kind in _WIDE_KINDS else value

@@ -86,7 +86,7 @@ def check_type(body: Mapping[str, Any], expected: str, set_name: str) -> None:
 def _annotated(entity: Entity, name: str, body: Mapping[str, Any]) -> None:
     target = name.partition("@")[0]
     if target and target not in body and target not in properties(entity) and target not in navigations(entity):
-        raise undeclared_bind(target)
+        raise undeclared_bind(target, entity)
 
 
 def _bind(entity: Entity, name: str, value: object, change: Change, around: Around) -> None:
@@ -95,7 +95,7 @@ def _bind(entity: Entity, name: str, value: object, change: Change, around: Arou
     if navigation is None:
         if target in collections(entity):
             raise bad_query(f"'{name}' binds a collection; make the rows, or add them with POST .../{target}/$ref.")
-        raise undeclared_bind(target)
+        raise undeclared_bind(target, entity)
     if not (navigation.column.create if around.row is None else navigation.column.update):
         return
     if value is None:

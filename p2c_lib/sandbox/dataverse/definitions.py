@@ -9,12 +9,13 @@ from typing import Any
 from p2c_lib.sandbox.dataverse.entity_facts import (
     COLUMN_FACTS,
     RELATIONSHIP_FACTS,
+    VERSION,
     VIRTUAL_FACTS,
     kind_facts,
     managed,
     table_facts,
 )
-from p2c_lib.sandbox.dataverse.model import by_name, collections, navigations, sets
+from p2c_lib.sandbox.dataverse.model import VIRTUAL, by_name, collections, navigations, sets
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE
 from p2c_lib.sandbox.schema import Column, Entity
 
@@ -25,14 +26,6 @@ _TYPES = {
     "lookup": "Lookup", "choice": "Picklist", "state": "State", "status": "Status", "enum": "Picklist",
     "choices": "Virtual",
 }  # fmt: skip
-# Columns the Web API serves in ways of its own, or not among the others: they stand in the metadata alone.
-_VIRTUAL = {
-    "account": (("entityimage", "Image", "Default Image"), ("new_contract", "File", "Contract")),
-    "contact": (("entityimage", "Image", "Entity Image"),),
-    "product": (("entityimage", "Image", "Entity Image"),),
-    "transactioncurrency": (("entityimage", "Image", "Entity Image"),),
-    "systemuser": (("entityimage", "Image", "Entity Image"),),
-}
 _CUSTOM = ("msd", "new_")
 _METADATA = {"Uniqueidentifier": "UniqueIdentifier", "Customer": "Lookup", "Owner": "Lookup"}
 _LEVELS = {
@@ -86,7 +79,7 @@ def attributes(name: str) -> list[dict[str, Any]]:
     """Every column of a table."""
     entity = by_name(name)
     found = [_attribute(entity, column, at) for at, column in enumerate(entity.columns.values(), start=1)]
-    return [*found, *(_virtual(entity, *about) for about in _VIRTUAL.get(name, ()))]
+    return [*found, *(_virtual(entity, *about) for about in VIRTUAL.get(name, ()))]
 
 
 def _virtual(entity: Entity, name: str, kind: str, text: str) -> dict[str, Any]:
@@ -248,7 +241,12 @@ def keys(name: str) -> list[dict[str, Any]]:
             "EntityLogicalName": name,
             "KeyAttributes": list(columns),
             "EntityKeyIndexStatus": "Active",
+            "IntroducedVersion": VERSION,
+            "IsCustomizable": managed(value=True, name="iscustomizable"),
+            "IsExportKey": False,
             "IsManaged": True,
+            "IsSecondaryKey": False,
+            "IsSynchronous": False,
             "AsyncJob": None,
         }
         for key, columns in entity.alternate_keys.items()
@@ -320,7 +318,7 @@ def definition(name: str) -> dict[str, Any]:
         "ObjectTypeCode": number,
         "OwnershipType": "UserOwned" if "ownerid" in entity.columns else "OrganizationOwned",
         "PrimaryIdAttribute": entity.key[0],
-        "PrimaryImageAttribute": next((about[0] for about in _VIRTUAL.get(name, ()) if about[1] == "Image"), None),
+        "PrimaryImageAttribute": next((about[0] for about in VIRTUAL.get(name, ()) if about[1] == "Image"), None),
         "PrimaryKey": [entity.key[0]],
         "PrimaryNameAttribute": entity.primary_name or None,
         "SchemaName": schema,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from p2c_lib.sandbox.dataverse import crm_functions
 from p2c_lib.sandbox.dataverse.model import Navigation, collections, navigations, properties
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, too_many_conditions
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, away, too_many_conditions
 from p2c_lib.sandbox.expression import And, Function, Lambda, Literal, Node, Not, Or, Path
 from p2c_lib.sandbox.predicate import Operand, Predicate, Scope, Unfit, negated
 from p2c_lib.sandbox.store import table
@@ -134,4 +134,5 @@ def _matcher(navigation: Navigation, origin: Scope) -> Callable[[str], str]:
 
 
 def _unknown(name: str, scope: Scope) -> str:
-    return f"Could not find a property named '{name}' on type '{NAMESPACE}.{scope.entity.name}'."
+    told = f"Could not find a property named '{name}' on type '{NAMESPACE}.{scope.entity.name}'."
+    return f"{told}{away(name, scope.entity)}"

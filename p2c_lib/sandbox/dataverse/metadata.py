@@ -14,7 +14,7 @@ from p2c_lib.sandbox.dataverse.metadata_examples import example
 from p2c_lib.sandbox.dataverse.metadata_filter import holds
 from p2c_lib.sandbox.dataverse.model import sets
 from p2c_lib.sandbox.dataverse.options import Expand, Options, read_options
-from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_query, not_allowed, unknown_segment
+from p2c_lib.sandbox.dataverse.refusals import NAMESPACE, bad_query, metadata_is_read, not_allowed, unknown_segment
 from p2c_lib.sandbox.expression import Literal, Malformed, parse_key
 from p2c_lib.sandbox.wire import Answer, Refusal
 
@@ -85,7 +85,7 @@ _ROOTS = {
 
 def _walked(request: Request, name: str, every: list[dict[str, Any]], path: Sequence[Segment]) -> Answer:
     if request.call.method != "GET":
-        raise not_allowed(request.call.method, request.path)
+        raise metadata_is_read(request.call.method, request.path)
     node: Any = every
     cast: str | None = None
     pending = request.organisation.switches.pending_keys

@@ -9,6 +9,7 @@ from typing import Any
 
 from p2c_lib.sandbox.dataverse.model import collections, edm, navigations, properties, sets
 from p2c_lib.sandbox.dataverse.refusals import NAMESPACE
+from p2c_lib.sandbox.payload import About, told_as_text, wide_as_text
 from p2c_lib.sandbox.schema import Entity
 from p2c_lib.sandbox.wire import Answer, Call
 
@@ -22,17 +23,52 @@ _TOLD = {"Edm.DateTimeOffset", "Edm.Date", "Edm.Guid", "Edm.Decimal", "Edm.Int64
 
 def at_level(call: Call, answer: Answer) -> Answer:
     """The answer as the Accept header wants it: ``none`` has no context and no etags, ``full`` types and links."""
-    level = _LEVEL.search(call.headers.get("accept", "").lower())
+    accept = call.headers.get("accept", "")
+    found, wide = _LEVEL.search(accept.lower()), wide_as_text(accept)
     kind = answer.header("content-type") or ""
-    if level is None or answer.status >= 300 or not kind.startswith("application/json") or not answer.body:
+    if not (found or wide) or answer.status >= 300 or not kind.startswith("application/json") or not answer.body:
         return answer
     text = answer.body.decode("utf-8", "surrogatepass")
-    text = _CONTROL.sub("", text) if level.group(1) == "none" else _full(text)
-    headers = [
-        (name, value.replace("metadata=minimal", f"metadata={level.group(1)}") if value == kind else value)
-        for name, value in answer.headers
-    ]
+    level = found.group(1) if found else "minimal"
+    if wide:
+        text = told_as_text(text, _about(text))
+    if level != "minimal":
+        text = _CONTROL.sub("", text) if level == "none" else _full(text)
+    told = kind.replace("metadata=minimal", f"metadata={level}") + ("; IEEE754Compatible=true" if wide else "")
+    headers = [(name, told if value == kind else value) for name, value in answer.headers]
     return Answer(answer.status, headers, text.encode("utf-8", "surrogatepass"))
+
+
+def _about(text: str) -> About:
+    """How the members of an answer are told, by what its context says it holds."""
+    context = _METADATA.search(text[:_HEAD])
+    entity = sets().get(context.group(1)) if context else None
+    if context is None or entity is None:
+        return _of_definition
+    column = properties(entity).get(context.group(2) or "")
+    if column is not None:
+        kind = column.kind
+        return lambda name: (kind if name == "value" else None, None)
+    return _of_rows(entity)
+
+
+_METADATA = re.compile(r"\$metadata#(\w+)(?:\([^\"]*?\))?(?:/(\w+))?[\"/]")
+_HEAD = 40_000  # letters of an answer in which its context stands
+
+
+def _of_rows(entity: Entity) -> About:
+    known = properties(entity)
+
+    def about(name: str) -> tuple[str | None, About | None]:
+        target = _target(entity, name)
+        return (known[name].kind if name in known else None, None if target is None else _of_rows(target))
+
+    return about
+
+
+def _of_definition(_name: str) -> tuple[str | None, About | None]:
+    """The bounds of columns, which are all that definitions hold of such numbers, stay numbers."""
+    return ("double", _of_definition)
 
 
 def _full(text: str) -> str:

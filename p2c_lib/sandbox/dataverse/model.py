@@ -68,11 +68,33 @@ def _served() -> frozenset[str]:
     return frozenset(one.name for one in sets().values())
 
 
+# The key that users and teams inherit from principal: their own, under the name of what owns rows.
+_OWNER = Column("ownerid", "guid", label="Owner", create=False, update=False)
+# Columns that stand in the metadata alone: no row carries them here.
+VIRTUAL: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "account": (("entityimage", "Image", "Default Image"), ("new_contract", "File", "Contract")),
+    "contact": (("entityimage", "Image", "Entity Image"),),
+    "product": (("entityimage", "Image", "Entity Image"),),
+    "transactioncurrency": (("entityimage", "Image", "Entity Image"),),
+    "systemuser": (("entityimage", "Image", "Entity Image"),),
+}
+
+
 @cache
 def properties_of(name: str) -> Mapping[str, Column]:
     """Columns by their name on the wire: a lookup ``x`` is ``_x_value``."""
     columns = by_name(name).columns.values()
-    return {(f"_{c.name}_value" if c.kind == "lookup" else c.name): c for c in columns}
+    found = {(f"_{c.name}_value" if c.kind == "lookup" else c.name): c for c in columns}
+    return {**found, _OWNER.name: _OWNER} if name in {"systemuser", "team"} else found
+
+
+@cache
+def missing(name: str) -> frozenset[str]:
+    """Names that the metadata of a table tells and that lead nowhere here: images, files, and tables that are away."""
+    own = by_name(name)
+    told = {navigation for column in own.columns.values() for navigation in column.navigation}
+    told |= own.collections.keys() | {about[0] for about in VIRTUAL.get(name, ())}
+    return frozenset(told - _navigations(name).keys() - _collections(name).keys())
 
 
 def properties(one: Entity) -> Mapping[str, Column]:
@@ -116,6 +138,8 @@ def expression(one: Entity, column: Column, alias: str) -> str:
     """SQL for a column's value: the version and money in base currency are computed, all else is stored."""
     if column.name == "versionnumber":
         return f"{alias}._version"
+    if column is _OWNER:
+        return f"{alias}.{quoted(one.key[0])}"
     if column.kind == "money" and column.name.endswith("_base") and "exchangerate" in one.columns:
         twin = column.name.removesuffix("_base")
         if twin in one.columns:

@@ -86,7 +86,7 @@ def below_row(request: Request, key: Key, rest: list[Segment]) -> Answer:
         return _many(request, key, rest)
     if name in properties(entity) and rest[0].key is None:
         return _property(request, key, rest)
-    raise unknown_segment(name)
+    raise unknown_segment(name, below=entity)
 
 
 def _property(request: Request, key: Key, rest: list[Segment]) -> Answer:
@@ -178,7 +178,7 @@ def _check_nothing(request: Request, entity: Entity, rest: list[Segment]) -> Non
     elif rest[0].name in properties(entity) or rest[0].name == "$ref":
         request.only()
     else:
-        raise unknown_segment(rest[0].name)
+        raise unknown_segment(rest[0].name, below=entity)
 
 
 def _casts(navigation: Navigation) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2c_lib.sandbox.dataverse.documented import documented
+from p2c_lib.sandbox.dataverse.model import missing
 from p2c_lib.sandbox.dataverse.operations import BY_NAME
 from p2c_lib.sandbox.holding import TOO_LONG
 from p2c_lib.sandbox.schema import Column, Entity
@@ -61,8 +62,15 @@ def names_type(kind: object, expected: str) -> bool:
     return isinstance(kind, str) and kind.removeprefix("#") in {f"{NAMESPACE}.{expected}", f"mscrm.{expected}"}
 
 
-def unknown_segment(segment: str, known: str | None = None) -> Refusal:
+def away(name: str, entity: Entity) -> str:
+    """The sentence that says of a name of the metadata that nothing is behind it here; nothing for any other name."""
+    return f" '{name}' is in the metadata, but not in this sandbox." if name in missing(entity.name) else ""
+
+
+def unknown_segment(segment: str, known: str | None = None, below: Entity | None = None) -> Refusal:
     """No such entity set, function or action at that address; one that is elsewhere or only documented says so."""
+    if below is not None and away(segment, below):
+        return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.{away(segment, below)}")
     here = BY_NAME.get(segment.rpartition(".")[2])
     kind = known or documented(segment)
     if here is not None:
@@ -84,7 +92,8 @@ def not_last(segment: str) -> Refusal:
 
 def unknown_property(name: str, entity: Entity) -> Refusal:
     """A query that names a property the type does not have."""
-    return bad_query(f"Could not find a property named '{name}' on type '{NAMESPACE}.{entity.name}'.")
+    told = f"Could not find a property named '{name}' on type '{NAMESPACE}.{entity.name}'."
+    return bad_query(f"{told}{away(name, entity)}")
 
 
 def foreign_value(kind: object, expected: str) -> Refusal:
@@ -99,13 +108,13 @@ def invalid_property(name: str, entity: Entity) -> Refusal:
         "0x80048d19",
         f"Invalid property '{name}' was found in entity '{NAMESPACE}.{entity.name}'. ---> The property '{name}' does "
         f"not exist on type '{NAMESPACE}.{entity.name}'. Make sure to only use property names that are defined by the "
-        "type.",
+        f"type.{away(name, entity)}",
     )
 
 
-def undeclared_bind(name: str) -> Refusal:
+def undeclared_bind(name: str, entity: Entity) -> Refusal:
     """A bind to a navigation property that does not exist (names are case sensitive)."""
-    return Refusal(400, "0x80048d19", _BIND.format(name=name))
+    return Refusal(400, "0x80048d19", f"{_BIND.format(name=name)}{away(name, entity)}")
 
 
 def wrong_literal(value: object, column: Column, edm: str) -> Refusal:
@@ -189,9 +198,17 @@ def key_violated(entity: Entity, name: str, columns: tuple[str, ...]) -> Refusal
     )
 
 
-def not_allowed(method: str, path: str) -> Refusal:
+def not_allowed(method: str, path: str, more: str = "") -> Refusal:
     """A method the resource does not have."""
-    return Refusal(405, "0x80060888", f"The requested resource does not support http method '{method}' ({path[:200]}).")
+    told = f"The requested resource does not support http method '{method}' ({path[:200]})."
+    return Refusal(405, "0x80060888", f"{told}{more}")
+
+
+def metadata_is_read(method: str, path: str) -> Refusal:
+    """A write of metadata: those that the reference has say that they are documented."""
+    known = method in {"POST", "PUT", "DELETE"}
+    more = " Writing metadata is documented, but not in this sandbox: its metadata is read only."
+    return not_allowed(method, path, more if known else "")
 
 
 def required(column: Column, entity: Entity) -> Refusal:

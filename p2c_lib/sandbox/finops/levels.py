@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2c_lib.sandbox.finops.refusals import bad_query
+from p2c_lib.sandbox.payload import wide_as_text
 from p2c_lib.sandbox.wire import Answer, Call
 
 _LEVELS = ("none", "minimal", "full")
 _ASKED = re.compile(r"odata\.metadata=(none|minimal|full)\b")
-# Parameters of the media type that change nothing of what is answered here.
+# Parameters of the media type that change nothing of how much is answered.
 _IDLE = {
     ("odata.streaming", "true"),
     ("odata.streaming", "false"),
     ("charset", "utf-8"),
     ("ieee754compatible", "false"),
+    ("ieee754compatible", "true"),
 }
 
 
@@ -28,6 +30,11 @@ def level(call: Call) -> str:
         return format_level(form)
     found = _ASKED.search(call.headers.get("accept", "").lower())
     return found.group(1) if found else "minimal"
+
+
+def compatible(call: Call) -> bool:
+    """Whether decimals and whole numbers of 64 bits are to be told as texts."""
+    return wide_as_text(call.options().get("$format", call.headers.get("accept", "")))
 
 
 def format_level(form: str) -> str:

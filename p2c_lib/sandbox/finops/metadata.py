@@ -12,6 +12,7 @@ from p2c_lib.sandbox.finops.levels import json_answer
 from p2c_lib.sandbox.finops.memory_rows import check_options, listed, single
 from p2c_lib.sandbox.finops.refusals import no_resource, not_here
 from p2c_lib.sandbox.finops.values import NAMESPACE, edm
+from p2c_lib.sandbox.payload import About
 from p2c_lib.sandbox.schema import Column, Entity, entities, enums
 from p2c_lib.sandbox.wire import Answer, Call
 
@@ -77,6 +78,17 @@ def _entity_set(one: Entity) -> str:
         for name, (target, _) in navigations(one).items()
     )
     return f'<EntitySet Name="{one.set_name}" EntityType="{NAMESPACE}.{one.name}">{inner}</EntitySet>'
+
+
+def columns_about(entity: Entity, value: str | None = None) -> About:
+    """The kinds of an entity's columns and of those behind its navigations; ``value`` is that of a lone value."""
+    known = navigations(entity)
+
+    def about(name: str) -> tuple[str | None, About | None]:
+        kind = entity.columns[name].kind if name in entity.columns else value if name == "value" else None
+        return kind, columns_about(known[name][0]) if name in known else None
+
+    return about
 
 
 def navigations(one: Entity) -> dict[str, tuple[Entity, bool]]:

@@ -12,8 +12,9 @@ from p2c_lib.sandbox.etags import tagged
 from p2c_lib.sandbox.failing import fault, refuse_if_failing
 from p2c_lib.sandbox.finops.blobs import PREFIX, Blobs
 from p2c_lib.sandbox.finops.json_services import json_services
+from p2c_lib.sandbox.finops.levels import compatible
 from p2c_lib.sandbox.finops.memory_rows import check_options
-from p2c_lib.sandbox.finops.metadata import csdl, metadata_service, service_document
+from p2c_lib.sandbox.finops.metadata import columns_about, csdl, metadata_service, service_document
 from p2c_lib.sandbox.finops.packages import SET, Packages
 from p2c_lib.sandbox.finops.read import Options, collection, counted, key_of, property_of, single
 from p2c_lib.sandbox.finops.refusals import WriteRefused, bad_query, error_answer, no_resource, no_route, too_long
@@ -23,6 +24,7 @@ from p2c_lib.sandbox.finops.switches import Switches
 from p2c_lib.sandbox.finops.throttle import Throttle
 from p2c_lib.sandbox.finops.write import create, delete, update
 from p2c_lib.sandbox.holding import held, shared
+from p2c_lib.sandbox.payload import told_as_text
 from p2c_lib.sandbox.schema import Entity, entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.wire import Answer, Call, Refusal, asked_length, split_url
@@ -87,7 +89,7 @@ class FinOps:
             document = Answer(200, [("Content-Type", "application/xml"), ("OData-Version", "4.0")], csdl())
             return tagged(call, document)
         with held(bad_query, self.store if call.method == "GET" else None):
-            return self._rows(call, path, twice=twice)
+            return _wide(call, path, self._rows(call, path, twice=twice))
 
     def _rows(self, call: Call, path: str, *, twice: bool) -> Answer:
         match = _KEYED.fullmatch(path) or _SET.fullmatch(path)
@@ -167,6 +169,20 @@ class FinOps:
         if answered[0].status >= 400:
             raise _Failed(answered[0])
         return answered
+
+
+def _wide(call: Call, path: str, answer: Answer) -> Answer:
+    """The answer with its wide numbers as texts, where that was asked for."""
+    kind = answer.header("content-type") or ""
+    if not kind.startswith("application/json") or answer.status >= 300 or not compatible(call):
+        return answer
+    match = _KEYED.fullmatch(path) or _SET.fullmatch(path)
+    assert match is not None
+    entity, name = entity_of(match.group("set")), (match.group("rest") or "").strip("/")
+    about = columns_about(entity, entity.columns[name].kind if name in entity.columns else None)
+    text = told_as_text(answer.body.decode(), about)
+    headers = [(key, f"{value}; IEEE754Compatible=true" if value == kind else value) for key, value in answer.headers]
+    return Answer(answer.status, headers, text.encode())
 
 
 class _Failed(Exception):
