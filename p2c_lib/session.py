@@ -6,6 +6,7 @@ import atexit
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,10 +19,13 @@ from p2c_lib.display import texts
 from p2c_lib.errors import FrameError, UnknownName
 from p2c_lib.frames import EntityFrame, EntityQuery, Origin
 from p2c_lib.odata import Client, EntitySchema, Query
+from p2c_lib.odata.among import Asked
 from p2c_lib.odata.decode import Decoder
+from p2c_lib.odata.held_keys import HeldKeys
 from p2c_lib.odata.notes import together
 from p2c_lib.odata.paths import query_of
-from p2c_lib.odata.snapshot import Gathered, gather
+from p2c_lib.odata.query import Page
+from p2c_lib.odata.snapshot import Gathered, gather, gather_only
 
 if TYPE_CHECKING:
     from p2c_lib.odata.auth import Credential
@@ -118,10 +122,10 @@ class Session:
         company = self.company if schema.has_company else None
         bare = query_of(client, query.entity, _wanted(query), filter=query.filter, company=company)
         asked = client.asked(bare, keys)
-        parts = [gather(client, one.query(bare)) for one in asked]
-        held = [one.held(part.table) for one, part in zip(asked, parts, strict=True)]
+        once = _Once()
+        parts = [gather_only(client, one.query(bare), partial(once.kept, one)) for one in asked]
         empty = Decoder(bare, schema, empty_is_null=client.dialect.empty_is_null).empty()
-        table = _each_once(pa.concat_tables([empty, *held], promote_options="permissive"))
+        table = pa.concat_tables([empty, *(part.table for part in parts)], promote_options="permissive")
         system = [name for name in table.column_names if name.startswith("@")]
         table = table.select([*_wanted(query), *system])
         if snapshot is not None:
@@ -192,13 +196,18 @@ class Session:
         )
 
 
-def _each_once(table: pa.Table) -> pa.Table:
-    """The rows without those that came twice, as one may that two keys of different columns name."""
-    if "@id" not in table.column_names:
-        return table
-    ids = table.column("@id").combine_chunks()
-    first = pc.index_in(ids, value_set=ids)
-    return table.filter(pc.equal(first, pa.array(range(table.num_rows), pa.int32())))
+class _Once:
+    """Of pages, the rows that were asked for, each once: keys of different columns may name one row."""
+
+    def __init__(self) -> None:
+        self._held = HeldKeys(("@id",))
+
+    def kept(self, asked: Asked, page: Page) -> Page:
+        page = page.where(asked.held(page.table))
+        if "@id" in page.table.column_names:
+            page = page.where(self._held.new_in(page.table))
+            self._held.add(page.table)
+        return page
 
 
 def connect(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +21,7 @@ from p2c_lib.marks import Mark, delta_of
 from p2c_lib.marks.mark import SEEN
 from p2c_lib.odata import Client, Query, Write
 from p2c_lib.odata.notes import Note
-from p2c_lib.odata.snapshot import gather
+from p2c_lib.odata.snapshot import gather, gather_only
 from p2c_lib.reconcile import reconcile
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
@@ -27,6 +30,7 @@ from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
+from p2c_lib.session import _Once
 from tests.between import wired
 from tests.conftest import TOKEN
 from tests.test_keys_pairing import frame, template
@@ -118,6 +122,12 @@ def test_pages_of_nothing_but_such_keys_are_read_too(keys: list[bytes], store: S
     assert found.table.column("CustomerAccount").to_pylist() == [
         "C\ufffd" if key in BAD else key.decode() for key in distinct
     ]
+    assert _counted(found.notes) == sum(key in BAD[:4] for key in distinct)
+
+
+def _counted(notes: Sequence[Note]) -> int:
+    """How many keys the notes tell of that were no text."""
+    return sum(note.count for note in notes if (note.column, note.what) == ("CustomerAccount", "replaced"))
 
 
 class Topped(Skipping):
@@ -145,6 +155,7 @@ def test_the_first_rows_are_as_many_as_were_asked_for(top: int, store: Store, po
         found = gather(client, Query("CustomersV2", COLUMNS, top=top))
     shown = ["C\ufffd" if key in BAD else key.decode() for key in keys]
     assert found.table.column("CustomerAccount").to_pylist() == shown[:top]
+    assert _counted(found.notes) == shown[:top].count("C\ufffd")
 
 
 def test_a_value_is_never_looked_up_under_a_key_that_nobody_knows(store: Store, portal: BlockingPortal) -> None:
@@ -211,6 +222,60 @@ def test_changes_tell_what_could_not_be_kept_on_whichever_page(store: Store, por
             assert told.table.column("accountnumber").to_pylist() == ["ok", "C\ufffd", "C\ufffd"]
             assert told.notes == (Note("accountnumber", "replaced", 2, "C\ufffd"),)
             assert told.table.column_names == ["accountnumber", "name", "@etag", "@id"]
+
+
+class ChangedAgain:
+    """Two pages of changes: a row that is told again, one that is deleted after it was told, and one of its own."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response | None:
+        url = str(request.url)
+        if request.method != "GET" or not re.search(r"/accounts\?", url):
+            return None
+        bad = b"%b,%b,%b" % tuple(_account(number, BAD[0]) for number in (1, 2, 3))
+        if "skiptoken" in url:
+            gone = b'{"@odata.context":"x/$deletedEntity","id":"%b","reason":"deleted"}' % f"{G}2".encode()
+            more = b'"@odata.deltaLink":"http://sales.test/api/data/v9.2/accounts?$deltatoken=2"'
+            return httpx.Response(200, content=b'{"value":[%b,%b],%b}' % (_account(1, BAD[0]), gone, more))
+        more = b'"@odata.nextLink":"http://sales.test/api/data/v9.2/accounts?$skiptoken=1"'
+        return httpx.Response(200, content=b'{"value":[%b],%b}' % (bad, more))
+
+
+def test_what_is_told_twice_is_noted_once(store: Store, portal: BlockingPortal) -> None:
+    with wired(_sales(store), portal, "sales", ChangedAgain()) as (client, _):
+        told = client.changes("accounts", ("accountnumber", "name"), since=SINCE)
+    assert sorted(told.table.column("@id").to_pylist()) == [f"{G}1", f"{G}3"]
+    assert told.deleted == (f"{G}2",)
+    assert told.notes == (Note("accountnumber", "replaced", 2, "C\ufffd"),)
+    assert told.table.column_names == ["accountnumber", "name", "@etag", "@id"]
+
+
+@pytest.mark.parametrize("way", ["pages", "frame"])
+def test_rows_that_nobody_asked_for_are_not_noted(way: str, store: Store, portal: BlockingPortal) -> None:
+    odd = Decimal("0.12345678901234567")
+    row = b'{"@odata.etag":"W/1","dataAreaId":"usmf","CustomerAccount":"%b","CreditLimit":%b}'
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or not re.search(r"/CustomersV2\?", str(request.url)):
+            return None
+        rows = b",".join(row % (key, str(odd).encode()) for key in (b"A*", b"AB", b"AC"))
+        return httpx.Response(200, content=b'{"@odata.count":3,"value":[%b]}' % rows)
+
+    columns = ("dataAreaId", "CustomerAccount", "CreditLimit")
+    with wired(finops_app(store, Tokens(TOKEN), Switches()), portal, "finops", between) as (client, _):
+        asked = client.asked(Query("CustomersV2", columns), [{"CustomerAccount": "A*"}])
+        if way == "pages":
+            notes = [
+                note
+                for page in client.read_among(Query("CustomersV2", columns), [{"CustomerAccount": "A*"}])
+                for note in page.notes
+            ]
+        else:
+            notes = [
+                *gather_only(
+                    client, asked[0].query(Query("CustomersV2", columns)), partial(_Once().kept, asked[0])
+                ).notes
+            ]
+    assert [(note.column, note.what, note.count) for note in notes] == [("CreditLimit", "rounded", 1)]
 
 
 def test_changes_by_a_date_tell_it_too(store: Store, portal: BlockingPortal) -> None:

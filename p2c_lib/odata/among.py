@@ -48,10 +48,9 @@ class Asked:
         select = tuple(dict.fromkeys((*query.select, *self.key.columns)))
         return replace(query, select=select, filter=and_filter(query.filter, self.filter))
 
-    def held(self, table: pa.Table) -> pa.Table:
-        """The rows of a table that were asked for."""
-        mine = pc.is_in(self.key.texts(table), value_set=self.values)
-        return table if pc.all(mine).as_py() else table.filter(mine)
+    def held(self, table: pa.Table) -> pa.Array | pa.ChunkedArray:
+        """Which rows of a table were asked for."""
+        return pc.is_in(self.key.texts(table), value_set=self.values)
 
 
 def among(schema: EntitySchema, keys: Sequence[Key], room: int) -> list[Asked]:

@@ -17,7 +17,7 @@ from p2c_lib.odata.decode import Decoder
 from p2c_lib.odata.delta_token import delta_url
 from p2c_lib.odata.held_keys import SPELT
 from p2c_lib.odata.literals import literal
-from p2c_lib.odata.notes import Note, together
+from p2c_lib.odata.notes import Note, narrowed, together
 from p2c_lib.odata.query import Query
 from p2c_lib.odata.read import Chain
 from p2c_lib.odata.reading import Reading
@@ -38,7 +38,7 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 FIRST, NO_LINK = "first read", "no link to later changes came"
 ANEW = ": all rows were read anew"
 REFUSED = {400, 404, 412, 414, 422}  # of a link alone: the service is there, it takes the token for none
-PLACE = "@page"
+PLACE, ROW = "@page", "@row"
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,17 @@ class _Asking:
         )
         headers: Mapping[str, str] = {**dialect.headers, **further}
         chain = Chain(self.client.sender, decoder, self.client.crew, headers, target=name, keys=("@id", SPELT))
-        tables, gone, link, notes = [_placed(decoder.empty(), 0)], dict[str, int](), None, list[Note]()
+        tables, gone, link = [_placed(decoder.empty(), 0)], dict[str, int](), None
+        told: list[tuple[int, tuple[Note, ...]]] = []
         for number, page in enumerate(chain.pages(url)):
             tables.append(_placed(page.table, number))
             gone |= dict.fromkeys(page.deleted, number)
-            notes += page.notes
+            told.append((page.table.num_rows, page.notes))
             link = page.delta_link or link
-        table, deleted = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"), gone)
+        placed, deleted = _latest_of_each(pa.concat_tables(tables, promote_options="permissive"), gone)
         token, untold = self._token(link)
-        return Changes(table, deleted, token, bool(why), why, together(notes), untold)
+        table, notes = placed.drop_columns([PLACE, ROW]), _notes_of(told, placed)
+        return Changes(table, deleted, token, bool(why), why, notes, untold)
 
     def _token(self, link: str | None) -> tuple[str | None, str]:
         """A delta link as it may be followed; else None and why it is no token."""
@@ -179,12 +181,25 @@ def _why_anew(error: ServiceError, *, renew: bool) -> str:
 
 
 def _placed(table: pa.Table, number: int) -> pa.Table:
-    """A page's rows with the number of the page."""
-    return table.append_column(PLACE, pa.array([number] * table.num_rows, pa.int32()))
+    """A page's rows with the number of the page and their own."""
+    table = table.append_column(PLACE, pa.array([number] * table.num_rows, pa.int32()))
+    return table.append_column(ROW, pa.array(range(table.num_rows), pa.int64()))
+
+
+def _notes_of(told: Sequence[tuple[int, tuple[Note, ...]]], kept: pa.Table) -> tuple[Note, ...]:
+    """The notes of pages, each told by its number of rows and its notes, about the rows that are kept."""
+    found: list[Note] = []
+    for number, (rows, notes) in enumerate(told):
+        if notes:
+            mine = kept.filter(pc.equal(kept.column(PLACE), number)).column(ROW)
+            found += narrowed(notes, pc.is_in(pa.array(range(rows), pa.int64()), value_set=mine))
+    return together(found)
 
 
 def _latest_of_each(table: pa.Table, gone: Mapping[str, int]) -> tuple[pa.Table, tuple[str, ...]]:
     """Each row once, as it came last, and the ids of those that came last as deleted, by the pages that told of them.
+
+    The rows keep the numbers of their pages and their own.
 
     One that changes while its changes are told may be told again, be deleted after that, and be created again.
     """
@@ -195,7 +210,7 @@ def _latest_of_each(table: pa.Table, gone: Mapping[str, int]) -> tuple[pa.Table,
         stays = pc.fill_null(pc.greater(table.column(PLACE), ended), fill_value=True)
         table, ids = table.filter(stays), ids.filter(stays)
     there = set(table.column("@id").to_pylist()) if gone else set()
-    table = table.drop_columns([SPELT, PLACE])
+    table = table.drop_columns([SPELT])
     deleted = tuple(name for name in gone if name not in there)
     if pc.count_distinct(ids, mode="all").as_py() == table.num_rows:
         return table, deleted

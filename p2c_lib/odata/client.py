@@ -163,7 +163,7 @@ class Client:
         """
         for one in self._sure(lambda: self.asked(query, keys)):
             for page in self.read(one.query(query)):
-                yield replace(page, table=one.held(page.table), server_count=None)
+                yield replace(page.where(one.held(page.table)), server_count=None)
 
     def changes(
         self,

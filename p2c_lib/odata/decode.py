@@ -18,7 +18,7 @@ from p2c_lib.odata.arrow_safe import survived
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.exact import Exact, loads
 from p2c_lib.odata.held_keys import SPELT
-from p2c_lib.odata.notes import Note, together
+from p2c_lib.odata.notes import Note, narrowed
 from p2c_lib.odata.query import Expand, Page, Query
 from p2c_lib.odata.schema import Column, EntitySchema, several_text
 
@@ -109,14 +109,17 @@ class Decoder:
         rows = whole.column("value").chunk(0).flatten()
         if rows.null_count:
             raise IncompleteRead(f"{self._target}: a page holds a row that is null.", target=self._target)
-        if self._tracked and (last := self._last_told(rows)) is not None:
-            rows, spelt = rows.filter(last), None if spelt is None else spelt.filter(last)
+        table, gone = self._table(rows, spelt), self._ids_gone(rows)
+        if self._tracked:
+            last = self._last_told(rows)
+            stays = pc.and_(last, pc.is_null(gone))
+            table, gone, notes = table.filter(stays), gone.filter(last), narrowed(notes, stays) if notes else ()
         return Page(
-            self._table(rows, spelt),
+            table,
             next_link=envelope["@odata.nextLink"],
             delta_link=envelope["@odata.deltaLink"],
             server_count=self._count(envelope["@odata.count"]),
-            deleted=tuple(self._ids_gone(rows).drop_null().to_pylist()) if self._tracked else (),
+            deleted=tuple(gone.drop_null().to_pylist()) if self._tracked else (),
             notes=notes,
         )
 
@@ -197,7 +200,7 @@ class Decoder:
         names = {leaf.way: leaf.name for leaf in self._leaves}
         exact = Exact(self._target, names, rows, self._telling)
         offsets = pa.array([0, len(rows)], pa.int32())
-        return pa.ListArray.from_arrays(offsets, exact.array(self._row)), together(exact.notes)
+        return pa.ListArray.from_arrays(offsets, exact.array(self._row)), tuple(exact.notes)
 
     def _fitting(self, value: Any, field: pa.Field) -> Any:
         """A member of the page itself as its type. Raises IncompleteRead for a link or a count that is none."""
@@ -228,8 +231,7 @@ class Decoder:
             columns["@id"] = _reach(rows, (self._row_id,))
         if self._spelt:
             columns[SPELT] = pa.nulls(len(rows), pa.string()) if spelt is None else spelt
-        table = pa.table(columns)
-        return table.filter(pc.invert(self._gone(rows))) if self._tracked else table
+        return pa.table(columns)
 
     def _gone(self, rows: pa.StructArray) -> pa.Array:
         """Which rows are deletions."""
@@ -239,12 +241,12 @@ class Decoder:
         """The id of each deletion; null for a row that is none."""
         return pc.if_else(self._gone(rows), pc.utf8_lower(_reach(rows, ("id",))), pa.scalar(None, pa.string()))
 
-    def _last_told(self, rows: pa.StructArray) -> pa.Array | None:
-        """Which entries of a page are the last about their row; None where no deletion and row have one id."""
+    def _last_told(self, rows: pa.StructArray) -> pa.Array:
+        """Which entries of a page are the last about their row; all where no deletion and row have one id."""
         gone = self._ids_gone(rows)
         own = _reach(rows, (self._row_id,)) if self._row_id else pa.nulls(len(rows), pa.string())
         if not pc.any(pc.is_in(own.drop_null(), value_set=gone.drop_null())).as_py():
-            return None
+            return pa.repeat(pa.scalar(True), len(rows))  # noqa: FBT003 - the value
         places = pa.array(range(len(rows)), pa.int64())
         ids = pc.coalesce(gone, own, places.cast(pa.string()))
         last = pa.table({"id": ids, "at": places}).group_by("id").aggregate([("at", "max")]).column("at_max")

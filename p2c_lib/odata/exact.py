@@ -104,8 +104,9 @@ class Exact:
 
     def _tell(self, way: tuple[str, ...], what: str, values: list[Any], places: list[int]) -> None:
         """Note that the values at these places were changed, and what the first was in which row."""
-        name, first = self.names.get(way, ".".join(way)), places[0]
-        self.notes.append(Note(name, what, len(places), well_formed(str(values[first])), self._row(first)))
+        name = self.names.get(way, ".".join(way))
+        each = tuple((place, well_formed(str(values[place])), self._row(place)) for place in places)
+        self.notes.append(Note(name, what, len(each), each[0][1], each[0][2], each))
 
     def _row(self, place: int) -> str:
         return f"row {place + 1:,} of the page{self.tell(self.rows[place])}"

@@ -48,12 +48,12 @@ class HeldKeys:
 
     def has_first_of(self, table: pa.Table) -> bool:
         """Whether the first row of a table is held."""
-        return not self.new_in(table.slice(0, 1)).num_rows
+        return not pc.any(self.new_in(table.slice(0, 1))).as_py()
 
-    def new_in(self, table: pa.Table) -> pa.Table:
-        """The rows of a table that are not held."""
+    def new_in(self, table: pa.Table) -> pa.ChunkedArray:
+        """Which rows of a table are not held."""
         keys = pc.utf8_lower(self._keys(table))
-        return table.filter(pc.invert(pc.is_in(keys, value_set=pc.utf8_lower(self._whole()))))
+        return pc.invert(pc.is_in(keys, value_set=pc.utf8_lower(self._whole())))
 
     def _whole(self) -> pa.Array:
         return pa.chunked_array(self._held, pa.string()).combine_chunks()

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.odata.characters import NO_CHARACTER
 from p2c_lib.secrecy import harmless
 
-__all__ = ["OUT_OF_YEARS", "REPLACED", "ROUNDED", "TOO_LARGE", "Note", "known_rows", "replaced_in", "together"]
+__all__ = [
+    "OUT_OF_YEARS",
+    "REPLACED",
+    "ROUNDED",
+    "TOO_LARGE",
+    "Note",
+    "known_rows",
+    "narrowed",
+    "replaced_in",
+    "together",
+]
 
 ROUNDED = "rounded"
 TOO_LARGE = "too large"
@@ -35,6 +46,9 @@ class Note:
     """How many values of a column were changed as ``what`` says (``rounded``, ``too large``, ``replaced``,
     ``out of years``), one of them, and which ``row`` of the answer that one stands in, where it is known.
 
+    ``each`` are the places of the values among the rows of a page, with their text and row, as long as rows may leave
+    the page; notes of several pages together have none.
+
     >>> print(Note("UnitCost", "rounded", 2, "33.33333333333333333"))
     UnitCost: 2 values have more decimals than can be kept and were rounded, such as 33.33333333333333333.
     """
@@ -44,6 +58,7 @@ class Note:
     count: int
     example: str
     row: str = field(default="", compare=False)
+    each: tuple[tuple[int, str, str], ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         one, several = WORDS.get(self.what, (self.what, self.what))
@@ -53,7 +68,7 @@ class Note:
 
     def to_dict(self) -> dict[str, object]:
         """The note as plain values."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "each"}
 
 
 def replaced_in(notes: Iterable[Note], columns: Collection[str]) -> bool:
@@ -79,5 +94,22 @@ def together(notes: Iterable[Note]) -> tuple[Note, ...]:
     for note in notes:
         place = (note.column, note.what)
         before = found.get(place)
-        found[place] = note if before is None else replace(before, count=before.count + note.count)
+        found[place] = replace(note, each=()) if before is None else replace(before, count=before.count + note.count)
     return tuple(found.values())
+
+
+def narrowed(notes: Iterable[Note], stays: pa.Array | pa.ChunkedArray) -> tuple[Note, ...]:
+    """The notes of a page of which only the rows stay that ``stays`` is true for: what left it is not counted.
+
+    >>> note = Note("Cost", "rounded", 2, "1.23", each=((0, "1.23", "row 1"), (2, "4.56", "row 3")))
+    >>> [str(left) for left in narrowed([note], pa.array([False, True, True]))]
+    ['Cost: 1 value has more decimals than can be kept and was rounded, such as 4.56 (row 3).']
+    """
+    mask = np.asarray(stays, bool)
+    places = np.cumsum(mask) - 1
+    found = []
+    for note in notes:
+        each = tuple((int(places[at]), text, row) for at, text, row in note.each if mask[at])
+        if each:
+            found.append(Note(note.column, note.what, len(each), each[0][1], each[0][2], each))
+    return tuple(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from p2c_lib.errors import IncompleteRead
 from p2c_lib.odata.held_keys import HeldKeys
@@ -34,11 +33,11 @@ def overlapping(chain: Chain, url: Callable[[int], str], at: int, held: HeldKeys
         ):
             at, back, idle = max(0, at - back), 2 * back, idle + 1
             continue
-        new = held.new_in(page.table)
+        new = page.where(held.new_in(page.table))
         at += max(1, rows - min(OVERLAP, rows // 2))
-        idle = 0 if new.num_rows else idle + 1
+        idle = 0 if new.table.num_rows else idle + 1
         back = OVERLAP
-        yield replace(page, table=new)
+        yield new
         if page.next_link is None:
             return
     raise IncompleteRead(

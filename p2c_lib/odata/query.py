@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError
-from p2c_lib.odata.notes import Note
+from p2c_lib.odata.notes import Note, narrowed
 from p2c_lib.odata.schema import EntitySchema
 
 __all__ = ["Expand", "Page", "Query"]
@@ -71,3 +72,13 @@ class Page:
     part: int = 0
     place: int = 0
     notes: tuple[Note, ...] = ()
+
+    def where(self, stays: pa.Array | pa.ChunkedArray) -> Page:
+        """The page with the rows only that ``stays`` is true for, and with what the notes tell of these."""
+        if pc.all(stays).as_py() is not False:
+            return self
+        return replace(self, table=self.table.filter(stays), notes=narrowed(self.notes, stays))
+
+    def first(self, count: int) -> Page:
+        """The page with so many rows only, from its beginning."""
+        return self.where(pc.less(pa.array(range(self.table.num_rows), pa.int64()), count))

@@ -121,7 +121,7 @@ class Reading:
             page = self._noted(number, wide)
             beyond = 0 if self.query.top is None else self.rows - self.query.top
             if beyond >= 0 and self.query.top is not None:
-                yield replace(page, table=page.table.slice(0, page.table.num_rows - beyond))
+                yield page.first(page.table.num_rows - beyond)
                 break
             yield page
         if self._held is not None and not self._held.distinct():
@@ -260,12 +260,12 @@ class Reading:
 
     def _noted(self, number: int, page: Page) -> Page:
         """The page as it is handed over: its place, no row that came before, and only what was asked for."""
-        strand, table = self.strands[number], page.table
+        strand = self.strands[number]
         if self._held is not None:
-            table = self._held.new_in(table) if self._comes_again else table
-            self._held.add(table)
-        noted = replace(page, table=table.drop_columns(list(self._added)), part=number, place=strand.pages)
-        strand.rows += table.num_rows
+            page = page.where(self._held.new_in(page.table)) if self._comes_again else page
+            self._held.add(page.table)
+        noted = replace(page, table=page.table.drop_columns(list(self._added)), part=number, place=strand.pages)
+        strand.rows += page.table.num_rows
         strand.pages += 1
         strand.url = page.next_link
         return noted
@@ -339,10 +339,10 @@ class Reading:
         other, number = Reading(self._client, replace(self.query, page_size=None)), len(self.strands)
         self.strands.append(Strand(None))
         for part, wide in other._wide_pages():
-            new = self._held.new_in(wide.table) if self._held is not None else wide.table
+            new = wide.where(self._held.new_in(wide.table)) if self._held is not None else wide
             other._noted(part, wide)
-            if new.num_rows:
-                yield self._noted(number, replace(wide, table=new, next_link=None))
+            if new.table.num_rows:
+                yield self._noted(number, replace(new, next_link=None))
         return other
 
     def _incomplete(self, said: str) -> IncompleteRead:

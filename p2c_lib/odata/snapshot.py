@@ -27,7 +27,7 @@ from p2c_lib.odata.query import Page, Query
 from p2c_lib.odata.reading import Reading
 from p2c_lib.secrecy import kept_value
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["Gathered", "gather", "gather_only"]
 
 STATE = "state.json"
 RESUME_SECONDS = 3_600
@@ -59,7 +59,7 @@ def gather(client: Client, query: Query, *, snapshot: Path | None = None, progre
     With ``snapshot`` the rows also stand in that Parquet file, and a table too large for memory is mapped from disk.
     """
     if snapshot is None:
-        return _in_memory(Reading(client, query), progress)
+        return _in_memory(Reading(client, query), progress, lambda page: page)
     try:
         return _on_disk(client, query, snapshot, progress)
     except OSError as error:
@@ -68,10 +68,15 @@ def gather(client: Client, query: Query, *, snapshot: Path | None = None, progre
         ) from error
 
 
-def _in_memory(reading: Reading, progress: Progress | None) -> Gathered:
+def gather_only(client: Client, query: Query, kept: Callable[[Page], Page]) -> Gathered:
+    """Reads a query to its end and keeps of each page what ``kept`` leaves of it. Raises like ``gather``."""
+    return _in_memory(Reading(client, query), None, kept)
+
+
+def _in_memory(reading: Reading, progress: Progress | None, kept: Callable[[Page], Page]) -> Gathered:
     pages: list[Page] = []
     for page in reading.pages():
-        pages.append(page)
+        pages.append(kept(page))
         _tell(progress, reading)
     pages.sort(key=lambda page: (page.part, page.place))
     table = pa.concat_tables([page.table for page in pages], promote_options=PROMOTE)
