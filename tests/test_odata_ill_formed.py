@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,11 +33,12 @@ from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
 from p2c_lib.session import _Once
 from tests.between import wired
-from tests.conftest import TOKEN
+from tests.conftest import TOKEN, AppTransport
 from tests.test_keys_pairing import frame, template
 from tests.wired import finops_client, sales_client
 
 COLUMNS = ("dataAreaId", "CustomerAccount", "OrganizationName")
+RAW, ESCAPED = b"C\xfc", rb"C\udcfc"
 BAD = [b"C\xfc", b"C\xe4", rb"C\ud83d", rb"C\ud83e", b"C\xef\xbf\xbd", rb"C\ufffd"]
 G = "00000000-0000-0000-0000-00000000000"
 
@@ -79,6 +81,23 @@ def test_rows_whose_keys_read_alike_are_all_read_and_told_of(
     assert found.notes == (Note("CustomerAccount", "replaced", bad, "C\ufffd"),)
     row = next(n for n, key in enumerate(keys, 1) if key in BAD[:4])
     assert f"(row {row} of the page, dataAreaId usmf, CustomerAccount C\ufffd)" in str(found.notes[0])
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [[[RAW, ESCAPED]], [[b"A", RAW], [ESCAPED, b"D"]], [[ESCAPED, RAW, RAW[:-1] + b"\xfd"]]],
+)
+@pytest.mark.parametrize("orderby", [(), ("OrganizationName",)])
+def test_a_byte_and_an_escape_that_read_as_one_code_are_two_keys(
+    pages: list[list[bytes]], orderby: tuple[str, ...], store: Store, portal: BlockingPortal
+) -> None:
+    keys = [key for page in pages for key in page]
+    with wired(finops_app(store, Tokens(TOKEN), Switches()), portal, "finops", Pages(*pages)) as (client, _):
+        found = gather(client, Query("CustomersV2", COLUMNS, orderby=orderby))
+    odd = sum(not key.isalpha() for key in keys)
+    assert found.table.num_rows == len(keys)
+    assert found.table.column("CustomerAccount").to_pylist().count("C\ufffd") == odd
+    assert _counted(found.notes) == odd
 
 
 def test_pages_that_end_and_begin_with_such_keys_lose_none(store: Store, portal: BlockingPortal) -> None:
@@ -363,3 +382,43 @@ def test_a_border_between_parts_that_is_told_in_half_an_answer_costs_the_parts_a
         found = gather(client, Query("CustomerGroups", ("dataAreaId", "CustomerGroupId"), page_size=100))
     assert cut
     assert found.table.num_rows == len(set(found.table.column("CustomerGroupId").to_pylist())) == 3_000
+
+
+SHOWN_AS = {"\ue000": rb"\ud83d", "\ue001": b"\xfc", "\ue002": rb"\udcfc"}
+
+
+def _shown(answer: httpx.Response) -> httpx.Response:
+    """An answer of the sandbox with what is no text in the place of characters that stand for it."""
+    body = answer.read()
+    for letter, odd in SHOWN_AS.items():
+        for spelt in (letter.encode(), json.dumps(letter)[1:-1].encode()):
+            body = body.replace(spelt, odd)
+    return httpx.Response(answer.status_code, content=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("where", [range(13, 20), range(30, 60), [*range(14, 19), *range(40, 46)]])
+@pytest.mark.parametrize("size", [1, 3])
+def test_parts_of_nothing_but_such_keys_are_read_with_notes_too(
+    where: Sequence[int], size: int, store: Store, portal: BlockingPortal
+) -> None:
+    groups, letters = entities("finops")["CustomerGroups"], list(SHOWN_AS)
+    keys = [f"G{n:03}{letters[n % 3] if n in where else ''}" for n in range(60)]
+    with store.write():
+        for key in keys:
+            store.insert(groups, {"dataAreaId": "usmf", "CustomerGroupId": key, "Description": key[:4]})
+    asked: list[str] = []
+    app = finops_app(store, Tokens(TOKEN), Switches())
+    sandbox = AppTransport(app, portal)
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        asked.append(str(request.url))
+        if "/CustomerGroups" not in str(request.url) or "metadata" in str(request.url):
+            return None
+        return _shown(sandbox.handle_request(request))
+
+    with wired(app, portal, "finops", between) as (client, _):
+        columns = ("dataAreaId", "CustomerGroupId", "Description")
+        found = gather(client, Query("CustomerGroups", columns, page_size=size))
+    assert sorted(found.table.column("Description").to_pylist()) == [key[:4] for key in keys]
+    assert {(note.column, note.count) for note in found.notes} == {("CustomerGroupId", len(where))}
+    assert any("$top=1" in url or "%24top=1" in url for url in asked)  # parts were looked for

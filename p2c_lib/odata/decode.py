@@ -15,7 +15,7 @@ import pyarrow.json as pj
 from p2c_lib.days import days, out_of_years
 from p2c_lib.errors import AnswerTooLarge, IncompleteRead, ServiceError
 from p2c_lib.odata.arrow_safe import survived
-from p2c_lib.odata.characters import well_formed
+from p2c_lib.odata.characters import decoded, well_formed
 from p2c_lib.odata.exact import Exact, loads
 from p2c_lib.odata.held_keys import SPELT
 from p2c_lib.odata.notes import Note, narrowed
@@ -187,12 +187,23 @@ class Decoder:
         columns: dict[str, pa.Array] = {"value": values}
         for field in ENVELOPE:
             columns[field.name] = pa.array([self._fitting(found.get(field.name), field)], field.type)
-        return pa.table(columns), notes, self._spellings(rows or [])
+        return pa.table(columns), notes, self._spellings(rows or [], body)
 
-    def _spellings(self, rows: list[dict[str, Any]]) -> pa.Array:
-        """The key of each row as it was spelt, in ASCII, where a part of it is no well-formed text; else null."""
-        keys = ([row.get(wire) for wire in self._key_wires] for row in rows)
-        return pa.array([json.dumps(key) if any(map(_is_odd, key)) else None for key in keys], pa.string())
+    def _spellings(self, rows: list[dict[str, Any]], body: bytes) -> pa.Array:
+        """The key of each row as it was spelt, in ASCII, where a part of it is no well-formed text; else null.
+
+        A byte that is no UTF-8 and half a character that is escaped (``\\udcfc``) are told apart: both read as the
+        same code, and are two keys.
+        """
+        keys = [[row.get(wire) for wire in self._key_wires] for row in rows]
+        text = decoded(body)
+        apart, clean = keys, well_formed(text)
+        if self._key_wires and rows and clean != text:
+            apart = [[row.get(wire) for wire in self._key_wires] for row in loads(clean.encode())["value"]]
+        spelt = (json.dumps(key if key == other else [key, other]) for key, other in zip(keys, apart, strict=True))
+        return pa.array(
+            [told if any(map(_is_odd, key)) else None for told, key in zip(spelt, keys, strict=True)], pa.string()
+        )
 
     def _rows_exactly(self, rows: list[dict[str, Any]] | None) -> tuple[pa.Array, tuple[Note, ...]]:
         if rows is None:

@@ -145,7 +145,21 @@ class Reading:
         elif len(open_ones) == 1:
             yield from self._one_strand(*open_ones[0])
         else:
-            yield from side_by_side(open_ones, lambda n, url: self._chain(n, depth=1).pages(url), CHAINS)
+            yield from self._parts(open_ones)
+
+    def _parts(self, starts: Sequence[tuple[int, str]]) -> Iterator[tuple[int, Page]]:
+        """Strands side by side; one that no address leads on in is read to its end in pages that overlap."""
+        stuck: dict[int, str] = {}
+
+        def pages(number: int, url: str) -> Iterator[Page]:
+            try:
+                yield from self._chain(number, depth=1).pages(url)
+            except NoWayOn:
+                stuck[number] = url
+
+        yield from side_by_side(starts, pages, CHAINS)
+        for number, url in sorted(stuck.items()):
+            yield from self._overlapping(number, url)
 
     def _one_strand(self, number: int, url: str) -> Iterator[tuple[int, Page]]:
         before = self.strands[number].pages
@@ -157,19 +171,23 @@ class Reading:
                 raise
             yield from self._overlapping()
 
-    def _overlapping(self) -> Iterator[tuple[int, Page]]:
-        """Pages that overlap. Raises IncompleteRead for a read that was cut off: its keys are not here any more."""
+    def _overlapping(self, number: int = -1, start: str = "") -> Iterator[tuple[int, Page]]:
+        """Pages that overlap, of the whole set or of the part that begins at ``start``.
+
+        Raises IncompleteRead for a read that was cut off: its keys are not here any more.
+        """
         if self._held is None or self._resumed:
             raise self._incomplete("the read cannot be gone on with where it was cut off")
         self._overlaps, self._paging = True, None
-        bare = first_url(replace(self._wide, top=None), self._schema, self._client.dialect)
+        bare = start or first_url(replace(self._wide, top=None), self._schema, self._client.dialect)
+        strand = self.strands[number]
 
         def url(at: int) -> str:
             return f"{bare}&$skip={at}" if at else bare
 
-        at, target = max(0, self.rows - OVERLAP), self.query.entity_set
+        at, target = max(0, strand.rows - OVERLAP), self.query.entity_set
         for page in overlapping(self._chain(None), url, at, self._held, target):
-            yield len(self.strands) - 1, page
+            yield number % len(self.strands), page
 
     def _to_the_top(self) -> Iterator[tuple[int, Page]]:
         """F&O's first rows beyond a page: each further page is asked for no more than what is left."""
