@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.display import texts
+from p2c_lib.display import one_array, texts
 from p2c_lib.errors import UnknownName
-from p2c_lib.reconcile.sides import quoted
+from p2c_lib.reconcile.party_names import comparable, folded_words
 
 if TYPE_CHECKING:
     from p2c_lib.frames import EntityFrame
@@ -24,7 +24,6 @@ __all__ = ["Decision", "DuplicateSearch", "Likeness", "find_duplicates"]
 Decision = Literal["same", "not same"]
 ROLES = ("name", "email", "phone", "address")
 WEIGHTS = {"name": 0.5, "email": 0.2, "phone": 0.15, "address": 0.15}
-LEGAL = r"\b(inc|ltd|llc|gmbh|ag|co|corp|company|limited|sarl|sa|plc|bv|oy|as|pty|kg|srl)\b\.?"
 LARGEST_BLOCK = 200
 SAMPLE = 1500
 SURE_NAME = 95
@@ -45,7 +44,7 @@ class DuplicateSearch:
     """Pairs of rows that are alike: ``pairs`` (key_a, key_b, name_a, name_b, score, by), best first.
 
     ``by`` names the blocks that brought them together. ``open`` leaves out what a person decided. ``recall`` is the
-    share of all alike pairs of a random sample that the blocks found; None when the sample has no such pair.
+    share of a random sample's pairs, alike as they are spelt, that were found; None when the sample has no such pair.
     """
 
     pairs: pa.Table
@@ -61,7 +60,7 @@ class DuplicateSearch:
         return self.pairs.filter(pa.array([pair not in self.decided for pair in keys], pa.bool_()))
 
     def __str__(self) -> str:
-        recall = "no alike pair in the sample" if self.recall is None else f"blocks find {self.recall:.0%} of them"
+        recall = "no alike pair in the sample" if self.recall is None else f"{self.recall:.0%} of a sample's were found"
         return (
             f"{self.pairs.num_rows:,} alike pairs of {self.compared:,} compared, {self.open.num_rows:,} open; {recall}"
         )
@@ -91,7 +90,7 @@ def find_duplicates(
         database.close()
     scores, likely = _scores(table, candidates.column("a").to_numpy(), candidates.column("b").to_numpy(), threshold)
     alike = candidates.append_column("score", pa.array(scores)).filter(pa.array(likely))
-    recall = _recall(table, candidates, threshold)
+    recall = _recall(table, alike, threshold)
     return DuplicateSearch(_pairs(table, alike), dict(decided or {}), candidates.num_rows, recall, threshold)
 
 
@@ -101,24 +100,27 @@ def _normal(frame: EntityFrame, likeness: Likeness) -> pa.Table:
         for column in getattr(likeness, role):
             if column not in frame.table.column_names:
                 raise UnknownName("column", column, frame.columns)
-    parts = {r: " || ' ' || ".join(f"coalesce({quoted(c)}, '')" for c in getattr(likeness, r)) or "''" for r in ROLES}
-    plain = {r: f"lower(strip_accents({parts[r]}))" for r in ROLES}
-    words = rf"trim(regexp_replace(regexp_replace({plain['name']}, '{LEGAL}', ' ', 'g'), '[^a-z0-9]+', ' ', 'g'))"
-    address = rf"trim(regexp_replace({plain['address']}, '[^a-z0-9]+', ' ', 'g'))"
-    phone = f"right(regexp_replace({parts['phone']}, '[^0-9]', '', 'g'), 9)"
-    database = duckdb.connect(":memory:")
-    try:
-        used = sorted({column for role in ROLES for column in getattr(likeness, role)})
-        words_of = {column: texts(frame.table.column(column)) for column in used}
-        database.register("f", pa.table({**words_of, "@i": np.arange(len(frame))}))
-        table = database.sql(
-            f"SELECT {words} AS name, trim({plain['email']}) AS email, {phone} AS phone, {address} AS address, "
-            f'trim({parts["name"]}) AS spelt FROM f ORDER BY "@i"'
-        ).to_arrow_table()
-    finally:
-        database.close()
-    keys = pc.fill_null(frame.row_key().texts(frame.table), "")
-    return table.append_column("key", keys).append_column("i", pa.array(np.arange(len(frame))))
+    spelt = {role: _joined(frame, getattr(likeness, role)) for role in ROLES}
+    columns = {
+        "name": comparable(spelt["name"]),
+        "email": pc.utf8_lower(spelt["email"]),
+        "phone": pc.utf8_slice_codeunits(
+            pc.replace_substring_regex(pc.utf8_normalize(spelt["phone"], "NFKC"), "[^0-9]", ""), -9
+        ),
+        "address": folded_words(spelt["address"]),
+        "spelt": spelt["name"],
+        "key": pc.fill_null(frame.row_key().texts(frame.table), ""),
+        "i": pa.array(np.arange(len(frame))),
+    }
+    return pa.table(columns)
+
+
+def _joined(frame: EntityFrame, columns: tuple[str, ...]) -> Any:
+    """The texts of some columns with a blank between them; empty where there are none."""
+    if not columns:
+        return pa.repeat(pa.scalar(""), len(frame))
+    read = [pc.fill_null(one_array(texts(frame.table.column(column))), "") for column in columns]
+    return pc.utf8_trim_whitespace(pc.binary_join_element_wise(*read, " "))
 
 
 def _block_sql() -> str:
@@ -165,25 +167,37 @@ def _scores(
     return scores, same | (sure & (scores >= threshold))
 
 
-def _recall(table: pa.Table, candidates: pa.Table, threshold: float) -> float | None:
-    """The share of a random sample's alike pairs, found by comparing all with all, that share a block."""
+def _recall(table: pa.Table, alike: pa.Table, threshold: float) -> float | None:
+    """The share of a random sample's alike pairs, found by comparing all with all as they are spelt, that came out.
+
+    What two rows are compared by here knows nothing of blocks, folded words and legal forms, so that it notices what
+    those lose.
+    """
     count = table.num_rows
     chosen = np.sort(np.random.default_rng(1).choice(count, min(SAMPLE, count), replace=False))
-    a, b = np.triu_indices(len(chosen), 1)
-    near = _near_names(table, chosen)[a, b]
-    a, b = chosen[a[near]], chosen[b[near]]
-    _, alike = _scores(table, a, b, threshold)
-    if not alike.any():
+    plain = _as_spelt(table.take(pa.array(chosen)))
+    a, b = np.nonzero(np.triu(_near_names(plain), 1))
+    _, likely = _scores(plain, a, b, threshold)
+    if not likely.any():
         return None
-    found = set(zip(candidates.column("a").to_pylist(), candidates.column("b").to_pylist(), strict=True))
-    return float(np.mean([pair in found for pair in zip(a[alike].tolist(), b[alike].tolist(), strict=True)]))
+    found = set(zip(alike.column("a").to_pylist(), alike.column("b").to_pylist(), strict=True))
+    pairs = zip(chosen[a[likely]].tolist(), chosen[b[likely]].tolist(), strict=True)
+    return float(np.mean([pair in found for pair in pairs]))
 
 
-def _near_names(table: pa.Table, chosen: np.typing.NDArray[np.int64]) -> Any:
-    """Which pairs of the sample have names that are at all alike; the others cannot reach any threshold of use."""
+def _as_spelt(table: pa.Table) -> pa.Table:
+    """Rows with their names as people wrote them, in lower case and with blanks for signs."""
+    from rapidfuzz.utils import default_process
+
+    names = [default_process(name) for name in table.column("spelt").to_pylist()]
+    return table.set_column(table.column_names.index("name"), "name", pa.array(names, pa.string()))
+
+
+def _near_names(table: pa.Table) -> Any:
+    """Which pairs of rows have names that are at all alike; the others cannot reach any threshold of use."""
     from rapidfuzz import fuzz, process
 
-    names = table.column("name").take(pa.array(chosen)).to_pylist()
+    names = table.column("name").to_pylist()
     each = [
         process.cdist(names, names, scorer=s, score_cutoff=60, workers=-1) for s in (fuzz.ratio, fuzz.token_sort_ratio)
     ]
