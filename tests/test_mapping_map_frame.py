@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.errors import TemplateError
+from p2c_lib.gates.rows import Rows
 from p2c_lib.mapping import map_frame, template
+from p2c_lib.marks.seen import source_keys
 from tests.mapping_frames import MONEY, desk_for, frame, small
 
 
@@ -60,6 +62,17 @@ def test_an_account_becomes_a_customer_row_for_row() -> None:
     assert second["AddressCountryRegionISOCode"] == "USA"
     assert mapped.counts == {"read": 2, "mapped": 2, "rejected": 0}
     assert mapped.references["CustomerGroups.CustomerGroupId"] == ("10",)
+
+
+def test_a_rejected_row_has_the_whole_key_its_constant_parts_too() -> None:
+    """So it has one identity, whichever of its values is wrong, in quarantine, waivers and marks."""
+    made = small("{to: Kind, default: Person}, {from: country, to: Country, apply: [country_code]}")
+    made = made.model_copy(update={"key_constants": ("Kind",)})
+    source = frame(made, {"id": ["1", "2"], "country": ["Narnia", "Norway"]})
+    mapped = map_frame(source, made, desk_for(made))
+    assert [(line["Id"], line["Kind"]) for line in mapped.rejected.to_pylist()] == [("1", "Person")]
+    whole = map_frame(frame(made, {"id": ["1", "2"], "country": ["Denmark", "Norway"]}), made, desk_for(made))
+    assert Rows(mapped).keys.to_pylist() == Rows(whole).keys.to_pylist() == source_keys(mapped).to_pylist()
 
 
 def test_a_rejected_row_is_listed_with_its_key_and_a_reason_for_each_value() -> None:

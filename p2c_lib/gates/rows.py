@@ -20,7 +20,6 @@ __all__ = ["Mask", "Positions", "Rows"]
 Mask = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int64]
 ROW = "@row"
-REJECTED = ("field", "value", "reason")
 
 
 class Rows:
@@ -35,8 +34,7 @@ class Rows:
         self.count = len(mapped.source)
         self.at: Positions = table.column(ROW).to_numpy()
         self.rejected_at: Positions = lost.column(ROW).to_numpy()
-        own = [name for name in lost.column_names if name not in REJECTED and not name.startswith("@")]
-        keys = [mapped.frame.row_key().texts(table), mapped.frame.row_key(own).texts(lost)]
+        keys = [mapped.frame.row_key().texts(part) for part in (table, lost)]
         self.keys = self._named(pa.concat_arrays(keys))
 
     def _named(self, found: pa.Array) -> pa.Array:

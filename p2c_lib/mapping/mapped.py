@@ -185,7 +185,7 @@ def _numbered(rows: int) -> pa.Array:
 
 def _rejects(outcomes: Mapping[str, Outcome], template: Template) -> pa.Table:
     """One line for each rejected value, in the order of the rows."""
-    key = list(template.key.values())
+    key = template.destination.key
     names = [*key, "field", "value", "reason"]
     schema = pa.schema([(name, pa.string()) for name in names] + [(ROW, pa.int64())])
     parts = [schema.empty_table()]

@@ -56,9 +56,9 @@ def _others(seen: pa.Table, delta: Delta, judged: pa.Table) -> pa.Table:
 
 def source_keys(mapped: Mapped) -> pa.Array:
     """The normalised key of each source row, by its place; null where it has none."""
-    parts = [(mapped.frame.table, mapped.frame.key), (mapped.rejected, tuple(mapped.template.key.values()))]
-    places = pa.concat_arrays([_one(table, ROW) for table, _ in parts])
-    keys = pa.concat_arrays([mapped.frame.row_key(key).texts(table) for table, key in parts])
+    parts = (mapped.frame.table, mapped.rejected)
+    places = pa.concat_arrays([_one(table, ROW) for table in parts])
+    keys = pa.concat_arrays([mapped.frame.row_key().texts(table) for table in parts])
     return keys.take(pc.index_in(_places(len(mapped.source)), value_set=places))
 
 
