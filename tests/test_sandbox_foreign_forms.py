@@ -113,7 +113,7 @@ def followed(client: httpx.Client, address: str) -> Iterator[dict[str, object]]:
         link = answer.json().get("@odata.nextLink")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     terms=st.lists(st.tuples(st.sampled_from(SORTED), st.sampled_from(("", " desc"))), max_size=40),
     select=st.sampled_from(("", "$select=name&", "$select=revenue,name,&", "$expand=parentaccountid&")),
@@ -219,7 +219,9 @@ REFUSED = {
     "mapping": ({"mapping": "internal"}, NAME),
     "distinct": ({"distinct": "perhaps"}, NAME),
     "alias": ({}, '<attribute name="name" alias="a&quot;b"/>'),
-    "'exists' is documented": ({}, f'{NAME}<link-entity name="contact" from="a" to="b" link-type="exists"/>'),
+    "'any' is not one": ({}, f'{NAME}<link-entity name="contact" from="contactid" to="accountid" link-type="any"/>'),
+    "'inner' cannot": ({}, f'{NAME}<filter><link-entity name="contact" from="contactid" to="accountid"/></filter>'),
+    "gives no columns": ({}, f'{NAME}<link-entity name="contact" from="a" to="b" link-type="in">{NAME}</link-entity>'),
 }
 
 
@@ -252,6 +254,7 @@ LINK = """<link-entity name="contact" from="contactid" to="primarycontactid" ali
 <attribute name="lastname"/><order attribute="lastname"/></link-entity>"""
 CONDITION = '<condition entityname="c" attribute="lastname" operator="eq" value="b"/>'
 SAME = '<filter><condition attribute="name" operator="{}" valueof="c.lastname"/></filter>'
+IS_NONE = '<condition attribute="name" operator="eq" value="none"/>'
 BY_NAME = '<order attribute="name"/>'
 
 
@@ -278,6 +281,39 @@ def test_a_link_is_named_once_and_names_none_that_comes_later(sales: Sales) -> N
     answer = fetched(sales, f"{NAME}{later}{LINK}")
     assert (answer.status_code, "around or before" in answer.text) == (400, True)
     assert fetched(sales, f"{NAME}{LINK}{later}").status_code == 200
+
+
+RELATED = '<link-entity name="contact" from="parentcustomerid" to="accountid" alias="k" link-type="{}">{}</link-entity>'
+SMITH = '<filter><condition attribute="lastname" operator="eq" value="Smith"/></filter>'
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        (RELATED.format("exists", ""), ["both", "jones"]),
+        (RELATED.format("in", SMITH), ["both"]),
+        (f"<filter>{RELATED.format('any', SMITH)}</filter>", ["both"]),
+        (f"<filter>{RELATED.format('not all', SMITH)}</filter>", ["both"]),
+        (f"<filter>{RELATED.format('not any', SMITH)}</filter>", ["jones", "none"]),
+        (f"<filter>{RELATED.format('all', SMITH)}</filter>", ["jones"]),
+        (f'<filter type="or">{RELATED.format("any", SMITH)}{IS_NONE}</filter>', ["both", "none"]),
+        (RELATED.format("matchfirstrowusingcrossapply", ""), ["both", "jones", "none"]),
+        (RELATED.format("outer", ""), ["both", "both", "jones", "none"]),
+    ],
+)
+def test_rows_are_kept_by_the_rows_that_are_related_to_them(sales: Sales, inner: str, expected: list[str]) -> None:
+    for name, lasts in (("both", ("Smith", "Jones")), ("jones", ("Jones",)), ("none", ())):
+        account = sales.create("accounts", name=name)
+        for last in lasts:
+            sales.create("contacts", lastname=last, parentcustomerid_account__bind=f"accounts({account})")
+    answer = fetched(sales, f"{NAME}{inner}{BY_NAME}")
+    assert [row["name"] for row in answer.json()["value"]] == expected
+
+
+def test_related_rows_that_are_not_returned_cannot_be_named(sales: Sales) -> None:
+    condition = '<filter><condition entityname="k" attribute="lastname" operator="null"/></filter>'
+    answer = fetched(sales, f"{NAME}{RELATED.format('exists', '')}{condition}")
+    assert (answer.status_code, "'k' is not the alias" in answer.text) == (400, True)
 
 
 def test_two_values_of_one_name_are_refused(sales: Sales) -> None:
@@ -445,3 +481,31 @@ def test_keys_have_every_documented_member(sales: Sales) -> None:
     members = ("IntroducedVersion", "IsCustomizable", "IsExportKey", "IsSecondaryKey", "IsSynchronous")
     keys = sales.client.get(f"EntityDefinitions(LogicalName='account')/Keys?$select={','.join(members)}").json()
     assert all(name in keys["value"][0] for name in members)
+
+
+# -- forms of addresses and preferences -------------------------------------------------------------------------------
+
+
+def test_a_number_may_end_in_the_letter_of_its_type(rich: Sales, finops: httpx.Client) -> None:
+    for suffix in ("M", "m", "d", "F", "L", ""):
+        found = rich.client.get(f"accounts?$select=name&$filter=revenue gt 600{suffix}").json()["value"]
+        assert [row["name"] for row in found] == ["n1000"]
+    assert finops.get("CustomersV2?$filter=CreditLimit gt 1000M&$top=1").status_code == 200
+    assert rich.client.get("accounts?$filter=revenue gt 600Mb").status_code == 400
+
+
+def test_empty_parentheses_are_those_of_the_set(rich: Sales, finops: httpx.Client) -> None:
+    assert len(rich.client.get("accounts()?$select=name").json()["value"]) == 2
+    assert finops.get("Currencies()?$select=CurrencyCode,").json()["value"] != []
+
+
+def test_annotations_say_something_or_are_left_out(rich: Sales) -> None:
+    wanted = {"Prefer": 'odata.include-annotations="*"'}
+    row = rich.client.get("accounts?$top=1", headers=wanted).json()["value"][0]
+    assert f"statuscode@{SHOWN}" in row
+    assert [name for name, value in row.items() if "@" in name and value is None] == []
+    alone = rich.client.get(f"accounts({row['accountid']})", headers=wanted)
+    assert alone.headers["Preference-Applied"] == 'odata.include-annotations="*"'
+    both = {"Prefer": 'return=representation,odata.include-annotations="*"'}
+    made = rich.client.post("accounts", json={"name": "x"}, headers=both)
+    assert made.headers["Preference-Applied"] == 'return=representation,odata.include-annotations="*"'

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -217,6 +217,8 @@ def _filter(query: Query, element: ElementTree.Element, scope: Scope) -> str:
             parts.append(_condition(query, child, scope))
         elif child.tag == "filter":
             parts.append(_filter(query, child, scope))
+        elif child.tag == "link-entity":
+            parts.append(_related(query, child, scope, _IN_FILTERS))
         else:
             raise bad_argument(f"<{child.tag}> is not supported in a FetchXML filter.")
     joint = "OR" if element.get("type", "and").lower() == "or" else "AND"
@@ -256,9 +258,14 @@ def _joined_before(query: Query, named: Scope, scope: Scope) -> None:
         raise bad_argument("A filter of a link-entity can only name that link-entity and those around or before it.")
 
 
-def _name_links(query: Query, element: ElementTree.Element, scope: Scope) -> None:
-    """Give every link its rows and its name, so that what stands before it can name it."""
+def _name_links(query: Query, element: ElementTree.Element, scope: Scope, *, inside: bool = False) -> None:
+    """Give every link its rows and its name, so that what stands before it can name it.
+
+    ``inside``: it is one of rows that are looked for only, which nothing else can name.
+    """
     for child in element:
+        if child.tag == "filter":
+            _name_links(query, child, scope, inside=inside)
         if child.tag != "link-entity":
             continue
         at = len(query.links) + 1
@@ -271,32 +278,72 @@ def _name_links(query: Query, element: ElementTree.Element, scope: Scope) -> Non
         if any(alias == known for known, _ in query.links.values()):
             raise bad_argument(f"The alias '{alias[:80]}' of a link-entity is not unique.")
         inner = Scope(target, f"l{at}", scope.binder, expression)
-        query.links[child], query.scopes[alias] = (alias, inner), inner
-        if child.get("alias") is None:
-            query.scopes.setdefault(target.name, inner)
-        _name_links(query, child, inner)
+        query.links[child] = (alias, inner)
+        hidden = inside or child.get("link-type", "inner") in _IN_FILTERS | _BESIDE
+        if not hidden:
+            query.scopes[alias] = inner
+            if child.get("alias") is None:
+                query.scopes.setdefault(target.name, inner)
+        _name_links(query, child, inner, inside=hidden)
 
 
 def _link(query: Query, element: ElementTree.Element, scope: Scope) -> None:
     kind = element.get("link-type", "inner")
-    if kind not in {"inner", "outer"}:
-        here = "is documented, but not in this sandbox" if kind in _LINK_TYPES else "is not supported"
-        raise bad_argument(f"The link-type '{kind[:40]}' {here}; allowed: inner, outer.")
+    if kind in _BESIDE:
+        query.where.append(_related(query, element, scope, _BESIDE))
+        return
+    if kind not in _JOINED:
+        allowed = ", ".join(sorted({*_JOINED, *_BESIDE}))
+        raise bad_argument(f"The link-type '{kind[:40]}' is not one of a link-entity here; allowed: {allowed}.")
     alias, inner = query.links[element]
     query.joined.add(inner.alias)
-    left = inner.column(_known(inner, element.get("from", ""))).key
-    right = scope.column(_known(scope, element.get("to", ""))).key
     position = len(query.joins)
     before = len(query.where)
     query.joins.append("")
     _entity(query, element, inner, prefix=f"{alias}.")
-    own = query.where[before:]
+    own = [_paired(element, inner, scope), *query.where[before:]]
     del query.where[before:]
-    joined = f"{'LEFT JOIN' if kind == 'outer' else 'JOIN'} {table(inner.entity)} AS {inner.alias}"
-    query.joins[position] = f"{joined} ON {' AND '.join([f'{left} = {right}', *own])}"
+    rows = f"{table(inner.entity)} AS {inner.alias}"
+    on = " AND ".join(own)
+    if kind == "matchfirstrowusingcrossapply":
+        key = f"{inner.alias}._id"
+        on = f"{key} = (SELECT {key} FROM {rows} WHERE {on} ORDER BY {key} LIMIT 1)"
+    query.joins[position] = f"{_JOINED[kind]} {rows} ON {on}"
 
 
-_LINK_TYPES = {"any", "not any", "all", "not all", "exists", "in", "matchfirstrowusingcrossapply", "natural"}
+_JOINED = {"inner": "JOIN", "outer": "LEFT JOIN", "matchfirstrowusingcrossapply": "LEFT JOIN"}
+# Rows that are looked for and not returned: beside other links, and among conditions.
+_BESIDE = {"exists", "in"}
+_IN_FILTERS = {"any", "not any", "all", "not all"}
+
+
+def _paired(element: ElementTree.Element, inner: Scope, scope: Scope) -> str:
+    left = inner.column(_known(inner, element.get("from", ""))).key
+    return f"{left} = {scope.column(_known(scope, element.get('to', ''))).key}"
+
+
+def _related(query: Query, element: ElementTree.Element, scope: Scope, allowed: Collection[str]) -> str:
+    """Whether related rows are there: with ``all`` some, but none that its filter holds for, as the reference has it.
+
+    ``not all`` is the same as ``any``, despite its name.
+    """
+    kind = element.get("link-type", "inner")
+    if kind not in allowed:
+        raise bad_argument(f"The link-type '{kind[:40]}' cannot stand here; allowed: {', '.join(sorted(allowed))}.")
+    if any(one.tag in {"attribute", "all-attributes", "order"} for one in element.iter()):
+        raise bad_argument(f"A link-entity of the type '{kind}' gives no columns, and nothing is sorted by it.")
+    own = {query.links[one][0]: query.links[one][1] for one in element.iter("link-entity")}
+    _, inner = query.links[element]
+    outer, around, joins, where = query.scopes, query.joined, query.joins, query.where
+    query.scopes, query.joined, query.joins, query.where = {**outer, **own}, {*around, inner.alias}, [], []
+    _entity(query, element, inner, prefix="")
+    rows, conditions_ = " ".join([f"{table(inner.entity)} AS {inner.alias}", *query.joins]), query.where
+    query.scopes, query.joined, query.joins, query.where = outer, around, joins, where
+    pair = _paired(element, inner, scope)
+    found = f"EXISTS (SELECT 1 FROM {rows} WHERE {' AND '.join([pair, *conditions_])})"
+    if kind == "all":
+        return f"(EXISTS (SELECT 1 FROM {table(inner.entity)} AS {inner.alias} WHERE {pair}) AND NOT {found})"
+    return f"(NOT {found})" if kind == "not any" else found
 
 
 def _from(query: Query, scope: Scope) -> str:

@@ -213,7 +213,11 @@ def column_json(column: Column, value: str) -> str:
 
 def annotation_member(name: str, annotation: str, label: str) -> list[tuple[str, str]]:
     """The member of an annotation, which stands only where there is something to say."""
-    return [] if label == "NULL" else [("", f"ifnull('\"{name}@{annotation}\":' || json_quote({label}) || ',', '')")]
+    return (
+        []
+        if label == "NULL"
+        else [("", f"ifnull('\"{name}@{annotation}\":' || nullif(json_quote({label}), 'null') || ',', '')")]
+    )
 
 
 def _by_type(column: Column, names: Sequence[str], alias: str) -> str:

@@ -99,7 +99,10 @@ class Request:
         """One row as the answer, with its etag."""
         text = read_row(self.store, entity, record, options, self.asked())
         url = json.dumps(f"{self.root}$metadata#{entity.set_name}{context_of(options)}/$entity")
-        applied = [("Preference-Applied", "return=representation")] if self.wants_row else []
+        told = ["return=representation"] if self.wants_row and self.call.method != "GET" else []
+        if self.annotations().patterns:
+            told.append(f'odata.include-annotations="{self.preferences["odata.include-annotations"]}"')
+        applied = [("Preference-Applied", ",".join(told))] if told else []
         tag = text[len('{"@odata.etag":') :].partition('",')[0] + '"'
         return json_answer(status, f'{{"@odata.context":{url},{text[1:]}', *applied, ("ETag", json.loads(tag)))
 

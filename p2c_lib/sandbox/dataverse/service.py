@@ -73,7 +73,8 @@ def _rows(request: Request, entity: Entity, path: list[Segment]) -> Answer:
     first, rest = path[0], [one for one in path[1:] if one.name != f"{NAMESPACE}.{entity.name}"]
     if entity.name in request.organisation.switches.without_rights:
         raise no_privilege(request.organisation.caller().user, request.call.method, entity)
-    if first.key is None:
+    # Parentheses with nothing in them are those of a whole set, as generated clients write them.
+    if first.key is None or not first.key.strip():
         return answer_set(request, entity, rest)
     key = read_key(entity, aliased(first.key, request.raw))
     if key.alternate is not None and entity.name in request.organisation.switches.pending_keys:

@@ -81,7 +81,8 @@ def selected(entity: Entity, options: Options) -> list[Column]:
     text = options.given.get("$select", "*").strip()
     if text == "*":
         return list(entity.columns.values())
-    names = [name.strip() for name in text.split(",")]
+    # One comma at the end is taken: the library that reads it is that of Sales, whose own examples have one.
+    names = [name.strip() for name in text.removesuffix(",").split(",")]
     return [column_named(entity, name) for name in dict.fromkeys(names)]
 
 

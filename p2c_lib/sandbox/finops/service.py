@@ -98,7 +98,8 @@ class FinOps:
         entity = entity_of(match.group("set"))
         options = Options.of(call, self.switches)
         rest = (match.group("rest") or "").strip("/")
-        if match.group("key") is None:
+        # Parentheses with nothing in them are those of a whole set, as generated clients write them.
+        if match.group("key") is None or not match.group("key").strip():
             return self._set(call, entity, options, rest)
         url = f"{call.base}{call.path}"
         key = key_of(entity, match.group("key"), url=url, twice=twice)
