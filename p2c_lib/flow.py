@@ -30,7 +30,7 @@ from p2c_lib.plan import plan as make_plan
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
 from p2c_lib.run_folder import VERSION, RunFolder, keep
-from p2c_lib.secrecy import clean_what_a_run_kept
+from p2c_lib.secrecy import MASK, clean_what_a_run_kept
 from p2c_lib.steps import KeptSteps, address_of, rules_address
 
 if TYPE_CHECKING:
@@ -336,11 +336,28 @@ class TaskWalk:
 
     @_step
     def plan(self) -> Plan:
-        """The writes that would bring them into agreement, as files in the run folder."""
+        """The writes that would bring them into agreement, as files in the run folder.
+
+        Raises PlanError where a secret stands in what was read: then nothing is written.
+        """
+        recon = self.reconcile()
+        self._refuse_secrets()
         with self._ledger() as ledger:
             pace = ledger.pace(self.template.destination.entity)
         there = self.increment.there() if self.increment is not None and len(self.check().passed) else None
-        return make_plan(self.reconcile(), self.check(), folder=self.folder, pace=pace, there=there, **self.limits)
+        return make_plan(recon, self.check(), folder=self.folder, pace=pace, there=there, **self.limits)
+
+    def _refuse_secrets(self) -> None:
+        """What was read is looked through before anything is made of it, not when it was written long since."""
+        found = clean_what_a_run_kept(self.folder)
+        if not found:
+            return
+        self.kept.forget()
+        raise PlanError(
+            f"A secret or a token stood in what was read ({', '.join(found)}); there it was replaced by {MASK}, and "
+            "nothing is written.",
+            hint="Correct the row where it came from, and make a new secret: the old one is known there.",
+        )
 
     @_step
     def apply(self) -> LoadOutcome | None:
@@ -376,8 +393,8 @@ class TaskWalk:
                 done = self.plan() if outcome is not None and self.limit is None else None
                 self.increment.record(self.map(), self.check().passed, failed, ledger, run_id=self.run_id, done=done)
         keep(self.folder, self._facts(outcome))
-        clean_what_a_run_kept(self.folder)
         self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
+        clean_what_a_run_kept(self.folder)
         if self._own_run:
             self._end_run(summary.status)
         return summary

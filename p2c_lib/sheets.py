@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import FrameError
-from p2c_lib.secrecy import rows_without_secrets
+from p2c_lib.secrecy import clean_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -165,14 +165,10 @@ def _bold(sheet: Any, names: Iterable[Any]) -> list[Any]:
 
 def _safe(text: pa.Array, *, numbers: bool = False) -> pa.Array:
     """Text without secrets or what a file may not hold, and with an apostrophe where a sheet would see a formula."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = [] if numbers else [(value,) for value in text.to_pylist()]
-    told = rows_without_secrets(values)
-    if told is not values:
-        text = pa.array([value for (value,) in told], pa.string())
-    allowed = pc.replace_substring_regex(text, FORBIDDEN, "")
+    told = text if numbers else clean_column(text)
+    allowed = pc.replace_substring_regex(told, FORBIDDEN, "")
     risky = pc.and_(pc.match_substring_regex(allowed, FORMULA), pc.greater(pc.utf8_length(allowed), 1))
     if numbers:
         risky = pc.and_not(risky, pc.match_substring_regex(allowed, NUMBER))

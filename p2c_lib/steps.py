@@ -105,6 +105,12 @@ class KeptSteps:
         self.done[step] = {"address": address, "output": output, "seconds": round(seconds, 3)}
         keep(self._folder, self.done, FILE)
 
+    def forget(self) -> None:
+        """No step is done: what was kept of them is not what they gave."""
+        self.done = {}
+        keep(self._folder, self.done, FILE)
+        shutil.rmtree(self._folder / "steps", ignore_errors=True)
+
     def finish(self, rules: str) -> None:
         """The task is done by these rules: its values are not needed again; addresses and hashes stay."""
         self.done["finish"] = {"address": rules}

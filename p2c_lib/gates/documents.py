@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import one_array, texts
-from p2c_lib.secrecy import without_secrets
+from p2c_lib.secrecy import without_whole_secrets
 
 if TYPE_CHECKING:
     from p2c_lib.gates.judge import Outcome
@@ -48,7 +48,7 @@ def write_docs(result: GateResult, folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     pages = tuple(folder / f"{stage.suite.path.stem}.html" for stage in result.stages)
     for stage, path in zip(result.stages, pages, strict=True):
-        path.write_text(without_secrets(_page(result.to_gx(stage.name))), "utf-8")
+        path.write_text(without_whole_secrets(_page(result.to_gx(stage.name))), "utf-8")
     return pages
 
 

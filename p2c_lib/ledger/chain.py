@@ -59,7 +59,8 @@ def append(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     mine = select(chain.c.last).where(chain.c.lines_of == table.name).order_by(chain.c.last.desc()).limit(1)
     first = (connection.execute(mine).scalar() or 0) + 1
     names = _content_of(table)
-    lines = [{**row, "id": first + n} for n, row in enumerate(rows_without_secrets(rows, schema.TOLD.__contains__))]
+    told = rows_without_secrets(rows, schema.TOLD.__contains__, schema.DATA.__contains__)
+    lines = [{**row, "id": first + n} for n, row in enumerate(told)]
     for line in lines:
         line["sha"] = _sha([line.get(name) for name in names])
     connection.execute(insert(table), lines)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, S
 from p2c_lib.errors import ConfigError
 from p2c_lib.events import tell
 from p2c_lib.ledger.migrate import brought_up
-from p2c_lib.ledger.schema import TOLD
+from p2c_lib.ledger.schema import DATA, TOLD
 from p2c_lib.secrecy import keep_secrets_of_url, rows_without_secrets
 from p2c_lib.waiting import WALL, unwanted
 
@@ -136,12 +136,12 @@ def _without_secrets(
     if not parameters or compiled is None or "sha" in compiled.params:
         return statement, parameters
 
-    def told(column: str | int) -> bool:
-        return (names[column] if isinstance(column, int) and column < len(names) else column) in TOLD
+    def name(column: str | int) -> str | int:
+        return names[column] if isinstance(column, int) and column < len(names) else column
 
-    if many:
-        return statement, rows_without_secrets(parameters, told)
-    return statement, rows_without_secrets([parameters], told)[0]
+    rows = parameters if many else [parameters]
+    plain = rows_without_secrets(rows, lambda column: name(column) in TOLD, lambda column: name(column) in DATA)
+    return statement, plain if many else plain[0]
 
 
 def _durable_and_shared(connection: Any, _record: Any) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 __all__ = [
     "CHAINED",
+    "DATA",
     "METADATA",
     "REMEMBERED",
     "TOLD",
@@ -94,6 +95,8 @@ def _row() -> Column[int]:
 
 # Words for people, in whatever table; all else is what programs go by.
 TOLD = frozenset({"why", "message", "request_id", "note", "reason", "value"})
+# Of these, what a customer's row holds.
+DATA = frozenset({"value"})
 
 SCOPE = "connection_set company task"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib.errors import GateClosed, PlanError, WrongEnvironment
+from p2c_lib.plan.files import refuse_secrets
 from p2c_lib.service_url import same_service
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ __all__ = ["refuse"]
 def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
     """Raise unless this plan may be applied with this session.
 
-    GateClosed, PlanAltered, WrongEnvironment, or PlanError for a plan that is its own source, beyond its limits, or not
-    approved where the connection set is protected.
+    GateClosed, PlanAltered, WrongEnvironment, or PlanError for a plan that holds a secret, is its own source, beyond
+    its limits, or not approved where the connection set is protected.
     """
     facts = plan.facts
     if facts["gate"]["verdict"] == "blocked":
@@ -28,6 +29,7 @@ def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
             f"The gate of this plan is closed: {facts['gate']['why']}", hint="Mend the data and plan again."
         )
     plan.verify()
+    refuse_secrets(plan.operations, facts)
     for side in ("destination", "source"):
         _check_place(facts[side], session)
     source, destination = facts["source"], facts["destination"]

@@ -13,15 +13,20 @@ import pyarrow.parquet as pq
 
 from p2c_lib.errors import PlanAltered, PlanError
 from p2c_lib.plan.value import Plan
+from p2c_lib.secrecy import secret_columns, without_whole_secrets
 
-__all__ = ["VERSION", "open_plan", "plan_file", "plan_hash", "saved"]
+__all__ = ["VERSION", "open_plan", "plan_file", "plan_hash", "refuse_secrets", "saved"]
 
 PLAN, OPERATIONS = "plan.json", "operations.parquet"
 VERSION = 2
 
 
 def saved(operations: pa.Table, facts: dict[str, Any], parent: Path) -> Plan:
-    """A plan of these operations and facts, written into a folder of its own below ``parent``."""
+    """A plan of these operations and facts, written into a folder of its own below ``parent``.
+
+    Raises PlanError for one that would hold a secret.
+    """
+    refuse_secrets(operations, facts)
     sink = pa.BufferOutputStream()
     pq.write_table(operations, sink, compression="zstd")
     written = sink.getvalue().to_pybytes()
@@ -32,6 +37,25 @@ def saved(operations: pa.Table, facts: dict[str, Any], parent: Path) -> Plan:
     (folder / OPERATIONS).write_bytes(written)
     (folder / PLAN).write_bytes(plan_file(facts, plan_id))
     return Plan(plan_id, folder, facts, operations)
+
+
+def refuse_secrets(operations: pa.Table, facts: Mapping[str, Any]) -> None:
+    """Raise PlanError where a whole secret of this workbench stands in what would be written.
+
+    What takes a plan back is never refused: it writes what was there before.
+    """
+    if facts.get("undoes"):
+        return
+    found = secret_columns(operations)
+    text = json.dumps(facts, ensure_ascii=False, default=str)
+    if without_whole_secrets(text) != text:
+        found.append("what the plan says of itself")
+    if found:
+        raise PlanError(
+            f"A secret or a token that this workbench uses stands in the rows of {facts['task']} ({', '.join(found)}): "
+            "nothing is written.",
+            hint="Correct the row where it came from, and make a new secret: the old one is known there.",
+        )
 
 
 def open_plan(folder: Path) -> Plan:

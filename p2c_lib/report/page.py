@@ -11,7 +11,7 @@ from p2c_lib.errors import RunError
 from p2c_lib.report.cells import KINDS, Link
 from p2c_lib.report.parts import Part, Section
 from p2c_lib.report.style import PAGE, STYLE, fragment
-from p2c_lib.secrecy import without_secrets
+from p2c_lib.secrecy import without_whole_secrets
 
 __all__ = ["VERDICTS", "Report"]
 
@@ -60,7 +60,7 @@ class Report:
         partial = path.with_name(f"{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(without_secrets(self.to_html()), encoding="utf-8")
+            partial.write_text(without_whole_secrets(self.to_html()), encoding="utf-8")
             return partial.replace(path)
         except OSError as error:
             hint = "Name a file in a folder you may write to."

@@ -1,7 +1,7 @@
 """No secret stays in a run folder: every file is searched for the secrets and tokens in use, however they are written.
 
-What is found is replaced, and the run says so and fails: who put it there has to know. A secret that is an everyday
-word is looked for in no file: a row may hold the same word, and a plan has to write what it was made for.
+What is found is replaced, and the run says so and fails: who put it there has to know. Only a whole secret counts: a
+piece of one may be a customer's name. One that is an everyday word is looked for in no file: a row may hold the same.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ __all__ = ["scrub"]
 
 PROBLEM = "secrets"
 MOST_NAMED = 10
-OF_A_PLAN = ("plan.json", "operations.parquet")
 
 
 def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) -> dict[str, str]:
     """Replace every secret in the files of a folder; empty, or one problem that names the files.
 
     Each file stays what it was: Parquet and Arrow however deep a text stands in it, JSON and notebooks with their
-    names, databases with their rows. ``printed`` are files that held one which was replaced before, or as they were
-    written.
+    names, databases with their rows, workbooks part by part. A plan is never altered. ``printed`` are files that held
+    one which was replaced before, or as they were written.
     """
     for secret in secrets:
         with suppress(ConfigError):
             secret.reveal()
     found = clean_folder(folder)
-    cleaned = sorted({*found.cleaned, *printed})
+    cleaned = sorted({*found.cleaned, *printed} - {*found.plans})
     said = []
     if cleaned:
         said.append(f"a secret stood in {_named(cleaned)}; there it was replaced by {MASK}")
-    if plans := sorted({str(Path(name).parent) for name in cleaned if name.endswith(OF_A_PLAN)}):
-        said.append(f"the plan in {_named(plans)} is not what was made any more: it can be neither applied nor undone")
+    if plans := sorted({str(Path(name).parent) for name in found.plans}):
+        said.append(
+            f"a secret stands in the plan in {_named(plans)}, which is left as it was made, so that it can be undone"
+        )
     if found.unread:
         said.append(f"nobody can say whether one stands in {_named(found.unread)}, which cannot be read")
     if not said:
         return {}
-    return {PROBLEM: "; ".join(said) + (". Change the secret, and what printed it" if cleaned else "")}
+    return {PROBLEM: "; ".join(said) + (". Change the secret, and what printed it" if cleaned or plans else "")}
 
 
 def _named(names: Sequence[str]) -> str:

@@ -21,16 +21,19 @@ from p2c_lib.secrecy.known import (
     masked_value,
     rows_without_secrets,
     without_secrets,
+    without_whole_secrets,
 )
 from p2c_lib.secrecy.matcher import SHORTEST
 from p2c_lib.secrecy.raised import without_secrets_in
 from p2c_lib.secrecy.sinks import behind, mask_streams
+from p2c_lib.secrecy.tables import clean_column, secret_columns
 
 __all__ = [
     "LEAKED",
     "MASK",
     "SHORTEST",
     "behind",
+    "clean_column",
     "clean_folder",
     "clean_what_a_run_kept",
     "escaped_json",
@@ -49,7 +52,9 @@ __all__ = [
     "masked_value",
     "one_line",
     "rows_without_secrets",
+    "secret_columns",
     "visible",
     "without_secrets",
     "without_secrets_in",
+    "without_whole_secrets",
 ]

@@ -1,5 +1,8 @@
 """The secrets and tokens this process has come to hold, and texts without them.
 
+What is told, a message or a log, is without them and without their pieces. What is kept as data, rows and the facts
+about them, is without whole ones: a piece of a secret may be a customer's name.
+
 A secret that is an everyday word, as short as one or a name that programs may go by, is taken out of what is told to
 people, and of nothing else: a task, a key or a row that holds the same word stays what it is.
 
@@ -17,8 +20,9 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from p2c_lib.secrecy.matcher import SHORTEST, Matcher
-from p2c_lib.secrecy.shapes import MASK, without_shapes
+from p2c_lib.secrecy.shapes import without_shapes
 from p2c_lib.secrecy.tokens import is_like_a_token, is_surely_a_token
+from p2c_lib.secrecy.whole import MASK, Whole
 
 __all__ = [
     "MASK",
@@ -30,13 +34,15 @@ __all__ = [
     "keep_secrets_of_url",
     "keep_token",
     "kept_value",
-    "knows_secrets",
     "masked",
     "masked_bytes",
     "masked_value",
     "on_new_secret",
     "rows_without_secrets",
+    "told_value",
+    "whole_secrets",
     "without_secrets",
+    "without_whole_secrets",
 ]
 
 # A night's run renews a token once an hour for each application user.
@@ -59,6 +65,7 @@ _lock = threading.Lock()
 _values: dict[str, None] = {}
 _public: dict[str, None] = {}
 _matchers: dict[bool, Matcher] = {}  # by whether everyday words are left out
+_whole: list[Whole] = []
 _on_new: list[Callable[[], None]] = []
 
 
@@ -78,6 +85,8 @@ def keep_secret(value: str) -> str:
     kept = value[:LONGEST]
     with _lock:
         new = kept not in _values
+        if new:
+            _whole.clear()
         _values.pop(kept, None)
         _values[kept] = None
         if len(_values) > MOST or sum(map(len, _values)) > ALTOGETHER:
@@ -125,6 +134,7 @@ def keep_public(*values: str | None) -> None:
         _public.update(dict.fromkeys(new))
         if any(value.lower() in public for value in _values for public in new):
             _matchers.pop(True, None)
+            _whole.clear()
 
 
 def _is_public(value: str) -> bool:
@@ -172,6 +182,7 @@ def forget_secrets() -> None:
         _values.clear()
         _public.clear()
         _matchers.clear()
+        _whole.clear()
 
 
 def masked(text: str) -> str:
@@ -184,14 +195,37 @@ def masked(text: str) -> str:
     return without_shapes(_without(text, firm=False))
 
 
-def knows_secrets() -> bool:
-    """Whether there is any secret to be taken out of data."""
-    return _ready(firm=True) is not None
+def whole_secrets() -> Whole | None:
+    """What finds whole secrets in data, everyday words left out; None where there is none to be found."""
+    found = next(iter(_whole), None)
+    if found is None:
+        with _lock:
+            firm = [value for value in _values if not is_weak(value)]
+            if not firm:
+                return None
+            found = Whole(firm)
+            _whole[:] = [found]
+    return found
 
 
 def without_secrets(text: str) -> str:
-    """The text without any secret this process knows, but for everyday words: what is kept goes through here."""
+    """A message that is kept, without any secret this process knows, or a piece of one, but for everyday words."""
     return _without(text, firm=True)
+
+
+def without_whole_secrets(text: str) -> str:
+    """A text of data without the whole secrets this process knows, in whatever way one is written.
+
+    >>> _ = keep_secret("Contoso Retail: 2026!")
+    >>> without_whole_secrets("Contoso Retail: 2025"), without_whole_secrets("/Contoso%20Retail%3A+2026!/")
+    ('Contoso Retail: 2025', '/***/')
+    """
+    found = whole_secrets()
+    if found is None or len(text) < SHORTEST_FIRM:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    told = found.without(data)
+    return text if told is data else told.decode("utf-8", "surrogatepass")
 
 
 def _without(text: str, *, firm: bool) -> str:
@@ -219,7 +253,7 @@ def masked_value(value: T, depth: int = DEEPEST) -> T:
 
 
 def kept_value(value: T) -> T:
-    """Values as JSON has them, for a file or a program: each text without secrets but for everyday words.
+    """Values as JSON has them, for a file or a program: each text without whole secrets but for everyday words.
 
     The keys stay, and so does what is no text: who reads it goes by them.
 
@@ -230,8 +264,13 @@ def kept_value(value: T) -> T:
     return cast(T, _masked_inside(value, DEEPEST_JSON, _kept_text, keys=False))
 
 
+def told_value(value: T) -> T:
+    """Values as JSON has them that are a message: each text without secrets and their pieces; the keys stay."""
+    return cast(T, _masked_inside(value, DEEPEST_JSON, lambda text: without_shapes(without_secrets(text)), keys=False))
+
+
 def _kept_text(text: str) -> str:
-    return without_shapes(without_secrets(text))
+    return without_shapes(without_whole_secrets(text))
 
 
 def _masked_inside(value: Any, depth: int, clean: Callable[[str], str], *, keys: bool) -> Any:
@@ -252,16 +291,19 @@ def _masked_inside(value: Any, depth: int, clean: Callable[[str], str], *, keys:
     return value
 
 
-def rows_without_secrets(rows: Sequence[R], named: Callable[[Any], bool] | None = None) -> Sequence[R]:
+def rows_without_secrets(
+    rows: Sequence[R], named: Callable[[Any], bool] | None = None, data: Callable[[Any], bool] | None = None
+) -> Sequence[R]:
     """Rows for a database, each a tuple or a mapping, without the secrets this process knows but everyday words.
 
-    ``named`` says of a column, by its name or its place, whether it is told to people; without it all are. The rows are
-    looked through together: that there is no secret, as almost always, is found at little cost.
+    ``named`` says of a column, by its name or its place, whether it is told to people; without it all are. ``data``
+    says which of those hold customers' data, where only a whole secret counts. The rows are looked through together:
+    that there is no secret, as almost always, is found at little cost.
     """
     matcher = _ready(firm=True)
     if matcher is None or not rows or not matcher.spans("\0\n\0".join(_texts(rows, named))):
         return rows
-    return [cast(R, _without_known(row, named)) for row in rows]
+    return [cast(R, _without_known(row, named, data)) for row in rows]
 
 
 def _texts(rows: Sequence[Any], named: Callable[[Any], bool] | None) -> Iterator[str]:
@@ -271,9 +313,11 @@ def _texts(rows: Sequence[Any], named: Callable[[Any], bool] | None) -> Iterator
                 yield value
 
 
-def _without_known(row: Any, named: Callable[[Any], bool] | None) -> Any:
+def _without_known(row: Any, named: Callable[[Any], bool] | None, data: Callable[[Any], bool] | None) -> Any:
     def plain(name: Any, value: Any) -> Any:
-        return without_secrets(value) if isinstance(value, str) and (named is None or named(name)) else value
+        if not isinstance(value, str) or (named is not None and not named(name)):
+            return value
+        return without_whole_secrets(value) if data is not None and data(name) else without_secrets(value)
 
     if isinstance(row, Mapping):
         return {name: plain(name, value) for name, value in row.items()}

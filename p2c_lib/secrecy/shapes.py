@@ -6,9 +6,10 @@ import base64
 import binascii
 import re
 
+from p2c_lib.secrecy.whole import MASK
+
 __all__ = ["MASK", "without_shapes"]
 
-MASK = "***"
 _SIGNS = re.compile("bearer|basic|eyj|sig(?:=|%3d)|://|client_|_token|accountkey|sharedaccess")
 _BASIC = re.compile(r"(\bbasic\s+)([A-Za-z0-9+/_-]{8,}={0,2})", re.IGNORECASE)
 _SHAPES = (

@@ -16,12 +16,14 @@ from typing import Any, TextIO
 
 from p2c_lib.secrecy.files import LEAKED
 from p2c_lib.secrecy.harmless import harmless
-from p2c_lib.secrecy.known import kept_value, masked, masked_bytes, on_new_secret
+from p2c_lib.secrecy.known import kept_value, masked, masked_bytes, on_new_secret, told_value
 from p2c_lib.secrecy.raised import without_secrets_in
 
 __all__ = ["MaskedStream", "behind", "mask_kernel", "mask_logs", "mask_streams"]
 
 _MARK = "_p2c_masked"
+# Jupyter's messages of what is printed (stream) and raised (error, or the reply to a cell) have these.
+_TOLD = {"text", "traceback"}
 
 
 class MaskedStream:
@@ -116,7 +118,8 @@ def mask_kernel() -> None:
     def packed(content: Any) -> bytes:
         made: bytes = pack(content)
         # What was sent is taken apart as JSON: names stay, and no secret is looked for from one text into the next.
-        if (found := _packed_without(made)) != made and (place := os.environ.get(LEAKED)):
+        found, whole = _packed_without(made)
+        if whole and (place := os.environ.get(LEAKED)):
             with suppress(OSError), Path(place).open("a", encoding="utf-8") as told:
                 told.write("\n")
         return found
@@ -125,16 +128,21 @@ def mask_kernel() -> None:
     session.pack = packed
 
 
-def _packed_without(made: bytes) -> bytes:
-    text = made.decode("utf-8", "surrogateescape")
-    if masked(text) == text:
-        return made
+def _packed_without(made: bytes) -> tuple[bytes, bool]:
+    """A message of a kernel without secrets, and whether a whole one stood in it.
+
+    What is printed or raised is told, so it is without pieces of one too; tables and pages that are shown are data.
+    """
     try:
-        found = json.loads(text)
+        found = json.loads(made)
     except ValueError:
-        return masked_bytes(made)
+        told_bytes = masked_bytes(made)
+        return told_bytes, told_bytes != made
     told = kept_value(found)
-    return made if told == found else json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    whole = told != found
+    if isinstance(found, dict) and not _TOLD.isdisjoint(found):
+        told = told_value(told)
+    return (made if told == found else json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass")), whole
 
 
 on_new_secret(mask_logs)
