@@ -17,7 +17,16 @@ from p2c_lib.display import one_array
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["add_lengths", "cut_sql", "cut_text", "cut_texts", "utf16_length", "utf16_length_sql", "utf16_lengths"]
+__all__ = [
+    "add_lengths",
+    "cut_sql",
+    "cut_text",
+    "cut_texts",
+    "cut_units_sql",
+    "utf16_length",
+    "utf16_length_sql",
+    "utf16_lengths",
+]
 
 Texts = TypeVar("Texts", pa.Array, pa.ChunkedArray)
 
@@ -86,16 +95,28 @@ def cut_sql(expression: str, most: int) -> str:
     return f"CASE WHEN {plain} THEN left({expression}, {most}) ELSE p2c_cut({expression}, {most}) END"
 
 
+def cut_units_sql(expression: str, most: int) -> str:
+    """A text cut as the services cut it, as DuckDB SQL: after so many code units, between the two of a pair alone."""
+    return f"p2c_cut_units({expression}, {most})"
+
+
 def add_lengths(database: duckdb.DuckDBPyConnection) -> None:
-    """Teach a connection what ``cut_sql`` asks for."""
+    """Teach a connection what ``cut_sql`` and ``cut_units_sql`` ask for."""
     add: Any = database.create_function  # its stubs want enums that move between versions
     kinds = ["VARCHAR", "INTEGER"]
     add("p2c_cut", _cut_column, kinds, "VARCHAR", type="arrow", null_handling="special")
+    add("p2c_cut_units", _cut_units, kinds, "VARCHAR", type="arrow", null_handling="special")
 
 
 def _cut_column(values: pa.ChunkedArray, most: pa.ChunkedArray) -> pa.Array:
     """DuckDB gives the length beside each value; it is one number in all of them."""
     return cut_texts(one_array(values), most[0].as_py()) if len(values) else one_array(values)
+
+
+def _cut_units(values: pa.ChunkedArray, most: pa.ChunkedArray) -> pa.Array:
+    end = 2 * most[0].as_py() if len(values) else 0
+    units = (None if text is None else text.encode("utf-16-le")[:end] for text in values.to_pylist())
+    return pa.array([None if cut is None else cut.decode("utf-16-le", "ignore") for cut in units], pa.string())
 
 
 def _last_boundary(text: str, place: int) -> int:

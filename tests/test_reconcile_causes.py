@@ -174,6 +174,24 @@ def test_one_cut_is_proposed_where_the_destination_took_a_blank_off_the_end() ->
     assert result.accepting([cluster.fix]).summary["equal"] == 31
 
 
+@pytest.mark.parametrize("end", ["e\u0301", "👩\u200d👩\u200d👧", "🇩🇪", "\u1112\u1161\u11ab", "क्षि"])
+def test_a_text_cut_inside_a_letter_does_not_hide_where_all_are_cut(end: str) -> None:
+    names = [f"{i:02}{'a' * 80}" for i in range(30)] + [
+        "b" * (60 - len(end[0].encode("utf-16-le")) // 2) + end + " of Springfield"
+    ]
+    result = in_finops(names, [cut_by_finops(name, 60) for name in names])
+    (cluster,) = result.clusters
+    assert cluster.fix is not None
+    assert (cluster.cause, cluster.count, dict(cluster.fix.step)) == ("truncated", 31, {"truncate": 60})
+    seen = result.preview(cluster.fix)
+    assert (seen.after, "inside a letter" in cluster.fix.words) == (1, True)
+
+
+def test_a_cut_inside_a_letter_alone_is_no_length_to_cut_at() -> None:
+    (cluster,) = in_finops(["Restaurant Ole\u0301 in Springfield"], ["Restaurant Ole"]).clusters
+    assert cluster.fix is None or "truncate" not in cluster.fix.step
+
+
 def test_a_cut_that_would_shorten_what_is_equal_is_proposed_longer() -> None:
     (cluster,) = in_finops(["b" * 59 + " of Springfield", "c" * 60], ["b" * 59, "c" * 60]).clusters
     assert cluster.fix is not None

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from p2c_lib.display import text_of
-from p2c_lib.lengths import add_lengths, cut_sql, utf16_length_sql
+from p2c_lib.lengths import add_lengths, cut_sql, cut_units_sql, utf16_length_sql
 from p2c_lib.reconcile.patterns import factor_sql
 from p2c_lib.reconcile.sides import quoted, text_literal
 
@@ -80,7 +80,7 @@ class Fix:
         """
         column = quoted(self.field)
         if "truncate" in self.step:
-            return _cut(column, int(self.step["truncate"]), trims=trims)
+            return _trimmed(cut_sql(column, int(self.step["truncate"])), trims=trims)
         if "value_map" in self.step:
             pairs = self.step["value_map"].items()
             whens = "".join(f" WHEN {text_literal(k.strip().lower())} THEN {text_literal(v)}" for k, v in pairs)
@@ -260,16 +260,28 @@ def _truncations(database: duckdb.DuckDBPyConnection, column: str, where: str, *
 
     A text that ends in a long character, such as an emoji or a letter with its marks, is shorter by it, and one that
     ends in blanks by those, where the destination trims; so where only such texts are cut, several lengths would do.
+    A text that the destination cut inside a letter and its marks shows the same length: it differs until it is written.
     """
     ((high,),) = database.sql(f"SELECT max({utf16_length_sql('actual')}) FROM d WHERE {where}").fetchall()
     for most in range(high or 0, (high or 0) + MOST_LENGTHS):
-        if not _always(database, where, f"{_cut('expected', most, trims=trims)} = actual"):
+        inside = _cut_inside(database, where, most, trims=trims)
+        if inside is None:
             return
-        yield Fix(column, "truncated", f"truncate {column} to {most} characters", step={"truncate": most})
+        words = f"truncate {column} to {most} characters"
+        if inside:
+            words += f"; {inside:,} that the destination cut inside a letter differ until they are written"
+        yield Fix(column, "truncated", words, step={"truncate": most})
 
 
-def _cut(expression: str, most: int, *, trims: bool) -> str:
-    cut = cut_sql(expression, most)
+def _cut_inside(database: duckdb.DuckDBPyConnection, where: str, most: int, *, trims: bool) -> int | None:
+    """How many texts of a cluster are cut at a length inside a letter; None where not all are cut there, or all so."""
+    between, units = (_trimmed(cut("expected", most), trims=trims) for cut in (cut_sql, cut_units_sql))
+    counts = f"count(*), count_if({between} = actual), count_if({between} = actual OR {units} = actual)"
+    ((rows, whole, cut),) = database.sql(f"SELECT {counts} FROM d WHERE {where}").fetchall()
+    return rows - whole if whole and cut == rows else None
+
+
+def _trimmed(cut: str, *, trims: bool) -> str:
     return f"rtrim({cut}, ' ')" if trims else cut
 
 
