@@ -231,6 +231,32 @@ def test_a_webhook_is_bounded(said: Said, match: str, tmp_path: Path, monkeypatc
     assert "secret-path" not in str(caught.value)
 
 
+@pytest.mark.parametrize("said", [(503, {}, b"<html>busy</html>"), (502, {}, b""), (503, {"Retry-After": "0"}, b"")])
+def test_a_notice_comes_rather_twice_than_never(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "FIRST_WAIT", 0.01)
+    posted: list[str] = []
+
+    def say(_method: str, path: str) -> Said:
+        posted.append(path)
+        return said if len(posted) == 1 else (200, {}, b"ok")
+
+    with told_server(say) as url:
+        hooked(url, tmp_path, monkeypatch)
+    assert len(posted) == 2
+
+
+def test_a_notice_that_is_refused_is_posted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[str] = []
+
+    def say(_method: str, path: str) -> Said:
+        posted.append(path)
+        return 500, {}, b"no"
+
+    with told_server(say) as url, pytest.raises(NoticeError, match="the service answered 500"):
+        hooked(url, tmp_path, monkeypatch)
+    assert len(posted) == 1
+
+
 def test_a_webhook_that_trickles_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "SECONDS", 0.3)
     slow = trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")

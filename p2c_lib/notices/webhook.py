@@ -10,8 +10,7 @@ import httpx
 
 from p2c_lib.errors import ServiceError
 from p2c_lib.odata.exchange import Reply, exchanged
-from p2c_lib.odata.statuses import NOT_BEGUN
-from p2c_lib.odata.waits import Waits, answered
+from p2c_lib.odata.waits import Waits, answered, passes
 from p2c_lib.odata.wire import Watch, watched_client
 from p2c_lib.patience import Patience
 from p2c_lib.secrecy import keep_secret
@@ -25,9 +24,10 @@ TRIES, FIRST_WAIT = 3, 0.5
 
 
 def post(url: str, body: Any, authority: str | None, seconds: float, whom: str) -> None:
-    """Post JSON to an address, which is secret, within so many seconds; again only where it was not taken yet.
+    """Post JSON to an address, which is secret, within so many seconds; again where it may not have been taken.
 
-    Raises OSError, whose words do not hold the address.
+    Rather twice than never: a notice names its run, and nobody misses one that does not come. Raises OSError, whose
+    words do not hold the address.
     """
     parts = urlsplit(url)
     keep_secret(parts._replace(scheme="", netloc="").geturl())
@@ -40,7 +40,7 @@ def post(url: str, body: Any, authority: str | None, seconds: float, whom: str) 
 
     try:
         with watched_client(timeout=SECONDS, verify=trust) as http:
-            reply = answered(once, Waits(whom, patience, WALL), at, again=_was_not_taken)
+            reply = answered(once, Waits(whom, patience, WALL), at, again=_perhaps_not_taken)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise OSError(f"no answer from {at} ({type(error).__name__})") from None
     except ServiceError as error:
@@ -49,5 +49,8 @@ def post(url: str, body: Any, authority: str | None, seconds: float, whom: str) 
         raise OSError(f"the service answered {reply.status}")
 
 
-def _was_not_taken(outcome: Reply | Exception) -> bool:
-    return isinstance(outcome, httpx.ConnectError) or (isinstance(outcome, Reply) and outcome.status in NOT_BEGUN)
+def _perhaps_not_taken(outcome: Reply | Exception) -> bool:
+    """Whether another try may bring a notice there; one more wait for somebody who keeps silent is too long."""
+    if isinstance(outcome, httpx.TimeoutException) and not isinstance(outcome, httpx.ConnectTimeout):
+        return False
+    return passes(outcome)
