@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from p2c_lib.errors import UnknownName
 from p2c_lib.keys import RowKey, key_spellings
 from p2c_lib.ledger import Ledger, open_ledger
+from p2c_lib.load.emptying import EMPTIED, emptied_of
 from p2c_lib.load.following import LIVE, PUBLISHED
 from p2c_lib.mapping import template
 from p2c_lib.mapping.context import RunContext
@@ -94,6 +95,11 @@ def _explained(app: str, entity: str, key: str, field: str, session: Session, le
             if field in LIVE:
                 return Why(app, entity, key, field, tuple(_published(plan, field, entry, ledger)))
             continue
+        if entry["op"] == EMPTIED:
+            row = plan.operations.slice(emptied_of(entry["position"], plan), 1).to_pylist()[0]
+            if field in row["after"] and row["after"][field] is None:
+                return Why(app, entity, key, field, tuple(_emptied(plan, field, entry, ledger)))
+            continue
         row = plan.operations.slice(entry["position"], 1).to_pylist()[0]
         mine = _written_fields(row)
         if field in mine:
@@ -110,6 +116,13 @@ def _published(plan: Plan, field: str, entry: dict[str, Any], ledger: Ledger) ->
         f"nothing: Sales made the new product a draft, and plan {plan.id[:12]} says that drafts are published",
     )
     row = {"op": PUBLISHED, "before": None, "after": LIVE, "changed": None, "causes": None, "reason": "follows"}
+    yield from _deeds(plan, row, field, entry, ledger)
+
+
+def _emptied(plan: Plan, field: str, entry: dict[str, Any], ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """The chain of a field of a new row that F&O filled in by itself, where the plan has nothing."""
+    yield "source", f"nothing, and plan {plan.id[:12]} says so: what F&O put there by itself was emptied"
+    row = {"op": EMPTIED, "before": None, "after": {field: None}, "changed": None, "causes": None, "reason": "follows"}
     yield from _deeds(plan, row, field, entry, ledger)
 
 

@@ -39,7 +39,6 @@ AS_THEY_ARE = {
     *("address1_country", "address2_country", "shipto_country", "emailaddress1", "websiteurl", "telephone1"),
     *("SalesUnitSymbol", "CurrencyCode"),
 }
-GIVEN = {"priceperunit"}  # a line without a price gets one of F&O's own when it is created
 
 
 def text(made: random.Random, longest: int) -> str:
@@ -58,7 +57,7 @@ def text(made: random.Random, longest: int) -> str:
 
 def value(made: random.Random, column: Column, longest: int) -> Any:
     """A value of the column, or none."""
-    if made.random() < 0.1 and not column.required and longest <= SHORT and column.name not in GIVEN:
+    if made.random() < 0.1 and not column.required and longest <= SHORT:
         return None
     if pa.types.is_string(column.type):
         return text(made, min(column.max_length or 120, longest))

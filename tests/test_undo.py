@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2c_lib.config import Workspace
-from p2c_lib.errors import PlanError, UnknownName
+from p2c_lib.errors import PlanError, UnknownName, WrongEnvironment
 from p2c_lib.flow import TASKS, TaskWalk, new_run_id
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load import apply, undo
@@ -73,6 +73,69 @@ def test_what_others_touched_is_left_and_listed(session: Session) -> None:
     changed(session, "ZB-000002", OrganizationName="theirs after the undo was planned")
     outcome = apply(back, session)
     assert (outcome.updated, outcome.deleted, outcome.drifted) == (1, 1, 1)
+
+
+def remade(session: Session, account: str) -> None:
+    """A customer deleted and made anew by somebody, with the very same values."""
+    key = {"dataAreaId": "usmf", "CustomerAccount": account}
+    schema = session.finops.schema("CustomersV2")
+    names = [name for name, column in schema.columns.items() if column.creatable and name != "PartyNumber"]
+    row = session.finops.get("CustomersV2", key, names)
+    body = {name: row[name] for name in names if row[name] not in (None, "", 0)}
+    for write in (Write("delete", "CustomersV2", key, {}), Write("create", "CustomersV2", None, body)):
+        (result,) = session.finops.write([write])
+        assert result.ok, result.error
+
+
+def test_a_row_that_somebody_made_anew_is_not_taken_for_the_one_that_was_written(session: Session) -> None:
+    apply(planned(session, "ZG-", customers("ZG-", 2)), session)
+    plan = planned(session, "ZG-", customers("ZG-", 4, version=2))
+    apply(plan, session)
+    remade(session, "ZG-000000")
+    remade(session, "ZG-000002")
+    (back,) = undo(plan, session)
+    assert sorted((line["key"], line["why"]) for line in back.facts["cannot"]) == [
+        ("zg-000000", "the row was deleted since, and somebody made another with its key"),
+        ("zg-000002", "the row was deleted since, and somebody made another with its key"),
+    ]
+    assert (back.updates, back.deletes) == (1, 1)
+
+
+def test_a_new_row_whose_version_nobody_noted_is_held_until_somebody_looked(session: Session) -> None:
+    plan = planned(session, "ZH-", customers("ZH-", 2))
+    apply(plan, session)
+    (plan.folder / "versions.parquet").unlink()
+    (held,) = undo(plan, session)
+    assert len(held) == 0
+    assert all("its version was not noted" in line["why"] for line in held.facts["cannot"])
+    assert apply(plan, session).complete
+    (back,) = undo(plan, session)
+    assert (back.deletes, back.facts["cannot"]) == (2, [])
+
+
+def test_what_a_row_does_not_tell_is_not_called_changed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.sandbox_home.mkdir(parents=True)
+    (workspace.sandbox_home / "switches.json").write_text('{"finops": {"string_overflow": "truncate"}}')
+    with connect("sandbox", workspace=workspace) as session:
+        length = session.finops.schema("CustomersV2").columns["OrganizationName"].max_length or 100
+        rows = [row | {"OrganizationName": "Contoso " + "n" * length} for row in customers("ZI-", 2)]
+        plan = planned(session, "ZI-", rows)
+        apply(plan, session)
+        changed(session, "ZI-000000", PrimaryContactPhone="555")
+        (back,) = undo(plan, session)
+        (line,) = back.facts["cannot"]
+        assert "changed since" not in line["why"]
+        assert "does not tell whether in OrganizationName too" in line["why"]
+
+
+def test_a_plan_is_taken_back_where_it_was_applied_and_nowhere_else(session: Session, tmp_path: Path) -> None:
+    plan = planned(session, "ZJ-", customers("ZJ-", 2))
+    apply(plan, session)
+    ledger = open_ledger(session.workspace.ledger)
+    with connect("sandbox", workspace=Workspace(tmp_path)) as other, pytest.raises(WrongEnvironment):
+        undo(plan, other, ledger=ledger, folder=tmp_path)
+    ledger.close()
 
 
 def test_operations_of_unknown_outcome_are_settled_before_an_undo(session: Session) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
+from p2c_lib.load.emptying import Emptying
 from p2c_lib.load.following import Followed, Following
 from p2c_lib.load.importing import PackageImport
 from p2c_lib.load.interrupt import Interruption, interruptible
@@ -36,7 +38,7 @@ from p2c_lib.load.outcome import (
     answer,
 )
 from p2c_lib.load.refusal import refuse
-from p2c_lib.load.versions import look_again
+from p2c_lib.load.versions import look_again, note_versions
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import WriteResult
@@ -95,9 +97,13 @@ def apply(
         own.record_plan(plan.id, folder=plan.folder, run_id=run_id, **_scope(plan))
         with interruptible() as interruption, halting(interruption.cut_off), leased(own, plan.id) as lease:
             applying = _Applying(plan, session, own, lease, interruption, progress)
-            lines = list(applying.lines())
-            followed = applying.follow(lines)
-            read_back = applying.read_back(lines)
+            try:
+                lines = list(applying.lines())
+                followed = applying.follow(lines)
+                read_back = applying.read_back(lines)
+            except BaseException:
+                applying.note_new()
+                raise
     finally:
         if ledger is None:
             own.close()
@@ -130,6 +136,8 @@ class _Applying:
         self._writer = PlanWriter(plan, client, session.company, stop=interruption.stop)
         self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
         self._following = Following(plan, self._destination, session, ledger, interruption.stop)
+        self._emptying = Emptying(plan, self._destination, client, self._writer.company, ledger)
+        self._earlier: set[int] = set()  # operations that ended in an earlier apply
         self._done = 0
         self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
         self._untold: set[int] = set()  # operations sent before, of which nobody can tell whether they were carried out
@@ -154,13 +162,31 @@ class _Applying:
 
     def follow(self, lines: list[Line]) -> tuple[Followed, ...]:
         """What follows from what was written; nothing after an interrupt."""
-        return () if self._interruption.stop() else self._following.carry_out(self._applied(lines))
+        if self._interruption.stop():
+            return ()
+        applied = self._applied(lines)
+        created = _without(applied.filter(pc.equal(applied.column("op"), "create")), self._earlier)
+        emptied = self._emptying.carry_out(created, self._interruption.stop)
+        return emptied + self._following.carry_out(applied)
 
     def read_back(self, lines: list[Line]) -> ReadBack:
-        """A sample of what was written, and the versions of all of it; nothing after an interrupt."""
+        """A sample of what was written, and the versions of all of it; after an interrupt only what an undo needs."""
         if self._interruption.stop():
+            self.note_new()
             return ReadBack(why="interrupted")
-        return look_again(self._plan, self._destination, self._applied(lines), self._import.versions)
+        seen = self._emptying.versions
+        if not seen:  # what was emptied since has another version than the import left
+            seen = self._import.versions
+        return look_again(self._plan, self._destination, self._applied(lines), seen)
+
+    def note_new(self) -> None:
+        """Note the versions of new rows of F&O where an apply breaks off: an undo knows them by nothing else."""
+        if self._destination.app != "finops":
+            return
+        states = {row["position"]: row["state"] for row in self._ledger.operations(self._plan.id)}
+        applied = _picked(self._plan.operations, [at for at, state in states.items() if state == APPLIED])
+        with suppress(ServiceError):
+            note_versions(self._plan, self._destination, applied.filter(pc.equal(applied.column("op"), "create")))
 
     def _applied(self, lines: list[Line]) -> pa.Table:
         return _picked(self._plan.operations, [line["position"] for line in lines if line["state"] == APPLIED])
@@ -178,6 +204,7 @@ class _Applying:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
         self.earlier = len(final)
+        self._earlier = {row["position"] for row in final}
         yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
         yield from self._told(_line(known[at], FAILED, None, known[at]["message"]) for at in sorted(self._untold))
 

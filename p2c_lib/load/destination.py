@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, SENT, taken_by_another, untold
+from p2c_lib.odata.record_id import is_another
 from p2c_lib.odata.stored import keeps, kept_now
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Destination:
         """The fields an operation writes that do not hold exactly what the service keeps of what it writes."""
         return [name for name, held in self._held(row, found).items() if not held]
 
+    def changed(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+        """The fields an operation writes that hold something else for sure."""
+        return [name for name, held in self._held(row, found).items() if held is False]
+
     def _held(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, bool | None]:
         """Whether each field an operation writes holds it; None where nobody says what the service keeps of it."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}
@@ -103,6 +108,35 @@ class Destination:
                 for key, held in self._unlike(name, rows, there) if name not in self._ignored else ():
                     fields.setdefault(key, {})[name] = held
         return versions, {key: self._told(held) for key, held in fields.items()}
+
+    def filled_in(
+        self, creates: pa.Table, names: Sequence[str], key: Sequence[str]
+    ) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        """The version of each created row that is there, and those that hold something where the plan has nothing.
+
+        Both by key; the latter as ``fields``, ``etag`` and the row's own ``key``.
+        """
+        versions: dict[str, str] = {}
+        filled: dict[str, dict[str, Any]] = {}
+        for found in self._tables(creates, (*names, *key)):
+            versions |= zip(found.column("@key").to_pylist(), found.column("@etag").to_pylist(), strict=True)
+            at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
+            rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
+            for name in names:
+                mask = self._is_filled_in(name, rows, there)
+                for row in there.filter(mask).select(["@key", "@etag", *key]).to_pylist():
+                    made = {"fields": [], "etag": row["@etag"], "key": {part: row[part] for part in key}}
+                    filled.setdefault(row["@key"], made)["fields"].append(name)
+        return versions, filled
+
+    def _is_filled_in(self, name: str, rows: pa.Table, there: pa.Table) -> pa.Array:
+        wanted = pc.struct_field(rows.column("after").combine_chunks(), name)
+        held = there.column(name).combine_chunks()
+        odd = pc.and_(pc.is_null(wanted), pc.is_valid(held))
+        column = self._column(name)
+        some = pc.unique(held.filter(odd))
+        something = [not keeps(None, value, column, self.app) for value in some.to_pylist()]
+        return pc.and_(odd, pc.is_in(held, value_set=some.filter(pa.array(something, pa.bool_()))))
 
     def _told(self, held: Mapping[str, bool | None]) -> tuple[str, str]:
         differing = [name for name, each in held.items() if each is False]
@@ -163,6 +197,11 @@ class Destination:
         """Whether the row an operation names by its id is not the one that stands at its key."""
         return row["id"] is not None and (found is None or found.get("@id") != row["id"])
 
+    def _is_anew(self, row: Mapping[str, Any], found: Mapping[str, Any] | None) -> bool:
+        """Whether the row at a key in F&O is a record made anew since the plan read the one it means."""
+        anew = self.app == "finops" and found is not None and is_another(row["etag"], found["@etag"])
+        return bool(anew)
+
     def _by_id(self, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Rows of Sales by their id: those an operation names that way stand perhaps at another key by now."""
         ids = [row["id"] for row in rows]
@@ -178,7 +217,7 @@ class Destination:
     def _stands(
         self, row: Mapping[str, Any], by_id: Mapping[str, Any] | None, at_key: Mapping[str, Any] | None
     ) -> tuple[str, str | None]:
-        other = by_id is None and self._is_another(row, at_key)
+        other = by_id is None and (self._is_another(row, at_key) or self._is_anew(row, at_key))
         found = by_id if by_id is not None else None if other else at_key
         if row["op"] == "create":
             return self._created(row, found, at_key)

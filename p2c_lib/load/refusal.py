@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from p2c_lib.plan import Plan
     from p2c_lib.session import Session
 
-__all__ = ["refuse"]
+__all__ = ["check_place", "refuse"]
 
 
 def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
@@ -31,7 +31,7 @@ def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
     plan.verify()
     refuse_secrets(plan.operations, facts)
     for side in ("destination", "source"):
-        _check_place(facts[side], session)
+        check_place(facts[side], session)
     source, destination = facts["source"], facts["destination"]
     if source["entity_set"] == destination["entity_set"] and _same_place(source["url"], destination["url"]):
         raise PlanError("Source and destination of this plan are the same entity set.", hint="Check the template.")
@@ -44,8 +44,11 @@ def refuse(plan: Plan, session: Session, ledger: Ledger) -> None:
         )
 
 
-def _check_place(planned: dict[str, Any], session: Session) -> None:
-    """What the settings tell comes first; who answers there is only asked where they fit."""
+def check_place(planned: dict[str, Any], session: Session) -> None:
+    """Raise WrongEnvironment unless a session speaks to the system and the company of one side of a plan.
+
+    What the settings tell comes first; who answers there is only asked where they fit.
+    """
     client = session.client(planned["app"])
     _check_same("url", planned["url"], client.connection.url)
     _check_same("company", planned["company"], session.company)

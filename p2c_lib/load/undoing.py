@@ -17,7 +17,9 @@ from p2c_lib.errors import PlanError, UnknownName
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.outcome import APPLIED, SENT
+from p2c_lib.load.refusal import check_place
 from p2c_lib.load.versions import versions_of
+from p2c_lib.odata.record_id import is_another
 from p2c_lib.plan import open_plan
 from p2c_lib.plan.files import saved
 from p2c_lib.plan.forecast import counts_of
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["undo"]
 
+NAMED = 5
+NOT_NOTED = (
+    "its version was not noted after it was created, because the apply broke off, so nothing tells it from one that "
+    "somebody made anew: look at it, then apply the plan again, which notes the version, and undo it then"
+)
+VERSION_SAYS_NOTHING = (
+    "the row was touched since, and its version does not tell whether it is the one that was written or one made anew"
+)
 INVERSE = {"create": "delete", "update": "update", "delete": "create"}
 
 
@@ -39,7 +49,8 @@ def undo(
     """The plans that take back what a run, or one plan, wrote: the last written first, to be applied in that order.
 
     Nothing is written to a system. The plans lie below ``folder``, by default the ``plans`` folder of the state. Raises
-    UnknownName for a run that applied nothing, PlanError where the outcome of operations is not known yet.
+    UnknownName for a run that applied nothing, WrongEnvironment for a session that speaks to other systems than were
+    written to, PlanError where the outcome of operations is not known yet.
     """
     own = ledger or open_ledger(session.workspace.ledger)
     try:
@@ -61,6 +72,7 @@ def _of_run(ledger: Ledger, run_id: str) -> list[Plan]:
 
 def _inverse(plan: Plan, session: Session, ledger: Ledger, folder: Path) -> Plan:
     plan.verify()
+    check_place(plan.facts["destination"], session)
     destination = Destination(plan, session)
     states = {row["position"]: row["state"] for row in ledger.operations(plan.id)}
     rows, unknown = (_in_state(plan, states, state) for state in (APPLIED, SENT))
@@ -110,12 +122,29 @@ def _reason_not_to(
         return "its key is another row's by now"
     if found["@etag"] == version:
         return None
-    differing = destination.differing(row, found)
-    if differing:
-        return f"changed since in {', '.join(differing[:5])}"
+    if destination.app == "finops" and (why := _another(row, found, version)):
+        return why
+    if changed := destination.changed(row, found):
+        return f"changed since in {', '.join(changed[:NAMED])}"
+    if unsure := destination.differing(row, found):
+        return (
+            f"the row was touched since, and does not tell whether in {', '.join(unsure[:NAMED])} too, which "
+            f"{'hold' if len(unsure) > 1 else 'holds'} a part of what was written"
+        )
     if row["op"] == "create" and version is not None:
         return "the row was touched since it was created"
     return None
+
+
+def _another(row: dict[str, Any], found: dict[str, Any], version: str | None) -> str | None:
+    """Why a row of F&O is perhaps not the one that was written: it may have been deleted and made anew since."""
+    known = version or row["etag"]
+    if known is None:
+        return NOT_NOTED
+    other = is_another(known, found["@etag"])
+    if other:
+        return "the row was deleted since, and somebody made another with its key"
+    return None if other is not None else VERSION_SAYS_NOTHING
 
 
 def _back(row: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from p2c_lib.load.outcome import ReadBack
 if TYPE_CHECKING:
     from p2c_lib.plan import Plan
 
-__all__ = ["look_again", "versions_of"]
+__all__ = ["look_again", "note_versions", "versions_of"]
 
 FILE = "versions.parquet"
 SAMPLE = 100
@@ -34,21 +34,32 @@ def versions_of(plan: Plan) -> dict[str, str]:
     return dict(zip(table.column("key").to_pylist(), table.column("etag").to_pylist(), strict=True))
 
 
+def note_versions(plan: Plan, destination: Destination, created: pa.Table) -> None:
+    """Note the versions of rows that were just created and are not looked at otherwise: nothing else tells them."""
+    known = versions_of(plan)
+    fresh = _unnoted(created, known)
+    if fresh.num_rows:
+        _save({**known, **{key: row["@etag"] for key, row in destination.read(fresh, ()).items()}}, plan.folder / FILE)
+
+
+def _unnoted(rows: pa.Table, known: Mapping[str, str]) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows.column("key"), value_set=pa.array(list(known), pa.string()))))
+
+
 def look_again(plan: Plan, destination: Destination, applied: pa.Table, seen: Mapping[str, str]) -> ReadBack:
     """Note the versions of the rows just written and hold a sample of them to what was sent.
 
     ``seen`` are versions that were read after the writing already, by key.
     """
     known = versions_of(plan)
-    fresh = applied.filter(pc.invert(pc.is_in(applied.column("key"), value_set=pa.array(list(known), pa.string()))))
+    fresh = _unnoted(applied, known)
     fresh = fresh.filter(pc.not_equal(fresh.column("op"), "delete"))
     if not fresh.num_rows:
         return ReadBack(why="nothing was written that was not read back before")
     step = max(1, fresh.num_rows // SAMPLE)
     sample = fresh.take(list(range(0, fresh.num_rows, step))[:SAMPLE])
     try:
-        unseen = fresh.filter(pc.invert(pc.is_in(fresh.column("key"), value_set=pa.array(list(seen), pa.string()))))
-        versions = destination.read(unseen, ())
+        versions = destination.read(_unnoted(fresh, seen), ())
         found = destination.read(sample)
     except ServiceError as error:
         return ReadBack(why=f"nothing could be read back: {error.message}")

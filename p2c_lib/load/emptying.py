@@ -1,0 +1,102 @@
+"""What F&O puts by itself into fields of new rows for which the plan has nothing: emptied by the same apply.
+
+A create says nothing of an empty field, so that F&O may number and complete the row; a quote line without a price gets
+that of its product. What the plan says is nothing is nothing there afterwards, and not a night later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from p2c_lib.errors import ServiceError
+from p2c_lib.load.following import Followed
+from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
+from p2c_lib.odata import Write
+
+if TYPE_CHECKING:
+    from p2c_lib.ledger import Ledger
+    from p2c_lib.load.destination import Destination
+    from p2c_lib.odata import Client
+    from p2c_lib.plan import Plan
+
+__all__ = ["EMPTIED", "Emptying", "emptied_of"]
+
+EMPTIED = "empty"
+WHAT = "fields emptied that F&O filled in by itself"
+NAMED = 5
+COMPANY = "dataAreaId"
+
+
+def emptied_of(position: int, plan: Plan) -> int:
+    """The position of the create whose row was emptied, from the place that the ledger knows the emptying by."""
+    return position - 2 * len(plan)
+
+
+class Emptying:
+    """Empties fields of the rows that an apply created, each with the version it was read with."""
+
+    def __init__(
+        self, plan: Plan, destination: Destination, client: Client, company: str | None, ledger: Ledger
+    ) -> None:
+        self._plan, self._destination, self._client = plan, destination, client
+        self._company, self._ledger = company, ledger
+        self._schema = client.schema(destination.entity_set)
+        self.versions: dict[str, str] = {}  # of the rows that were looked at and left as they are, by key
+
+    def carry_out(self, created: pa.Table, stop: Callable[[], bool]) -> tuple[Followed, ...]:
+        """What became of it: nothing to tell where nothing was filled in. ``created`` are creates of this apply."""
+        self._end_earlier()
+        names = self._names(created)
+        if not names:
+            return ()
+        try:
+            self.versions, filled = self._destination.filled_in(created, names, self._schema.key)
+        except ServiceError as error:
+            return (Followed(WHAT, created.num_rows, 0, (f"{error.message} The next plan has what is left.",)),)
+        if not filled:
+            return ()
+        return (self._emptied(created, filled, stop),)
+
+    def _names(self, created: pa.Table) -> list[str]:
+        """The fields that may hold what the plan has not: plain ones that can be changed, empty in some of the rows."""
+        if self._destination.app != "finops" or not created.num_rows:
+            return []
+        after = created.column("after").combine_chunks()
+        keys = {*self._schema.key, *self._destination.key, *self._plan.facts["ignored"]}
+        mine = [name for name in self._destination.columns if name not in keys and name in self._schema.columns]
+        empty = [name for name in mine if pc.struct_field(after, name).null_count]
+        return [name for name in empty if self._schema.columns[name].updatable]
+
+    def _emptied(self, created: pa.Table, filled: Mapping[str, dict[str, Any]], stop: Callable[[], bool]) -> Followed:
+        rows = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(filled), pa.string())))
+        keys = rows.column("key").to_pylist()
+        places = [2 * len(self._plan) + at for at in rows.column("position").to_pylist()]
+        where = self._destination.entity_set
+        noted = [
+            {"position": at, "op": EMPTIED, "entity_set": where, "key": k} for at, k in zip(places, keys, strict=True)
+        ]
+        self._ledger.sending(self._plan.id, noted)
+        results = self._client.write([self._write(filled[key]) for key in keys], stop=stop)
+        ended, why = [], []
+        for at, key, result in zip(places, keys, results, strict=True):
+            error = result.error
+            said = None if error is None else error.message
+            ended.append(answer(at, FAILED if error else APPLIED, result.status, said, result.request_id))
+            why += [] if error is None else [f"{key}: {', '.join(filled[key]['fields'])} stay: {said}"]
+        self._ledger.answered(self._plan.id, ended)
+        for key in keys:
+            self.versions.pop(key, None)
+        return Followed(WHAT, len(keys), len(keys) - len(why), tuple(why[:NAMED]))
+
+    def _write(self, row: Mapping[str, Any]) -> Write:
+        key = {name: self._company if name == COMPANY else row["key"][name] for name in self._schema.key}
+        return Write("update", self._destination.entity_set, key, dict.fromkeys(row["fields"]), row["etag"])
+
+    def _end_earlier(self) -> None:
+        """An emptying whose apply was killed is done or not; what is left of it the next plan has."""
+        sent = [row for row in self._ledger.operations(self._plan.id) if row["state"] == SENT and row["op"] == EMPTIED]
+        self._ledger.answered(self._plan.id, [answer(row["position"], OPEN, None, None) for row in sent])
