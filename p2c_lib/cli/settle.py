@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from p2c_lib.mapping import Template
+    from p2c_lib.mapping.rewriting import Rewritten
     from p2c_lib.reconcile.preview import Preview
     from p2c_lib.session import Session
 
@@ -45,7 +46,10 @@ def settle(
         if accept:
             chosen = _chosen(proposals, accept)
             after = recon.accepting(seen.fix for seen in chosen)
-            file = _saved(chosen, walk.template, session)
+            file, change = _saved(chosen, walk.template, session)
+            tell(change.diff(f"templates/{file.name}").rstrip())
+            for lost in change.lost:
+                say(lost)
             say(f"{recon.differences.num_rows:,} differences become {after.differences.num_rows:,}; template: {file}")
 
 
@@ -69,13 +73,11 @@ def _chosen(proposals: Sequence[Preview], numbers: Sequence[int]) -> list[Previe
     return [proposals[number - 1] for number in dict.fromkeys(numbers)]
 
 
-def _saved(chosen: Sequence[Preview], template: Template, session: Session) -> Path:
-    """The template with the fixes in it, where the workspace's own templates are."""
-    from p2c_lib.mapping.document import to_yaml
+def _saved(chosen: Sequence[Preview], template: Template, session: Session) -> tuple[Path, Rewritten]:
+    """The template with the fixes in it, where the workspace's own templates are, and what changed in its text."""
+    from p2c_lib.mapping.rewriting import save
 
     for seen in chosen:
         template = seen.fix.into(template)
     file = session.workspace.root / "templates" / f"{template.task}.yml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(to_yaml(template), encoding="utf-8")
-    return file
+    return file, save(template, file)

@@ -16,7 +16,7 @@ from p2c_lib.display import text_of
 from p2c_lib.errors import TemplateError
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words, written
 
-__all__ = ["TemplateDiff", "diff", "export", "rule_text", "to_markdown", "to_yaml"]
+__all__ = ["TemplateDiff", "diff", "export", "flow", "rule_text", "to_markdown", "to_yaml"]
 
 HEADINGS = ("no", "source", "map", "steps", "destination", "must exist in", "compared")
 
@@ -27,8 +27,8 @@ def to_yaml(template: Template) -> str:
     lines = [_block({name: given.pop(name) for name in ("version", "task", "title", "needs") if name in given})]
     fields, options = given.pop("fields"), given.pop("options", {})
     head = {name: given.pop(name) for name in ("source", "destination", "key") if name in given}
-    lines += [f"{name}: {_flow(part)}\n" for name, part in head.items()]
-    lines += ["fields:\n", *(f"  - {_flow(rule)}\n" for rule in fields)]
+    lines += [f"{name}: {flow(part)}\n" for name, part in head.items()]
+    lines += ["fields:\n", *(f"  - {flow(rule)}\n" for rule in fields)]
     lines += [_block({name: part}) for name, part in given.items()]
     return "".join(lines) + (_block({"options": options}) if options else "")
 
@@ -39,7 +39,7 @@ def rule_text(rule: FieldRule) -> str:
     >>> rule_text(FieldRule(to="PartyType", default="Person"))
     '{to: PartyType, default: Person}'
     """
-    return _flow(written(rule))
+    return flow(written(rule))
 
 
 def to_markdown(template: Template) -> str:
@@ -193,7 +193,7 @@ def _parts(template: Template) -> dict[str, str]:
         if name in {"fields", "options"}:
             continue
         inner = part.items() if isinstance(part, Mapping) else [("", part)]
-        flat |= {f"{name}.{key}".rstrip("."): _flow(value) for key, value in inner}
+        flat |= {f"{name}.{key}".rstrip("."): flow(value) for key, value in inner}
     return flat | {f"option {name}": option.default for name, option in template.options.items()}
 
 
@@ -206,7 +206,7 @@ def _changed(old: Mapping[str, str], new: Mapping[str, str], what: str) -> Itera
 def _in_words(rule: FieldRule) -> str:
     plain = written(rule)
     del plain["to"]
-    return _flow(plain)
+    return flow(plain)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -224,7 +224,8 @@ _Dumper.add_representer(float, _Dumper.represent_broken)
 _Dumper.add_representer(Decimal, _Dumper.represent_text)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value as YAML in one line, as the reader of templates reads it back."""
     text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
     return text.removesuffix("\n...\n").rstrip("\n")
 

@@ -17,9 +17,10 @@ from p2c_lib.display import texts
 from p2c_lib.errors import P2CError, TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.coverage import Coverage, FieldPreview, RuleChange, coverage, preview, rule_change
-from p2c_lib.mapping.document import diff, rule_text, to_yaml
+from p2c_lib.mapping.document import diff, rule_text
 from p2c_lib.mapping.mistakes import translated
 from p2c_lib.mapping.reading import packaged_tasks, read_yaml, template
+from p2c_lib.mapping.rewriting import save
 from p2c_lib.mapping.suggest import Suggestions, explore, suggest
 from p2c_lib.mapping.template import PARTS, FieldRule, Template, steps_in_words
 from p2c_lib.mapping.validation import Validation, validate
@@ -89,9 +90,9 @@ class MappingLab:
             raise TemplateError(f"{path} is outside of {home}.", hint="Give a file name.")
         if target.parent == home and target.stem != self.template.task:
             target = home / "drafts" / target.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(to_yaml(self.template), encoding="utf-8")
-        self.message, self.error = f"Saved as {target.relative_to(home.parent)}.", ""
+        name = str(target.relative_to(home.parent))
+        change = save(self.template, target)
+        self.message, self.error = " ".join((f"Saved as {name}.", *change.lost)), ""
         return target
 
     def change(self) -> RuleChange | None:

@@ -14,7 +14,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.mapping.mistakes import keys
 from p2c_lib.mapping.template import Template, checked
 
-__all__ = ["packaged_tasks", "packaged_template", "parse", "read_yaml", "template"]
+__all__ = ["compose", "packaged_tasks", "packaged_template", "parse", "read_yaml", "template", "template_text"]
 
 SUFFIX = ".yml"
 LONGEST_WHOLE = 4_300  # digits that Python reads a whole number of
@@ -49,8 +49,7 @@ def packaged_template(task: str) -> Template:
 
 @cache
 def _packaged(task: str) -> Template:
-    packaged = resources.files("p2c_lib.mapping") / "templates" / f"{task}{SUFFIX}"
-    return parse(packaged.read_text(encoding="utf-8"), name=f"{task}{SUFFIX}")
+    return parse(template_text(task), name=f"{task}{SUFFIX}")
 
 
 def packaged_tasks() -> tuple[str, ...]:
@@ -73,6 +72,23 @@ def read_yaml(text: str, *, name: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
     except yaml.YAMLError as error:
         raise TemplateError(f"{name} is no YAML: {_first_line(error)}", hint="Check indentation and quotes.") from None
+
+
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of a YAML text with their places in it; raises ``TemplateError`` for text that is none."""
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise TemplateError(
+            f"The text is no YAML: {_first_line(error)}", hint="Check indentation and quotes."
+        ) from None
+
+
+def template_text(task: str) -> str:
+    """The text of the template that comes with the package for a task; empty where there is none."""
+    if task not in packaged_tasks():
+        return ""
+    return (resources.files("p2c_lib.mapping") / "templates" / f"{task}{SUFFIX}").read_text(encoding="utf-8")
 
 
 def _own_templates() -> Path:
