@@ -200,7 +200,7 @@ class _Once:
     """Of pages, the rows that were asked for, each once: keys of different columns may name one row."""
 
     def __init__(self) -> None:
-        self._held = HeldKeys(("@id",))
+        self._held = HeldKeys(("@id",), "sales")  # rows of F&O have no id of their own
 
     def kept(self, asked: Asked, page: Page) -> Page:
         page = page.where(asked.held(page.table))

@@ -17,6 +17,7 @@ from itertools import takewhile
 from typing import Any
 
 from p2c_lib.errors import FrameError, IncompleteRead
+from p2c_lib.keys import fold
 from p2c_lib.odata.characters import well_formed
 from p2c_lib.odata.literals import literal
 from p2c_lib.odata.query import Query
@@ -152,7 +153,7 @@ class KeyOrder:
     def _together(self, one: Row, other: Row) -> bool:
         """Whether two rows differ at most in what is told apart."""
         names = [term.column.wire for term in self.terms]
-        return all(str(one.get(name)).casefold() == str(other.get(name)).casefold() for name in names)
+        return all(fold(str(one.get(name)), "finops") == fold(str(other.get(name)), "finops") for name in names)
 
 
 def _nested(terms: Sequence[_Term], values: Sequence[str], tie: str) -> str:

@@ -73,7 +73,7 @@ class Reading:
         self._decoder = Decoder(self._wide, self._schema, empty_is_null=empty_is_null, spelt=bool(keys))
         self._paging = KeyPaging(client, self._wide, order) if order is not None else None
         self._keys = (*keys, SPELT) if keys else ()
-        self._held = HeldKeys(keys) if keys else None
+        self._held = HeldKeys(keys, client.dialect.app) if keys else None
         self._overlaps = by_key and order is None and bool(keys)
         self._resumed = False  # then the keys of the pages before are not among those held
         self.strands: list[Strand] = []
@@ -342,6 +342,8 @@ class Reading:
         while last is not None and (rounds < LEAST_AGAIN or (rounds < AGAIN and read < ROWS_AGAIN)):
             other = yield from self._again()
             rounds += 1
+            if self.rows < other.rows:  # every row of the other is held here by now: two of its keys count as one
+                raise self._incomplete(f"{self.rows:,} rows came, and then {other.rows:,}")
             if other._held is not None:
                 moved, last = max(moved, other._held.apart_from(last)), other._held
             counts = _known(*counts, self._client.count(self.query))
