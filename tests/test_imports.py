@@ -18,6 +18,7 @@ RANK = {
     "moments": 0.5,
     "sql_tables": 0.5,
     "keys": 0.6,
+    "value_keys": 0.6,
     "service_url": 0.6,
     "waiting": 0.7,
     "patience": 0.7,

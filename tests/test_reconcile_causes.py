@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from p2c_lib.frames import EntityFrame, Origin
 from p2c_lib.lengths import cut_text
 from p2c_lib.mapping import template
 from p2c_lib.mapping.template import CompareRules, Template
+from p2c_lib.mapping.transforms.codes import value_map
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.reconcile import Reconciliation, reconcile
 from p2c_lib.reconcile.clusters import Fix
@@ -109,6 +111,23 @@ def test_a_preview_shows_the_harm_a_fix_would_do() -> None:
     assert cluster.fix is not None
     assert dict(cluster.fix.compare) == {"spellings": {"state": {"Washington": "WA"}}}
     assert result.preview(cluster.fix).after == 0
+
+
+WORDS = ["İzmir", "ΑΘΗΝΑΣ", "\u00a0Straße", "\u212bre", "It's", "ǅ", "K", "\u2002x\t", "İ"]
+
+
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper, " {} ".format])
+def test_a_preview_replaces_what_the_mapping_will_replace(spelt: Callable[[str], str]) -> None:
+    values = [spelt(word) for word in WORDS]
+    pairs = {word: f"code {n}" for n, word in enumerate(WORDS)}
+    mapped = value_map(pa.array(values), pairs).values.to_pylist()
+    ids = [str(i) for i in range(len(WORDS))]
+    result = compare({"id": ids, "state": values}, {"id": ids, "state": ["x"] * len(WORDS)})
+    seen = result.preview(Fix("state", "unmapped-value", "map", step={"value_map": pairs}))
+    wanted = [new or old for new, old in zip(mapped, values, strict=True)]
+    whole = compare({"id": ids, "state": values}, {"id": ids, "state": wanted})
+    assert (seen.before, seen.after) == (len(WORDS), len(WORDS))
+    assert whole.preview(Fix("state", "unmapped-value", "map", step={"value_map": pairs})).after == 0
 
 
 def test_a_cluster_tells_the_money_at_stake() -> None:

@@ -17,8 +17,8 @@ SPELT = "@spelt"  # the column of a page that tells keys apart which are no well
 
 
 class HeldKeys:
-    """Keys of several columns, as columns. They are compared as they came, and as the system ``app`` compares keys where
-    rows are left out: a row whose key changes its case while it is read is still the same row. Where a row has
+    """Keys of several columns, as columns. They are compared as they came, and where rows are left out as the system
+    ``app`` compares keys: a row whose key changes its case while it is read is still the same row. Where a row has
     ``SPELT`` it counts in the place of its key: two texts that are not well-formed may read alike and are two keys."""
 
     def __init__(self, names: Sequence[str], app: str) -> None:

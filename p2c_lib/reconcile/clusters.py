@@ -18,6 +18,7 @@ from p2c_lib.display import text_of
 from p2c_lib.lengths import add_lengths, cut_sql, cut_units_sql, utf16_length_sql
 from p2c_lib.reconcile.patterns import factor_sql
 from p2c_lib.reconcile.sides import quoted, text_literal
+from p2c_lib.value_keys import value_key_sql, value_keys
 
 if TYPE_CHECKING:
     from p2c_lib.mapping import Template
@@ -82,9 +83,11 @@ class Fix:
         if "truncate" in self.step:
             return _trimmed(cut_sql(column, int(self.step["truncate"])), trims=trims)
         if "value_map" in self.step:
-            pairs = self.step["value_map"].items()
-            whens = "".join(f" WHEN {text_literal(k.strip().lower())} THEN {text_literal(v)}" for k, v in pairs)
-            return f"CASE lower(trim({column})){whens} ELSE {column} END"
+            pairs = self.step["value_map"]
+            keys = value_keys(pa.array([text_of(key) for key in pairs], pa.string())).to_pylist()
+            partners = dict(zip(keys, pairs.values(), strict=True))
+            whens = "".join(f" WHEN {text_literal(key)} THEN {_literal(partner)}" for key, partner in partners.items())
+            return f"CASE {value_key_sql(column)}{whens} ELSE {column} END"
         for steps in STEPS.values():
             for name, sql in steps.items():
                 if name in self.step:
@@ -283,6 +286,11 @@ def _cut_inside(database: duckdb.DuckDBPyConnection, where: str, most: int, *, t
 
 def _trimmed(cut: str, *, trims: bool) -> str:
     return f"rtrim({cut}, ' ')" if trims else cut
+
+
+def _literal(partner: object) -> str:
+    text = text_of(partner)
+    return "NULL" if text is None else text_literal(text)
 
 
 def _always(database: duckdb.DuckDBPyConnection, where: str, holds: str) -> bool:

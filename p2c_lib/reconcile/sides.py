@@ -20,6 +20,7 @@ from p2c_lib.keys import RowKey, add_keys
 from p2c_lib.lengths import add_lengths
 from p2c_lib.odata.dialect import DIALECTS
 from p2c_lib.sql_tables import check_in_sql, for_sql
+from p2c_lib.value_keys import add_value_keys
 
 if TYPE_CHECKING:
     from p2c_lib.frames import Origin
@@ -126,6 +127,7 @@ def opened(expected: Side, actual: Side, columns: Sequence[str] | None = None) -
         database.execute("SET enable_progress_bar = false")
         add_keys(database)
         add_lengths(database)
+        add_value_keys(database)
         for name, side in (("e", expected), ("a", actual)):
             _register(database, name, side, columns)
         yield database

@@ -12,6 +12,7 @@ from p2c_lib.display import one_array, text_of, texts
 from p2c_lib.keys import folded
 from p2c_lib.mapping.transforms.arguments import Letters, Scalar, Text
 from p2c_lib.mapping.transforms.registry import Context, Converted, transform
+from p2c_lib.value_keys import value_keys
 
 __all__ = ["Pairs", "country_code", "lookup", "state_code", "unit", "value_map", "yes_no"]
 
@@ -41,7 +42,7 @@ def value_map(values: pa.Array, pairs: Pairs, separator: Letters | None = None) 
     table = dict(zip(_folded(pairs), map(text_of, pairs.values()), strict=True))
     if separator:
         return _each_part(values, table, separator)
-    keys = _as_keys(texts(values))
+    keys = value_keys(texts(values))
     names = pa.array(list(table), pa.string())
     places = pc.index_in(keys, value_set=names)
     mapped = pa.array(list(table.values()), pa.string()).take(places)
@@ -64,18 +65,8 @@ def _each_part(values: pa.Array, table: Mapping[str, str | None], separator: str
 
 
 def _folded(keys: Iterable[Scalar | None]) -> list[str]:
-    found: list[str] = _as_keys(pa.array([text_of(key) for key in keys], pa.string())).to_pylist()
+    found: list[str] = value_keys(pa.array([text_of(key) for key in keys], pa.string())).to_pylist()
     return found
-
-
-def _as_keys(values: pa.Array) -> pa.Array:
-    """Texts as a map compares them, those of its keys and those that come: what is missing is empty.
-
-    Upper case first makes one letter of those that have two small forms, such as the Greek sigma; a small i keeps no
-    dot of its own, with which others write the Turkish capital in lower case.
-    """
-    text = pc.utf8_normalize(pc.utf8_trim_whitespace(values), "NFC")
-    return pc.fill_null(pc.replace_substring(pc.utf8_lower(pc.utf8_upper(text)), "i\u0307", "i"), "")
 
 
 @transform(per_value=True)
