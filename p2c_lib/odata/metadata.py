@@ -64,13 +64,13 @@ class Metadata:
     def _looked_at_again(self, known: EntitySchema) -> EntitySchema:
         """The schema as it is by now; as it was known where it cannot be asked for, so that no work in hand breaks off.
 
-        Raises what says that the set is gone.
+        Raises what says that the set is gone, where the service itself says so.
         """
         try:
             return self.renewed(known.entity_set)
-        except (UnknownName, NotFound, NoRoute):
-            raise
-        except P2CError:
+        except P2CError as error:
+            if isinstance(error, UnknownName) or (isinstance(error, NotFound | NoRoute) and error.told):
+                raise
             self._asked_at[known.entity_set] = self._sender.now() - BELIEVED + ASKED_AGAIN
             return known
 
@@ -223,8 +223,14 @@ class Metadata:
 
     def _finops(self, entity_set: str) -> EntitySchema:
         try:
-            found = self._part(metadata_finops.entity_url(entity_set), entity_set).get("value") or []
-        except (NoRoute, NotFound, FrameError):
+            found = self._part(metadata_finops.entity_url(entity_set), entity_set)["value"]
+            if not isinstance(found, list):
+                raise ValueError("its list of entities is none")
+        except (NoRoute, NotFound) as error:
+            if not error.told:  # whoever said so knows nothing of the set
+                raise
+            found = []
+        except FrameError:
             found = []
         if not found:
             raise UnknownName("entity set", entity_set, self._names(), where="F&O")
