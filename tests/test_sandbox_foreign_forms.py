@@ -509,3 +509,64 @@ def test_annotations_say_something_or_are_left_out(rich: Sales) -> None:
     both = {"Prefer": 'return=representation,odata.include-annotations="*"'}
     made = rich.client.post("accounts", json={"name": "x"}, headers=both)
     assert made.headers["Preference-Applied"] == 'return=representation,odata.include-annotations="*"'
+
+
+# -- expanded rows ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def family(sales: Sales) -> Sales:
+    """An account with three contacts, the first of which is its primary one."""
+    account = sales.create("accounts", name="a")
+    for last in ("x & y; z", "x & y; z", "other"):
+        made = sales.create("contacts", lastname=last, parentcustomerid_account__bind=f"accounts({account})")
+    sales.client.patch(f"accounts({account})", json={"primarycontactid@odata.bind": f"contacts({made})"})
+    return sales
+
+
+@pytest.mark.parametrize(
+    ("nested", "size", "pages"),
+    [
+        ("$select=lastname", 1, [3, 1, 1, 1]),
+        ("$select=lastname;$expand=parentcustomerid_account($select=name)", 1, [1, 1, 1]),
+        ("$select=lastname;$expand=parentcustomerid_account($select=name)", 2, [2, 1]),
+        ("$filter=lastname eq 'x %26 y; z'", 2, [2, 2]),
+        ("$filter=lastname eq @name;$expand=parentcustomerid_account", 1, [1, 1]),
+    ],
+)
+def test_links_of_expanded_rows_lead_to_the_rest_of_them(
+    family: Sales, nested: str, size: int, pages: list[int]
+) -> None:
+    """Without a nested $expand they come whole, and their link leads to all of them again, in pages."""
+    wanted, name = {"Prefer": f"odata.maxpagesize={size}"}, "contact_customer_accounts"
+    address = f"accounts?$select=name&$expand={name}({nested})&@name='x %26 y; z'"
+    row = family.client.get(address, headers=wanted).json()["value"][0]
+    found, link = [len(row[name])], row[f"{name}@odata.nextLink"]
+    while link is not None:
+        answer = family.client.get(link, headers=wanted)
+        assert answer.status_code == 200, answer.text
+        if answer.json()["value"]:
+            found.append(len(answer.json()["value"]))
+        link = answer.json().get("@odata.nextLink")
+    assert found == pages
+
+
+def test_what_nested_rows_cannot_be_asked_for_is_told_as_the_service_does(family: Sales) -> None:
+    for expand in (
+        "contact_customer_accounts($top=1;$expand=parentcustomerid_account)",
+        "primarycontactid($orderby=lastname)",
+    ):
+        answer = family.client.get(f"accounts?$expand={expand}")
+        assert (answer.status_code, "Only $select and $filter clause" in answer.text) == (400, True)
+
+
+def test_references_come_with_the_lookup_and_are_named_in_the_context(family: Sales) -> None:
+    answer = family.client.get("accounts?$select=name&$expand=primarycontactid/$ref").json()
+    assert answer["@odata.context"].endswith("#accounts(name,primarycontactid,primarycontactid/$ref())")
+    row = answer["value"][0]
+    assert row["primarycontactid"]["@odata.id"].endswith(f"contacts({row['_primarycontactid_value']})")
+
+
+def test_users_come_with_both_their_keys_whatever_is_selected(rich: Sales) -> None:
+    row = rich.client.get("accounts?$select=name&$expand=createdby($select=fullname)").json()["value"][0]["createdby"]
+    assert row["ownerid"] == row["systemuserid"]

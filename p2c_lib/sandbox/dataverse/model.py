@@ -69,7 +69,7 @@ def _served() -> frozenset[str]:
 
 
 # The key that users and teams inherit from principal: their own, under the name of what owns rows.
-_OWNER = Column("ownerid", "guid", label="Owner", create=False, update=False)
+OWNER = Column("ownerid", "guid", label="Owner", create=False, update=False)
 # Columns that stand in the metadata alone: no row carries them here.
 VIRTUAL: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "account": (("entityimage", "Image", "Default Image"), ("new_contract", "File", "Contract")),
@@ -85,7 +85,7 @@ def properties_of(name: str) -> Mapping[str, Column]:
     """Columns by their name on the wire: a lookup ``x`` is ``_x_value``."""
     columns = by_name(name).columns.values()
     found = {(f"_{c.name}_value" if c.kind == "lookup" else c.name): c for c in columns}
-    return {**found, _OWNER.name: _OWNER} if name in {"systemuser", "team"} else found
+    return {**found, OWNER.name: OWNER} if name in {"systemuser", "team"} else found
 
 
 @cache
@@ -138,7 +138,7 @@ def expression(one: Entity, column: Column, alias: str) -> str:
     """SQL for a column's value: the version and money in base currency are computed, all else is stored."""
     if column.name == "versionnumber":
         return f"{alias}._version"
-    if column is _OWNER:
+    if column is OWNER:
         return f"{alias}.{quoted(one.key[0])}"
     if column.kind == "money" and column.name.endswith("_base") and "exchangerate" in one.columns:
         twin = column.name.removesuffix("_base")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from p2c_lib.sandbox.dataverse.refusals import bad_query
 from p2c_lib.sandbox.expression import Literal, Malformed, Node, Path, Term, parse_filter, parse_order
@@ -11,6 +12,10 @@ from p2c_lib.sandbox.expression import Literal, Malformed, Node, Path, Term, par
 _TOP = {"$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply", "$skiptoken", "$deltatoken"}
 _NESTED = {"$select", "$expand", "$filter", "$orderby", "$top"}
 MOST_EXPANDS = 15
+ONLY_SELECT_AND_FILTER = (
+    "Only $select and $filter clause can be provided while doing $expand on many-to-one relationship or nested "
+    "one-to-many relationship."
+)
 _DEEPEST = 200  # parentheses open at once: deeper than any expression may be with the expands around it
 
 
@@ -29,10 +34,18 @@ class Options:
     deltatoken: str | None = None
     parameters: Mapping[str, Node] = field(default_factory=dict)
 
+    @property
+    def nested(self) -> bool:
+        """Whether what is expanded is expanded further."""
+        return any(one.options.expand for one in self.expand)
+
 
 @dataclass(frozen=True, slots=True)
 class Expand:
-    """One expanded navigation property; ``text`` is its options as they came, ``ref`` asks for references only."""
+    """One expanded navigation property; ``ref`` asks for references only.
+
+    ``text`` is its options as the query of an address, with the parameter aliases they may name.
+    """
 
     name: str
     options: Options
@@ -46,11 +59,17 @@ def read_options(raw: Mapping[str, str]) -> Options:
     options = _read(raw, _TOP, parameters)
     if sum(1 for _ in _walk(options.expand)) > MOST_EXPANDS:
         raise bad_query(f"The query has more than {MOST_EXPANDS} $expand options, which is the maximum.")
-    if any(e.options.expand for e in options.expand):
-        for one in _walk(options.expand):
-            if one.options.top is not None or one.options.order:
-                raise bad_query("$top and $orderby are not supported in $expand together with a nested $expand.")
-    return options
+    if options.nested and any(one.options.top is not None or one.options.order for one in _walk(options.expand)):
+        raise bad_query(ONLY_SELECT_AND_FILTER)
+    aliases = [f"{name}={text}" for name, text in raw.items() if name.startswith("@")]
+    return replace(options, expand=tuple(_addressed(one, aliases) for one in options.expand))
+
+
+def _addressed(one: Expand, aliases: Sequence[str]) -> Expand:
+    parts = [*(split_outside(one.text, ";") if one.text.strip() else []), *aliases]
+    text = "&".join(quote(part.strip(), safe="$@(),;:=/'*!") for part in parts if part.strip())
+    inner = replace(one.options, expand=tuple(_addressed(each, aliases) for each in one.options.expand))
+    return replace(one, options=inner, text=text)
 
 
 def _walk(expands: tuple[Expand, ...]) -> Iterator[Expand]:

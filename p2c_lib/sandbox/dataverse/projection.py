@@ -6,9 +6,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
+from p2c_lib.sandbox.dataverse.cookies import Cookie
 from p2c_lib.sandbox.dataverse.filter import SalesPredicate
 from p2c_lib.sandbox.dataverse.model import (
+    OWNER,
     Collection,
     Navigation,
     by_name,
@@ -18,7 +21,7 @@ from p2c_lib.sandbox.dataverse.model import (
     properties,
     sets,
 )
-from p2c_lib.sandbox.dataverse.options import Expand, Options
+from p2c_lib.sandbox.dataverse.options import ONLY_SELECT_AND_FILTER, Expand, Options
 from p2c_lib.sandbox.dataverse.refusals import bad_query, unknown_property
 from p2c_lib.sandbox.exact import KINDS
 from p2c_lib.sandbox.keyset import Sort, order_by
@@ -47,12 +50,16 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Makes SQL for rows as JSON; ``root`` is the service's URL with a slash at the end."""
+    """Makes SQL for rows as JSON; ``root`` is the service's URL with a slash at the end.
+
+    ``child_page`` is the size of pages of expanded rows, None where they come whole.
+    """
 
     root: str
     binder: Binder
     predicate: SalesPredicate
     annotations: Annotations
+    child_page: int | None = None
 
     def scope(self, entity: Entity, alias: str) -> Scope:
         """A scope that shares this projection's bound values."""
@@ -62,7 +69,7 @@ class Projection:
         """SQL for one row as a JSON object."""
         alias = scope.alias
         members = [("@odata.etag", f"'\"W/\\\"' || {alias}._version || '\\\"\"'")]
-        for name, column in self._selected(entity, options.select):
+        for name, column in self._selected(entity, options):
             members += self.column(entity, column, name, alias)
         for one in options.expand:
             members += self._expanded(entity, one, scope)
@@ -71,8 +78,9 @@ class Projection:
         members = [m for m in members if m[0] != entity.key[0]]
         return json_object([*members, (entity.key[0], f"'\"' || {alias}.{key} || '\"'")])
 
-    def _selected(self, entity: Entity, names: Sequence[str]) -> list[tuple[str, Column]]:
-        known = properties(entity)
+    def _selected(self, entity: Entity, options: Options) -> list[tuple[str, Column]]:
+        """What is asked for, with what comes along: money's currency, a key under two names, what is referred to."""
+        known, names = properties(entity), options.select
         if not names:
             return list(known.items())
         chosen: dict[str, Column] = {}
@@ -82,6 +90,12 @@ class Projection:
             chosen[name] = known[name]
         if any(c.kind == "money" for c in chosen.values()) and "_transactioncurrencyid_value" in known:
             chosen.setdefault("_transactioncurrencyid_value", known["_transactioncurrencyid_value"])
+        if OWNER.name in known:
+            chosen.setdefault(OWNER.name, OWNER)
+        for one in options.expand:
+            if one.ref and one.name in navigations(entity):
+                column = navigations(entity)[one.name].column
+                chosen.setdefault(f"_{column.name}_value", column)
         return list(chosen.items())
 
     # -- columns ---------------------------------------------------------------------------------------------------
@@ -138,8 +152,10 @@ class Projection:
 
     def _single(self, navigation: Navigation, one: Expand, scope: Scope) -> str:
         asked = one.options
-        if asked.filter is not None or asked.order or asked.top is not None:
-            raise bad_query(f"$filter, $orderby and $top are for collections; '{one.name}' is single-valued.")
+        if asked.order or asked.top is not None:
+            raise bad_query(ONLY_SELECT_AND_FILTER)
+        if asked.filter is not None:
+            raise bad_query(f"$filter is for collections; '{one.name}' is single-valued.")
         target = navigation.target
         inner = replace(self.scope(target, scope.fresh()), counter=scope.counter)
         key = quoted(target.key[0])
@@ -155,14 +171,17 @@ class Projection:
         where = [collection.matches(scope.alias, inner.alias)]
         where += [] if asked.filter is None else [self.condition(asked, inner)]
         sorts = order_by(self.sorts(asked, inner))
-        most = MOST_CHILDREN if asked.top is None else min(asked.top, MOST_CHILDREN)
-        rows = f"SELECT {row} AS row FROM {inner.from_sql()} WHERE {' AND '.join(where)} ORDER BY {sorts} LIMIT {most}"
-        query = "&".join(part for part in one.text.split(";") if part)
+        most = min(MOST_CHILDREN if asked.top is None else asked.top, self.child_page or MOST_CHILDREN)
+        found = f"FROM {inner.from_sql()} WHERE {' AND '.join(where)} ORDER BY {sorts} LIMIT {most}"
         link = f"{self.root}{scope.entity.set_name}("
-        tail = f")/{one.name}{'?' + query if query else ''}"
-        key = f"{scope.alias}.{quoted(scope.entity.key[0])}"
-        url = json_text(f"{_text(link)} || {key} || {_text(tail)}")
-        return [(one.name, json_array(rows)), (f"{one.name}@odata.nextLink", url)]
+        tail = f")/{one.name}{'?' + one.text if one.text else ''}"
+        url = f"{_text(link)} || {scope.alias}.{quoted(scope.entity.key[0])} || {_text(tail)}"
+        if self.child_page is not None:
+            key = quoted(child.key[0])
+            last = f"(SELECT max(k) FROM (SELECT {inner.alias}.{key} AS k {found}))"
+            url += f" || {_following(child.key[0], last, '&' if one.text else '?')}"
+        rows = f"SELECT {row} AS row {found}"
+        return [(one.name, json_array(rows)), (f"{one.name}@odata.nextLink", json_text(url))]
 
     # -- conditions and order --------------------------------------------------------------------------------------
 
@@ -196,6 +215,14 @@ def money_label(value: str, currency: str) -> str:
     rows = table(by_name("transactioncurrency"))
     symbol = f"(SELECT currencysymbol FROM {rows} WHERE transactioncurrencyid = {currency})"
     return f"shown_number({value}, 2, ifnull({symbol}, ''))"
+
+
+def _following(key: str, last: str, mark: str) -> str:
+    """SQL for what leads to the page of expanded rows after that key; nothing where there are none."""
+    place = "00000000-0000-0000-0000-000000000000"
+    token = quote(Cookie(2, (place,)).skiptoken([key], [place]), safe="")
+    before, after = token.split(place, 1)
+    return f"ifnull({_text(f'{mark}$skiptoken={before}')} || upper({last}) || {_text(after)}, '')"
 
 
 def column_json(column: Column, value: str) -> str:

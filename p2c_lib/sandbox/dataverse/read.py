@@ -102,17 +102,19 @@ def count_rows(store: Store, entity: Entity, options: Options, asked: Asked, wit
 
 def context_of(options: Options) -> str:
     """What was selected and expanded, as the context URL tells it: ``(name,parent(name))`` or nothing."""
-    parts = [*options.select, *(_expanded(one) for one in options.expand)]
+    referred = [one.name for one in options.expand if one.ref and options.select]
+    parts = [*dict.fromkeys([*options.select, *referred]), *(_expanded(one) for one in options.expand)]
     return f"({','.join(parts)})" if parts else ""
 
 
 def _expanded(one: Expand) -> str:
-    return f"{one.name}{context_of(one.options) or '()'}"
+    return f"{one.name}{'/$ref' if one.ref else ''}{context_of(one.options) or '()'}"
 
 
 def _projection(options: Options, asked: Asked) -> Projection:
     predicate = SalesPredicate(options.parameters, asked.caller)
-    return Projection(asked.root, Binder(), predicate, asked.annotations)
+    # With a nested $expand the size of pages is that of expanded rows too; without one these come whole.
+    return Projection(asked.root, Binder(), predicate, asked.annotations, asked.page_size if options.nested else None)
 
 
 def _rows(
