@@ -122,7 +122,9 @@ def _wall_clock(values: pa.Array) -> pa.Array:
 def _of_texts(text: pa.Array) -> pa.Array:
     if pc.all(pc.match_substring_regex(text, ISO_DAY)).as_py() in {True, None}:
         try:
-            return text.cast(pa.date32())
+            found = text.cast(pa.date32())
+            beyond = out_of_years(found)  # Arrow reads the year 0000 too, which is none
+            return found if beyond is None else pc.if_else(beyond, pa.scalar(None, pa.date32()), found)
         except pa.ArrowInvalid:  # the 30th of February
             pass
     return pa.array([None if value is None else day_of(value) for value in text.to_pylist()], pa.date32())

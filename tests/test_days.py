@@ -227,3 +227,13 @@ def test_a_day_that_came_as_text_is_the_same_by_package_and_by_table(kind: pa.Da
 def test_a_file_beside_the_zones_is_no_zone(name: str) -> None:
     with pytest.raises(ValueError, match="no such time zone"):
         known_zone(name)
+
+
+@pytest.mark.parametrize("text", ["0000-01-01", "0000-12-31", "0000-02-29"])
+def test_a_day_of_the_year_0000_is_none_in_a_column_as_alone(text: str) -> None:
+    assert day_of(text) is None
+    assert days(pa.array([text, "0001-01-01", None])).to_pylist() == [None, date(1, 1, 1), None]
+    told = cast(pa.array([text, "2026-01-31"]), pa.date32())
+    assert told.values.to_pylist() == [None, date(2026, 1, 31)]
+    assert told.refused is not None
+    assert told.refused.to_pylist() == [True, False]
