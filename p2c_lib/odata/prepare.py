@@ -17,6 +17,7 @@ from p2c_lib.errors import (
     NotAuthorised,
     NotFound,
     NotSent,
+    P2CError,
     Rejected,
     ServiceError,
     UnknownName,
@@ -55,7 +56,8 @@ Ids = Sequence[str] | FrameError | ServiceError
 
 
 class Preparer:
-    """Makes writes ready for one service. Nothing is sent, except to look up ids of keys that no URL can carry.
+    """Makes writes ready for one service. Nothing is sent, except to look up ids: of keys that no URL can carry, and
+    of rows of Sales that go by another key and no version, which may be another row's when a write is sent again.
 
     A write that cannot be made ready ends by itself and stops no other; what is wrong with all of them is raised.
     """
@@ -93,17 +95,44 @@ class Preparer:
             odd = pc.or_(odd, odd_versions(table.column(etag)))
         places, plain = pc.indices_nonzero(odd).to_pylist(), pc.indices_nonzero(pc.invert(odd))
 
-        def run(rows: pa.Table, at: pa.Array | None) -> list[Run]:
-            made = TableRun(op, schema, rows, tuple(key), etag, self._dialect, bodies, at)
+        def run(rows: pa.Table, names: tuple[str, ...], at: pa.Array | None) -> list[Run]:
+            made = TableRun(op, schema, rows, names, etag, self._dialect, bodies, at)
             return [made] if rows.num_rows else []
 
         named = () if op == "create" else tuple(key)
         rest = [(at, row_write(op, entity_set, table.slice(at, 1), named, etag)) for at in places]
         prepared = self._prepared(rest)
         check_table(op, schema, _without(table, prepared.refused), named or _own_key(table, schema))
-        if not places:
-            return Prepared(run(table, None))
-        return Prepared([*run(table.take(plain), plain), *prepared.runs], prepared.refused)
+        ids = self._ids_of_table(op, schema, table.take(plain), tuple(key)) if etag is None else None
+        if not places and ids is None:
+            return Prepared(run(table, tuple(key), None))
+        if ids is None:
+            return Prepared([*run(table.take(plain), tuple(key), plain), *prepared.runs], prepared.refused)
+        known, others = plain.filter(pc.is_valid(ids)), plain.filter(pc.is_null(ids))
+        rows = table.take(known).drop_columns(list(key)).append_column(schema.key[0], ids.drop_null())
+        runs = [*run(rows, schema.key, known), *run(table.take(others), tuple(key), others)]
+        return Prepared([*runs, *prepared.runs], prepared.refused)
+
+    def _ids_of_table(
+        self, op: Operation, schema: EntitySchema, rows: pa.Table, key: tuple[str, ...]
+    ) -> pa.Array | None:
+        """The ids of rows that go by them, null where none or several have the key; None where none goes by its id."""
+        if not self._is_by_id(op, schema, key) or schema.key[0] in rows.column_names or not rows.num_rows:
+            return None
+        try:
+            keys = rows.select(key).to_pylist()
+        except (OverflowError, ValueError):  # a day outside the years of Python: no row of Sales has it
+            return None
+        found = self._found(schema.entity_set, keys)
+        return pa.array([_one(each) for each in found], pa.string())
+
+    def _is_by_id(self, op: str, schema: EntitySchema, key: Sequence[str]) -> bool:
+        """Whether a write by another key of Sales goes by its row's id, as long as it has no version to hold it.
+
+        The key may be another row's when the write is sent again because its answer was lost. An upsert is for whatever
+        row has the key.
+        """
+        return self._dialect.app == "sales" and op in {"update", "delete"} and tuple(key) != schema.key
 
     def _check(self, write: Write) -> None:
         """Raise for what is wrong with the caller's names, whatever the row."""
@@ -139,7 +168,10 @@ class Preparer:
         return Prepared([ListRun(list(run)) for _, run in runs], refused)
 
     def _ids(self, writes: Sequence[tuple[int, Write]]) -> dict[int, Ids]:
-        """By place, the ids of the rows whose key no URL of Dataverse can carry, or why they could not be looked up."""
+        """By place, the ids of the rows that go by them, or why they could not be looked up.
+
+        Those are the rows whose key no URL of Dataverse can carry, or may be another row's in the midst of it.
+        """
         if self._dialect.app != "sales":
             return {}
         odd: dict[str, list[tuple[int, Key]]] = {}
@@ -149,13 +181,19 @@ class Preparer:
                 write.op != "create"
                 and write.key
                 and tuple(write.key) != schema.key
-                and unsafe_in_path(schema, write.key)
+                and (
+                    unsafe_in_path(schema, write.key)
+                    or (not write.etag and self._is_by_id(write.op, schema, tuple(write.key)))
+                )
             ):
                 odd.setdefault(write.entity_set, []).append((place, write.key or {}))
         found: dict[int, Ids] = {}
         for entity_set, keyed in odd.items():
             places, keys = zip(*keyed, strict=True)
-            found |= zip(places, self._found(entity_set, keys), strict=True)
+            schema = self._metadata.schema(entity_set)
+            looked_up = zip(places, keys, self._found(entity_set, keys), strict=True)
+            # What has no one row is asked for by its key, and told of by the service.
+            found |= {at: ids for at, key, ids in looked_up if unsafe_in_path(schema, key) or _one(ids) is not None}
         return found
 
     def _found(self, entity_set: str, keys: Sequence[Key]) -> list[Ids]:
@@ -215,6 +253,11 @@ class Preparer:
             bodies = Bodies(schema, self._dialect, self._metadata.set_of)
             self._bodies[schema.entity_set] = schema, bodies
         return bodies
+
+
+def _one(ids: Ids) -> str | None:
+    """The id of the one row that has a key."""
+    return None if isinstance(ids, P2CError) or len(ids) != 1 else ids[0]
 
 
 def _is_named(row: Mapping[str, object], name: str, schema: EntitySchema) -> bool:
