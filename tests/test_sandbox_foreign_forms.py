@@ -334,6 +334,26 @@ def test_an_aggregate_has_a_limit_of_its_own(sales: Sales) -> None:
         assert fetched(sales, counted, aggregate="true", aggregatelimit=limit).status_code == status
 
 
+def test_rows_of_fetchxml_leave_out_what_is_null_and_bring_the_currency_of_money(rich: Sales) -> None:
+    rich.create("accounts", name='null, and } "')
+    inner = '<attribute name="name"/><attribute name="revenue"/><attribute name="telephone1"/>'
+    rows = {row["name"]: row for row in fetched(rich, f"{inner}{BY_NAME}").json()["value"]}
+    assert "_transactioncurrencyid_value" in rows["n1000"]
+    plain = [{name for name in row if "@" not in name} for row in rows.values()]
+    assert plain[-1] == {"name", "accountid", "_transactioncurrencyid_value"}
+    assert all("telephone1" not in row for row in rows.values())
+    assert list(rows)[-1] == 'null, and } "'
+    alone = fetched(rich, '<attribute name="telephone1"/>', distinct="true").json()["value"]
+    assert alone == [{}]
+
+
+def test_a_count_may_stand_beside_fetchxml_as_in_the_reference(rich: Sales) -> None:
+    text = quote(f"<fetch count='1' page='1'><entity name='account'>{NAME}</entity></fetch>")
+    answer = rich.client.get(f"accounts?fetchXml={text}&$count=true")
+    assert (answer.status_code, "@odata.count" in answer.json()) == (200, False)
+    assert rich.client.get(f"accounts?fetchXml={text}&$top=1").status_code == 400
+
+
 # -- what people read of groups ---------------------------------------------------------------------------------------
 
 GROUPED = "groupby((statuscode),aggregate($count as n,revenue with sum as total,createdon with max as last))"

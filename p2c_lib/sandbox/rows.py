@@ -28,6 +28,20 @@ def json_object(members: Sequence[tuple[str, str]]) -> str:
     return " || ".join(texts)
 
 
+def json_filled(members: Sequence[tuple[str, str]]) -> str:
+    """SQL for the text of a JSON object as `json_object` makes it, without the members whose value is null.
+
+    >>> print(json_filled([("a", "json_quote(t.a)")]))
+    rtrim('{' || ifnull('"a":' || nullif(json_quote(t.a), 'null') || ',', ''), ',') || '}'
+    """
+    texts = []
+    for name, value in members:
+        shown = name.replace("'", "''")
+        texts.append(f"ifnull('\"{shown}\":' || nullif({value}, 'null') || ',', '')" if name else value)
+    joined = " || ".join(["'{'", *texts])
+    return f"rtrim({joined}, ',') || '}}'"
+
+
 def _mark(name: str, *, comma: bool) -> str:
     if not name:
         return "%s"

@@ -18,7 +18,7 @@ from p2c_lib.sandbox.dataverse.projection import CHOSEN, FORMATTED, Projection
 from p2c_lib.sandbox.dataverse.read import LARGEST_COUNT, LARGEST_PAGE, Asked
 from p2c_lib.sandbox.dataverse.refusals import bad_argument, too_many_conditions
 from p2c_lib.sandbox.predicate import Binder, Operand, Scope, balanced
-from p2c_lib.sandbox.rows import json_object, json_text
+from p2c_lib.sandbox.rows import json_filled, json_object, json_text
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, quoted, table
 
@@ -77,6 +77,7 @@ def fetch(store: Store, entity: Entity, text: str, asked: Asked) -> str:
     if not query.aggregate:
         query.members.append(("@odata.etag", "'\"W/\\\"' || t._version || '\\\"\"'"))
     _entity(query, element, scope, prefix="")
+    _currency(query, scope)
     _orders(query)
     if query.aggregate:
         most = min(number(root, "aggregatelimit") or MOST_ROWS, MOST_ROWS)
@@ -177,6 +178,15 @@ def _column(query: Query, scope: Scope, name: str, prefix: str, alias: str | Non
         return
     query.keys.append(scope.column(column).key)
     query.members += query.projection.column(scope.entity, column, shown, scope.alias)
+
+
+def _currency(query: Query, scope: Scope) -> None:
+    """Money of the entity comes with its currency, as it does with $select."""
+    name = "transactioncurrencyid"
+    own = {column for alias, column in query.shown.values() if alias == scope.alias}
+    money = any(scope.entity.columns[column].kind == "money" for column in own)
+    if money and not query.aggregate and name in scope.entity.columns and f"_{name}_value" not in query.shown:
+        _column(query, scope, name, "", None)
 
 
 def _orders(query: Query) -> None:
@@ -389,7 +399,7 @@ def _page(store: Store, query: Query, scope: Scope, root: ElementTree.Element, *
     # What the system takes for one value is one row of a distinct query.
     grouping = f"GROUP BY {', '.join(query.keys)} " if distinct and query.keys else ""
     sql = (
-        f"SELECT {json_object(query.members)}, {'NULL' if distinct else f't.{quoted(key)}'} FROM {origin} {grouping}"
+        f"SELECT {json_filled(query.members)}, {'NULL' if distinct else f't.{quoted(key)}'} FROM {origin} {grouping}"
         f"ORDER BY {orders} LIMIT {limit + 1} OFFSET {(page - 1) * limit}"
     )
     found = store.connection.execute(sql, values).fetchall()

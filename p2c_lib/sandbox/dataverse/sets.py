@@ -124,7 +124,8 @@ _READ = ("$select", "$expand", "$filter", "$orderby", "$top", "$count", "$apply"
 def _taken(raw: Mapping[str, str]) -> tuple[str, ...]:
     """The options that a read takes: FetchXML and SQL say everything themselves."""
     if "fetchXml" in raw:
-        return ("fetchXml",)
+        # The service's own example of pages has $count beside it, and an answer without a count.
+        return ("fetchXml", "$count")
     return ("sql", "$skiptoken") if "sql" in raw else _READ
 
 
