@@ -31,8 +31,12 @@ def _table(code: str, name: str, value: Any) -> pa.Table:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Next", "5"),
+        ("Next", "5.0"),
+        ("Next", "five"),
+        ("Next", ""),
+        ("Next", "１"),
         ("Next", True),
+        ("Interval", "1.5"),
         ("DateTime", "2026-01-31 12:00:00"),
         ("DateTime", "31.01.2026"),
         ("DateTime", 20260131),
@@ -59,6 +63,9 @@ def test_what_one_way_refuses_the_other_refuses_too(finops: Client, name: str, v
     [
         ("Next", 5),
         ("Next", Decimal("5.00")),
+        ("Next", "5"),
+        ("Next", " +05 "),
+        ("Next", "-5"),
         ("DateTime", "2026-01-31T12:00:00Z"),
         ("DateTime", "2026-01-31"),
         ("DateTime", "2026-01-31t12:00:00z"),
@@ -73,7 +80,7 @@ def test_what_one_way_refuses_the_other_refuses_too(finops: Client, name: str, v
     ],
 )
 def test_what_one_way_takes_the_other_takes_too(finops: Client, name: str, value: Any) -> None:
-    code = f"K{abs(hash((name, str(value)))) % 10**8}"
+    code = f"K{abs(hash((name, repr(value)))) % 10**8}"
     assert finops.write_table("create", "SequenceV2Tables", _table(f"{code}T", name, value))[0].ok
     assert finops.load_package("SequenceV2Tables", _table(f"{code}P", name, value), company="usmf").ok
     keys = [_table(f"{code}{way}", name, value).drop_columns([name]).to_pylist()[0] for way in "TP"]

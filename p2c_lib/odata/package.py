@@ -35,7 +35,7 @@ from p2c_lib.odata.characters import plain_json, why_refused
 from p2c_lib.odata.encode import without_views
 from p2c_lib.odata.literals import encode
 from p2c_lib.odata.once import check_table
-from p2c_lib.odata.package_kinds import check_kinds
+from p2c_lib.odata.package_kinds import WHOLE_TEXTS, check_kinds
 from p2c_lib.odata.schema import Column, EntitySchema
 from p2c_lib.odata.statuses import OF_THE_SERVICE
 from p2c_lib.odata.telling import tell_wait
@@ -230,6 +230,9 @@ def _text(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
         return pc.utf8_slice_codeunits(pc.replace_substring(texts(values), "T", " "), 0, SECONDS)
     if pa.types.is_date(kind) and column.edm == "Edm.DateTimeOffset":
         return pc.binary_join_element_wise(texts(values), "12:00:00", " ")
+    if column.edm in WHOLE_TEXTS and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        plain = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts(values)), r"^\+", "")
+        return texts(plain.cast(pa.int64()))
     if column.edm == "Edm.DateTimeOffset":
         return pc.utf8_upper(texts(values))  # JSON takes a small t and z as well
     return texts(values)

@@ -9,7 +9,11 @@ from p2c_lib.errors import FrameError
 from p2c_lib.odata.literals import NUMBERS
 from p2c_lib.odata.schema import Column, EntitySchema
 
-__all__ = ["check_kinds"]
+__all__ = ["WHOLE_TEXTS", "check_kinds"]
+
+# Whole numbers that F&O reads out of a text in JSON too; those of 64 bits and decimals it does not.
+WHOLE_TEXTS = {"Edm.Byte", "Edm.Int16", "Edm.Int32"}
+WHOLE = r"^\s*[+-]?[0-9]{1,10}\s*$"
 
 WORDS = {"Edm.String", "Edm.Guid", "Edm.Date", "Edm.DateTimeOffset"}
 TYPED = {"Edm.Guid", "Edm.Date", "Edm.DateTimeOffset"}
@@ -47,6 +51,9 @@ def _doubtful(values: pa.ChunkedArray, column: Column) -> pa.Array | pa.ChunkedA
         different = pc.unique(values).drop_null()
         known = pa.array(list(column.choices.values()), different.type)
         return different.filter(pc.invert(pc.is_in(different, value_set=known)))
+    if column.edm in WHOLE_TEXTS:
+        odd = pc.invert(pc.match_substring_regex(values, WHOLE))
+        return pc.unique(values.filter(pc.fill_null(odd, fill_value=False)))
     if column.edm not in TYPED:
         return values.slice(0, 0)
     odd = pc.equal(pc.utf8_trim_whitespace(values), "")
@@ -59,6 +66,8 @@ def _why_not(text: str, column: Column) -> str | None:
     """What to write in the place of a text that a package would read; None for one that it refuses by itself."""
     if not text.strip():
         return "where there is nothing, write no value."
+    if column.edm in WHOLE_TEXTS:
+        return "write a whole number."
     if not column.choices:
         return "a moment is written 2026-01-31T12:00:00Z."
     meant = next((each for each in column.choices.values() if each.casefold() == text.strip().casefold()), None)
@@ -74,7 +83,7 @@ def _fits(kind: pa.DataType, column: Column) -> bool:
     if column.choices:
         return flag or _is_text(kind)
     if column.edm in NUMBERS:
-        return bool(number)
+        return bool(number) or (column.edm in WHOLE_TEXTS and _is_text(kind))
     if column.edm == "Edm.Boolean":
         return bool(flag)
     return column.edm not in WORDS or not (number or flag)
