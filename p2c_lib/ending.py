@@ -20,9 +20,10 @@ from types import FrameType
 
 from p2c_lib.waiting import end_every_wait
 
-__all__ = ["GRACE", "Interrupted", "asked", "beside", "exit_code", "heeded", "interrupted", "on_signals"]
+__all__ = ["GRACE", "IN_FLIGHT", "Interrupted", "asked", "beside", "exit_code", "heeded", "interrupted", "on_signals"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+IN_FLIGHT = 2.0  # seconds that a request which writes has to be answered; after that it is in doubt
 GRACE = 5.0  # seconds that what is in flight has to end by itself
 LAST = 20.0  # seconds after which the process ends whatever it does; its children five seconds earlier
 CHILDREN_SOONER = 5.0
@@ -38,8 +39,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def heeded() -> tuple[signal.Signals, ...]:
-    """The signals that end this process: SIGHUP is none of them where it was told to ignore it, as ``nohup`` does."""
-    return tuple(n for n in SIGNALS if n in {signal.SIGINT, signal.SIGTERM} or signal.getsignal(n) != signal.SIG_IGN)
+    """The signals that end this process; none that its parent told it to ignore: ``nohup`` does so with SIGHUP, a shell
+    with SIGINT for what it starts in the background."""
+    return tuple(n for n in SIGNALS if n == signal.SIGTERM or signal.getsignal(n) != signal.SIG_IGN)
 
 
 def asked() -> bool:

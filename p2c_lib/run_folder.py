@@ -14,9 +14,10 @@ from typing import Any
 
 from p2c_lib.secrecy import kept_value
 
-__all__ = ["PREFLIGHT", "RUN", "VERSION", "RunFolder", "keep"]
+__all__ = ["INTERRUPTED", "PREFLIGHT", "RUN", "VERSION", "RunFolder", "keep", "said_of"]
 
 TASK, RUN, REPORT, PREFLIGHT = "task.json", "run.json", "report.html", "preflight.json"
+INTERRUPTED = "interrupted"
 # Of the facts of a task; what another version wrote is not read.
 VERSION = 1
 
@@ -69,12 +70,21 @@ class RunFolder:
         """The last line of the traceback an executed notebook ended with; empty when it did not fail."""
         cells = _read(self.path / notebook).get("cells", [])
         outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        said = [f"{o.get('ename')}: {o.get('evalue')}" for o in outputs if o.get("output_type") == "error"]
-        return said[-1].splitlines()[0] if said else ""
+        said = [said_of(o.get("ename"), o.get("evalue")) for o in outputs if o.get("output_type") == "error"]
+        return said[-1] if said else ""
 
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+
+def said_of(kind: object, words: object) -> str:
+    """What the error that ended a notebook says, in one line; of an interruption, that it was one.
+
+    >>> said_of("ValueError", "no such row"), said_of("KeyboardInterrupt", "")
+    ('ValueError: no such row', 'interrupted')
+    """
+    return INTERRUPTED if kind in {"KeyboardInterrupt", "Interrupted"} else f"{kind}: {words}".splitlines()[0]
 
 
 def keep(folder: Path, facts: Mapping[str, Any], name: str = TASK) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -67,10 +67,12 @@ def home(folder: Path, url: str) -> Path:
 
 
 @contextlib.contextmanager
-def cold(folder: Path, *words: str, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def cold(
+    folder: Path, *words: str, url: str = "", shell: Sequence[str] = (sys.executable,)
+) -> Iterator[subprocess.Popen[bytes]]:
     """``p2c`` as a process of its own that begins cold, as what has children of its own does."""
     environment = {**os.environ, "P2C_WORKSPACE": str(folder), "P2C_TEST_SECRET": "secret", "P2C_TEST_HOOK": f"{url}/h"}
-    command = [sys.executable, "-m", "p2c_lib.cli", *words]
+    command = [*shell, "-m", "p2c_lib.cli", *words]
     running = subprocess.Popen(
         command,
         env=environment,
@@ -144,8 +146,7 @@ LOOKS_UP: dict[str, tuple[str, ...]] = {
     "ledger verify": (),
 }
 # Those that have a test of their own here, and those that wait for nobody: they read and write files of this machine.
-ELSEWHERE = {"run", "apply", "schedule run", "sandbox serve"}
-NOT_DRIVEN = {"lab"}  # JupyterLab ends in ways of its own
+ELSEWHERE = {"run", "apply", "schedule run", "sandbox serve", "lab"}
 ALONE = {
     *("init", "params", "plan show", "plan only", "plan without", "template show", "template diff", "template export"),
     *(
@@ -168,7 +169,7 @@ AT_ONCE = 3
 
 
 def test_every_command_is_among_them() -> None:
-    assert sorted(commands()) == sorted({*ASKS, *LOOKS_UP, *ELSEWHERE, *NOT_DRIVEN, *ALONE})
+    assert sorted(commands()) == sorted({*ASKS, *LOOKS_UP, *ELSEWHERE, *ALONE})
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +284,8 @@ def test_a_run_ends_with_its_kernels_while_the_service_says_nothing(number: sign
         assert children(one.pid) == []
     assert (code, said.strip().splitlines()[-1]) == (143, "interrupted")
     assert "goes on with this run" in said
+    assert "20_accounts: interrupted (" in said
+    assert "KeyboardInterrupt" not in said
     ledger = open_ledger(Workspace(tmp_path).ledger)
     assert [run["status"] for run in ledger.runs()] == ["interrupted"]
     ledger.close()
@@ -319,6 +322,46 @@ def test_what_no_signal_reaches_is_ended_by_the_second_or_by_time(
     _, said = running.communicate(timeout=GUARD)
     assert running.returncode == 128 + signals[-1]
     assert word in said.decode()
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_a_scheduled_run_ends_with_the_command_that_started_it(number: signal.Signals, tmp_path: Path) -> None:
+    hanging = Hanging()
+    with slow_server(answering(hanging.serve)) as url:
+        place = Workspace(home(tmp_path, url))
+        Schedules(place).add(Schedule("nightly", "30 2 * * *", "UTC", ("accounts",), {"connection_set": "far"}))
+        with cold(tmp_path, "schedule", "run", "nightly") as one:
+            assert hanging.reached.wait(GUARD)
+            code, said = ended(one, number)
+            assert children(one.pid) == []
+    assert code == 128 + number
+    assert "20_accounts: interrupted (" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_the_lab_ends_with_its_server_and_the_sandbox(number: signal.Signals, tmp_path: Path) -> None:
+    with cold(home(tmp_path, "http://127.0.0.1:1"), "lab", "--no-browser", "--ServerApp.port=0") as one:
+        assert one.stderr is not None
+        said = next(line for line in one.stderr if b"JupyterLab opens" in line)
+        code, rest = ended(one, number)
+        assert children(one.pid) == []
+    assert said
+    assert code == 128 + number
+    assert rest.strip().splitlines()[-1] == "interrupted"
+    assert process.find(Workspace(tmp_path).sandbox_home) is None
+
+
+def test_what_a_parent_told_it_to_ignore_stays_ignored(tmp_path: Path) -> None:
+    hanging = Hanging()
+    shell = ["sh", "-c", 'trap "" INT; exec "$0" "$@"', sys.executable]
+    with (
+        slow_server(answering(hanging.serve)) as url,
+        cold(home(tmp_path, url), "preflight", "--set=far", shell=shell) as one,
+    ):
+        assert hanging.reached.wait(GUARD)
+        code, said = ended(one, INT, INT, TERM)
+    assert (code, said.strip().splitlines()[-1]) == (143, "interrupted")
 
 
 def test_the_scheduler_ends_well_when_it_is_stopped(tmp_path: Path) -> None:
@@ -372,6 +415,39 @@ def test_an_apply_ends_with_its_journal_closed_though_nothing_answers(tmp_path: 
         over.set()
         process.stop(running)
     assert (outcome.created, outcome.failed) == (40, 0)
+
+
+@pytest.mark.parametrize("signals", [(INT,), (TERM, INT)], ids=["once", "at once"])
+def test_the_command_apply_ends_while_its_write_hangs(signals: tuple[signal.Signals, ...], tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    running = process.start(workspace.sandbox_home)
+    reached, over = threading.Event(), threading.Event()
+
+    def hold(path: str) -> None:
+        if "$batch" in path:
+            reached.set()
+            over.wait()
+
+    record = workspace.sandbox_home / process.RECORD
+    try:
+        with relay(running.finops_url, hold) as between:
+            record.write_text(record.read_text().replace(running.finops_url, between))
+            with connect("sandbox", workspace=workspace) as session:
+                plan = plan_of(session, customers("ZT-", 40, version=2), workspace.state / "plans", "ZT-")
+            with called(tmp_path, "apply", str(plan.folder), "--set", "sandbox") as one:
+                assert reached.wait(GUARD)
+                code, said = one.ended(*signals)
+            over.set()
+            ledger = open_ledger(workspace.ledger)
+            assert {row["state"] for row in ledger.operations(plan.id)} == {"sent"}
+            assert ledger.verify().sound
+            ledger.close()
+    finally:
+        over.set()
+        process.stop(running)
+    assert code in {128 + number for number in signals}  # of two that wait, the kernel chooses which comes first
+    assert said.strip().splitlines()[-1] in {"interrupted", "ended at once"}
+    assert "Traceback" not in said
 
 
 def test_a_second_signal_ends_a_command_at_once(tmp_path: Path) -> None:

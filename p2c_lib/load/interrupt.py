@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from p2c_lib.ending import GRACE, heeded
+from p2c_lib.ending import IN_FLIGHT, heeded
 
-__all__ = ["Interruption", "interruptible"]
+__all__ = ["GRACE", "Interruption", "interruptible"]
+
+GRACE = IN_FLIGHT
 
 
 class Interruption:

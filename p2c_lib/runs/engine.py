@@ -30,6 +30,7 @@ from papermill.exceptions import PapermillException, PapermillExecutionError
 from traitlets.config import Config
 
 from p2c_lib.errors import RunError, StopRun
+from p2c_lib.run_folder import INTERRUPTED, said_of
 from p2c_lib.runs.kernels import WarmKernels
 
 __all__ = ["ENGINE", "Ending", "Job", "WalkEngine", "execute"]
@@ -112,7 +113,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Jo
         )
     except PapermillExecutionError as error:
         _traceback_on_top(output, error)
-        return Ending("failed", f"{error.ename}: {error.evalue}".splitlines()[0])
+        return Ending("failed", said_of(error.ename, error.evalue))
     except (PapermillException, RuntimeError, OSError) as error:
         return Ending("failed", f"the notebook could not be executed: {error}".splitlines()[0])
     finally:
@@ -216,7 +217,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
             if cell.cell_type != "code":
                 continue
             if self.job.interrupted:
-                raise RuntimeError("it was interrupted")
+                raise RuntimeError(INTERRUPTED)
             if self.job.stopped is not None:
                 self._skip(place, f"Skipped: {self.job.stopped}")
             elif INTERACTIVE in cell.metadata.get("tags", ()):
@@ -237,7 +238,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
                 self.job.stopped = why = str(error.evalue) or "nothing to do"
                 cell.outputs = [output for output in cell.outputs if output.output_type != "error"] + [_note(why)]
             else:
-                state, why = "failed", f"{error.ename}: {error.evalue}".splitlines()[0]
+                state, why = "failed", said_of(error.ename, error.evalue)
                 self.nb_man.cell_exception(cell, place, exception=error)
         except DeadKernelError:
             state, why = "failed", f"{DeadKernelError.__name__}: {DIED}"
@@ -263,9 +264,10 @@ def _traceback_on_top(output: Path, error: PapermillExecutionError) -> None:
     notebook = nbformat.read(output, as_version=4)
     lines = COLOUR_CODES.sub("", "\n".join(error.traceback))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
-    said = f"{error.ename}: {error.evalue}".splitlines()[0]
+    said = said_of(error.ename, error.evalue)
+    how = "was interrupted" if said == INTERRUPTED else "failed"
     text = (
-        f"## This notebook failed\n\n**`{said}`** in [cell {error.exec_count}](#papermill-error-cell)\n\n"
+        f"## This notebook {how}\n\n**`{said}`** in [cell {error.exec_count}](#papermill-error-cell)\n\n"
         f"{fence}text\n{lines}\n{fence}"
     )
     top = nbformat.v4.new_markdown_cell(text, metadata={"tags": [MARKER]})

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 
 from p2c_lib.config import Workspace
-from p2c_lib.ending import GRACE
+from p2c_lib.ending import IN_FLIGHT
 from p2c_lib.mapping import template_in
 from p2c_lib.runs.parameters import NOTEBOOKS, OWN_TASK
 from p2c_lib.waiting import threads
@@ -15,7 +15,7 @@ from p2c_lib.waiting import threads
 __all__ = ["Unit", "side_by_side", "units"]
 
 # A kernel that is interrupted gives what it has in flight some seconds, and closes its journal.
-ENDED_WITHIN = GRACE + 3.0
+ENDED_WITHIN = IN_FLIGHT + 2.0
 # Of each task that did not end, why.
 Problems = dict[str, str]
 

@@ -18,7 +18,7 @@ from p2c_lib import events
 from p2c_lib.config import Workspace
 from p2c_lib.errors import PlanError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
-from p2c_lib.run_folder import RUN, RunFolder, keep
+from p2c_lib.run_folder import INTERRUPTED, RUN, RunFolder, keep
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
 from p2c_lib.runs.declared import model_of_cell
 from p2c_lib.runs.graph import Unit, side_by_side, units
@@ -179,8 +179,10 @@ class _Run:
             leaked.unlink()
             self._printed |= {(run_id, file.relative_to(folder).as_posix()) for file in files}
         ledger.record_cells(run_id, cells.ended)
-        ending = replace(ending, why=masked(ending.why))
-        said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": f"failed: {ending.why}"}
+        killed = job.interrupted and ending.state == "failed"
+        ending = replace(ending, why=INTERRUPTED if killed else masked(ending.why))
+        failed = INTERRUPTED if ending.why == INTERRUPTED else f"failed: {ending.why}"
+        said = {"done": "done", "stopped": f"nothing left to do: {ending.why}", "failed": failed}
         self.tell(f"{self._where(unit)}: {said[ending.state]} ({perf_counter() - began:.1f} s)")
         if not unit.tasks:
             return {unit.notebook: ending.why} if ending.state == "failed" else {}

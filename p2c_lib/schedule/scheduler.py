@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from p2c_lib.config import Workspace
-from p2c_lib.ending import beside
+from p2c_lib.ending import beside, heeded
 from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.notices import Notice, announce
@@ -171,7 +171,8 @@ def _awaited(child: subprocess.Popen[bytes]) -> int:
 
 def _interrupt_child() -> None:
     for child in _children:
-        child.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        heard = os.name == "posix" and signal.SIGINT in heeded()  # what this process ignores its child does too
+        child.send_signal(signal.SIGINT if heard else signal.SIGTERM)
 
 
 def _recorded(place: Workspace, started: datetime) -> bool:
