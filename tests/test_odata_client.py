@@ -174,6 +174,7 @@ def test_a_row_that_moved_is_not_overwritten(wire: Wire) -> None:
 
 def test_the_same_row_twice_in_one_call_is_caught_before_sending(wire: Wire) -> None:
     key = wire.new_key()
+    wire.client.write([wire.update(key, **{wire.text: "a"})])  # metadata are known after it
     sent = wire.client.sender.requests
     with pytest.raises(FrameError, match="comes twice"):
         wire.client.write([wire.update(key, **{wire.text: "a"}), wire.update(key.lower(), **{wire.text: "b"})])
