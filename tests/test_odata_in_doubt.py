@@ -13,7 +13,7 @@ import pytest
 
 from p2c_lib.config import Connection, Secret, Workspace
 from p2c_lib.ledger import open_ledger
-from p2c_lib.load import apply
+from p2c_lib.load import apply, undo
 from p2c_lib.odata import Client, Write, WriteResult
 from p2c_lib.odata.failures import may_have_begun
 from p2c_lib.plan import forecast
@@ -100,6 +100,8 @@ def test_a_gateway_that_is_busy_after_the_write_was_carried_out_is_not_taken_for
 def test_only_the_service_itself_says_that_it_did_not_begin() -> None:
     assert [may_have_begun(status, {}, OWN) for status in (400, 429, 503, 500, 502, 408)] == [False] * 3 + [True] * 3
     assert [may_have_begun(status, {}, PAGE) for status in (400, 429, 503, 425)] == [True, True, True, False]
+    theirs = OWN.replace(b"0x80072322", b"ServiceUnavailable")
+    assert [may_have_begun(503, {}, body) for body in (theirs, OWN.replace(b"0x80072322", b""))] == [True, False]
     assert [may_have_begun(status, {"retry-after": "4"}, b"{}") for status in (429, 503)] == [True, True]
 
 
@@ -180,6 +182,24 @@ def test_one_answer_of_a_gateway_is_no_end_of_an_import(
     finally:
         ledger.close()
     assert len(there(session, prefix)) == ROWS
+
+
+@pytest.mark.parametrize(("prefix", "said"), [("XP-", (499, PAGE)), ("XQ-", (302, b"")), ("XR-", (200, b"null"))])
+def test_an_undo_reaches_the_rows_of_a_batch_that_a_gateway_answered(
+    session: Session, tmp_path: Path, prefix: str, said: Said
+) -> None:
+    """Every answer to a batch is another's, in this apply: all its rows are there, told so, and taken back."""
+    plan = plan_of(session, customers(prefix, 3), session.workspace.state / "plans", prefix)
+    ledger = open_ledger(tmp_path / "ledger.db")
+    try:
+        with answered_so(session, "$batch", said, 1_000):
+            outcome = apply(plan, session, ledger=ledger)
+        assert (outcome.created, outcome.failed, len(there(session, prefix))) == (3, 0, 3)
+        (back,) = undo(plan, session, ledger=ledger, folder=tmp_path)
+        assert apply(back, session, ledger=ledger).deleted == 3
+    finally:
+        ledger.close()
+    assert len(there(session, prefix)) == 0
 
 
 def test_an_import_whose_end_cannot_be_learned_stays_in_doubt_until_it_can(

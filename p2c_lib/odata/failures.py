@@ -301,7 +301,12 @@ def leaves_open(error: ServiceError) -> bool:
 
 
 def _is_own(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the service itself refuses: in its words, in those of its router, or with how to sign in to it."""
+    """Whether the service itself refuses: in its words, in those of its router, or with how to sign in to it.
+
+    Gateways speak in the same shape where they are busy; the services' own codes are numbers, or empty.
+    """
+    if status in NOT_BEGUN:
+        return is_told(body) and _parts(body)[0][:2].lower() in {"", "0x"}
     return is_told(body) or _is_router(body) or (status == 401 and headers.get("www-authenticate") is not None)
 
 

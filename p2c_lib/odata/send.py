@@ -183,14 +183,14 @@ class Sender:
         most: int | None,
     ) -> Answer:
         waits = Waits(self.connection.app, self.patience, self._clock, target)
-        resent = renewed = False
+        resent = renewed = taken_up = False
         while True:
             user = self._user()
             token = user.tokens.current()
             try:
                 outcome = self._attempt(user, token, method, url, headers, body, stop, waits.left, most)
             except NotSent as stopped:
-                if not resent:
+                if not taken_up:
                     raise
                 raise Unreachable("The answer never came, and it was asked to stop.", target=target) from stopped
             except Throttled as quiet:
@@ -199,7 +199,7 @@ class Sender:
             if isinstance(outcome, Reply) and not again and not is_transient(outcome.status, outcome.content):
                 begun = _may_have_begun(outcome)
                 if outcome.status == 401 and not renewed and (repeatable or not begun):
-                    renewed, resent = True, resent or begun
+                    renewed, resent, taken_up = True, resent or begun, taken_up or begun
                     user.tokens.renew(token)
                     continue
                 return Answer(outcome.status, outcome.headers, outcome.content, resent)
@@ -210,7 +210,7 @@ class Sender:
             if not waits.has_room(outcome, wait):
                 cause = outcome if isinstance(outcome, Exception) else None
                 raise waits.error(outcome, wait, self.connection.url, target or url) from cause
-            resent = resent or _may_have_begun(outcome)
+            resent, taken_up = resent or _may_have_begun(outcome), taken_up or not _was_put_off(outcome)
             waits.rest(outcome, wait, stop)
 
     def ask(
