@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from p2c_lib.config import Connection, Secret
@@ -17,6 +18,7 @@ from p2c_lib.odata import Patience, Write
 from p2c_lib.odata.client import Client
 from p2c_lib.odata.failures import failure
 from p2c_lib.odata.send import Sender
+from p2c_lib.odata.unreached import is_final
 from p2c_lib.sandbox.process import Running
 from tests.bad_network import told_server
 from tests.hasty import Hasty
@@ -201,3 +203,9 @@ def test_a_batch_puts_off_what_a_gateway_answered_for_one_of_its_writes(sandbox:
             keys = [{name: row[name] for name in ("dataAreaId", "CustomerGroupId")} for row in rows]
             assert all(each.ok for each in client.write([Write("delete", "CustomerGroups", key, {}) for key in keys]))
     assert [each.error for each in results] == [None] * 3
+
+
+@pytest.mark.parametrize(("said", "final"), [("407 Who are you", True), ("403 No", True), ("429 Busy", False)])
+def test_a_proxy_that_is_busy_is_asked_again(said: str, final: bool) -> None:
+    assert is_final(httpx.ProxyError(said)) is final
+    assert is_final(httpx.ProxyError("503 Busy")) is False

@@ -177,6 +177,14 @@ def test_zeros_and_short_words_are_no_secrets() -> None:
         ('{"access_token": "0123456789abcdefXYZ"}', f'{{"access_token": "{MASK}"}}'),
         ("client_secret=0123456789abcdef&scope=x", f"client_secret={MASK}&scope=x"),
         ("the access_token: missing", "the access_token: missing"),
+        ("grant_type=x&client_secret=ab1&scope=y", f"grant_type=x&client_secret={MASK}&scope=y"),
+        ('{"client_secret": "ab1", "password":"a"}', f'{{"client_secret": "{MASK}", "password":"{MASK}"}}'),
+        ('{\\"client_secret\\":\\"ab1\\"}', f'{{\\"client_secret\\":\\"{MASK}\\"}}'),
+        ("client_secret%3Dab1%26b=2", f"client_secret%3D{MASK}"),
+        (
+            "Check the client_secret and the password: they are wrong",
+            "Check the client_secret and the password: they are wrong",
+        ),
     ],
 )
 def test_what_is_secret_by_its_form_needs_not_be_known(text: str, left: str) -> None:

@@ -6,6 +6,8 @@ nginx' 499, and those of proxies for a service that is silent.
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["NOT_BEGUN", "OF_THE_SERVICE", "TRANSIENT", "fails_inside", "remedy", "with_status"]
 
 OF_GATEWAYS = frozenset({*range(520, 528), 530, 598, 599})
@@ -59,8 +61,19 @@ def with_status(said: str, status: int, *, told: bool) -> str:
 
     >>> with_status("web server is down.", 521, told=False)
     'web server is down (status 521).'
+    >>> with_status("5000 rows of 500 gone", 500, told=False), with_status("HTTP 500 Broken", 500, told=False)
+    ('5000 rows of 500 gone (status 500)', 'HTTP 500 Broken')
     """
-    if not status or (told and status in OF_THE_SERVICE) or str(status) in said:
+    if not status or (told and status in OF_THE_SERVICE) or _names(said, status):
         return said
     end = "." if said.endswith(".") else ""
     return f"{said.removesuffix('.')} (status {status}){end}"
+
+
+def _names(said: str, status: int) -> bool:
+    """Whether words name a status as one, and not a number that happens to be the same."""
+    named = rf"(?:http|http/[0-9.]{{1,4}}|status|code|error)[ :=]{{1,3}}{status}\b"
+    return (
+        re.search(named, said, re.IGNORECASE) is not None
+        or re.search(rf"\b{status}(?: [A-Z]|$|[.):])", said) is not None
+    )

@@ -176,7 +176,7 @@ def _about_proxy(error: Exception, proxy: str | None) -> Why:
 
 
 def _is_refused_by_proxy(error: Exception) -> bool:
-    return isinstance(error, httpx.ProxyError) and re.match(r"4\d\d\b", str(error)) is not None
+    return isinstance(error, httpx.ProxyError) and re.match(r"4(?!08|25|29)\d\d\b", str(error)) is not None
 
 
 def _is_no_http(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from p2c_lib.secrecy.whole import MASK
 
 __all__ = ["MASK", "without_shapes"]
 
-_SIGNS = re.compile("bearer|basic|eyj|sig(?:=|%3d)|://|client_|_token|accountkey|sharedaccess")
+_SIGNS = re.compile("bearer|basic|eyj|sig(?:=|%3d)|://|client_|_token|accountkey|sharedaccess|password|pwd")
 _BASIC = re.compile(r"(\bbasic\s+)([A-Za-z0-9+/_-]{8,}={0,2})", re.IGNORECASE)
 _SHAPES = (
     (re.compile(r"(\bbearer\s+)(?=\S*\d)[A-Za-z0-9._~+/=-]{20,}", re.IGNORECASE), rf"\1{MASK}"),
@@ -21,6 +21,14 @@ _SHAPES = (
         re.compile(
             r"((?:client_secret|client_assertion|access_token|refresh_token|id_token|accountkey|sharedaccesskey)"
             r"(?:\\?[\"'])?\s*[=:]\s*(?:\\?[\"'])?)[^\s\"'&,;<>\\]{16,}",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    # A secret of a few letters is known by where it stands alone.
+    (
+        re.compile(
+            r"(\b(?:client_secret|password|pwd)(?:=|%3[Dd]|\\?[\"']\s{0,5}:\s{0,5}\\?[\"']))[^\s\"'&,;<>\\]{1,100}",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",
