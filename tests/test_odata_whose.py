@@ -176,3 +176,88 @@ def test_answers_that_fit_are_believed_at_once(store: Store, portal: BlockingPor
     assert len(batch) == 1
     assert re.findall(rb"Content-ID: (\d+)", batch[0].content) == [b"1", b"2", b"3", b"4"]
     assert [request.method for request in asked if request.url.path.endswith("CustomerGroups")] == []
+
+
+# -- new rows that the service gives their number ----------------------------------------------------------------------
+
+
+def unnamed(name: str, **values: Any) -> Write:
+    row = {"dataAreaId": "usmf", "CustomerGroupId": "10", "SalesCurrencyCode": "USD", "OrganizationName": name}
+    return Write("create", "CustomersV2", None, row | values)
+
+
+@pytest.fixture
+def numbering(company: httpx.Client) -> httpx.Client:
+    """F&O with what a customer needs."""
+    for entity_set, row in (
+        ("CustomerGroups", group("10")),
+        ("Currencies", {"CurrencyCode": "USD", "Name": "US Dollar"}),
+    ):
+        assert company.post(entity_set, json=row).status_code == 201
+    return company
+
+
+def names(client: httpx.Client) -> list[str]:
+    return sorted(row["OrganizationName"] for row in client.get("CustomersV2?cross-company=true").json()["value"])
+
+
+MOVED = {
+    **{name: made for name, made in GATEWAYS.items() if name != "one more"},
+    "the third twice, the second never": lambda p: [p[0], p[2], p[2], p[3]],
+}
+
+
+@pytest.mark.parametrize("numbered", [True, False], ids=["with Content-IDs", "without"])
+@pytest.mark.parametrize("made", MOVED.values(), ids=MOVED)
+def test_an_unnamed_new_row_has_its_own_outcome_or_nobody_knows(
+    store: Store, portal: BlockingPortal, numbering: httpx.Client, made: Callable[[Parts], Parts], numbered: bool
+) -> None:
+    writes = [unnamed(name) for name in "ABCD"]
+    writes[1] = unnamed("B", CustomerGroupId="none")
+    with behind(store, portal, "finops", made, numbered=numbered) as (client, _):
+        results = client.write(writes)
+    assert names(numbering) == ["A", "C", "D"]
+    assert results[1].error is not None
+    for each in (results[0], *results[2:]):
+        assert each.error is None or type(each.error) is Unreachable
+
+
+def test_unnamed_new_rows_are_told_apart_by_their_values(
+    store: Store, portal: BlockingPortal, numbering: httpx.Client
+) -> None:
+    """Answers in their order, without Content-IDs, one of them a refusal."""
+    writes = [unnamed(name) for name in "ABCD"]
+    writes[1] = unnamed("B", CustomerGroupId="none")
+    with behind(store, portal, "finops", lambda p: p, numbered=False) as (client, _):
+        assert [each.ok for each in client.write(writes)] == [True, False, True, True]
+        alike = client.write([unnamed("E"), unnamed("E"), unnamed("F", CustomerGroupId="none")])
+    assert [type(each.error) for each in alike[:2]] == [Unreachable] * 2
+    assert names(numbering) == ["A", "C", "D", "E", "E"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 3])
+@pytest.mark.parametrize("numbered", [True, False], ids=["with Content-IDs", "without"])
+def test_an_unnamed_new_row_that_an_answer_leaves_out_is_not_sent_twice(
+    store: Store, portal: BlockingPortal, numbering: httpx.Client, left: int, numbered: bool
+) -> None:
+    with behind(store, portal, "finops", lambda p: p[:left], numbered=numbered) as (client, asked):
+        results = client.write([unnamed(name) for name in "ABCD"])
+    told = [type(each.error) for each in results]
+    known = left  # by their Content-IDs, or by the values that the answers show
+    assert told[known:] == [Unreachable] * (4 - known)
+    assert names(numbering) == ["A", "B", "C", "D"]
+    assert sum(request.method == "POST" and "oauth2" not in request.url.path for request in asked) == 1
+
+
+@pytest.mark.parametrize("status", [b"502 Bad Gateway", b"503 Service Unavailable", b"429 Too Many Requests"])
+def test_an_unnamed_new_row_is_not_sent_again_after_what_a_gateway_says_of_it(
+    store: Store, portal: BlockingPortal, numbering: httpx.Client, status: bytes
+) -> None:
+    def made(parts: Parts) -> Parts:
+        head = parts[1].split(b"HTTP/1.1", 1)[0]
+        return [parts[0], head + b"HTTP/1.1 " + status + b"\r\nContent-Type: text/html\r\n\r\n<html>no</html>\r\n"]
+
+    with behind(store, portal, "finops", made) as (client, _):
+        results = client.write([unnamed("A"), unnamed("B")])
+    assert [type(each.error) for each in results] == [type(None), Unreachable]
+    assert names(numbering) == ["A", "B"]

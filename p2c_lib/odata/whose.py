@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import unquote
 
+from p2c_lib.display import text_of
 from p2c_lib.keys import fold
 from p2c_lib.odata.batch import Reply
 from p2c_lib.odata.characters import plain_json
@@ -23,6 +25,7 @@ _ENTITY_ID = re.compile(rb"(?im)^(?:odata-entityid|location):(?:[^)\r\n]*+\)(?!\
 _KEY_IN_PATH = re.compile(r"\A[^(]*+\((.*)\)[^()]*$")
 _NAMED = re.compile(r"(?<!\w)(\w++)=('(?:[^']|'')*+'|[^,'=]*+)(?:,|$)")
 COMPARED = frozenset({"Edm.String", "Edm.Guid"})  # values of other types have several spellings
+COUNTED = frozenset({"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Decimal"})  # but by size one
 CREATED = 201
 
 Key = Mapping[str, str]
@@ -37,17 +40,49 @@ def stranger(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
             return f"the answer to write {number:,} has the Content-ID {reply.content_id[:20]!r}"
         if not _is_of(each, reply):
             return f"the answer to write {number:,} is of another row"
-    return _nameless(batch, answers)
+    return _twice(batch, answers) or _nameless(batch, answers)
+
+
+def _twice(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
+    """What shows that one new row answers two writes, of which neither names it; None where none does."""
+    unnamed = [pair for pair in zip(batch, answers, strict=False) if not pair[0].repeatable and pair[1].status < 300]
+    told = [(each.schema, _told(each.schema, reply)) for each, reply in unnamed]
+    whole = [tuple(fold(key[name], of.app) for name in of.key) for of, key in told if set(of.key) <= set(key)]
+    return "two answers are of one new row" if len(set(whole)) < len(whole) else None
 
 
 def _nameless(batch: Sequence[Ready], answers: Sequence[Reply]) -> str | None:
     """What shows that good answers may be in another's place: they tell no row, and not every write has a good one."""
-    good = [(each, reply) for each, reply in zip(batch, answers, strict=False) if reply.status < 300]
+    good = [(at, reply) for at, reply in enumerate(answers) if reply.status < 300]
     if len(good) == len(batch) or all(
-        reply.content_id is not None or _told(each.schema, reply) for each, reply in good
+        reply.content_id is not None or _is_told_apart(batch, at, reply) for at, reply in good
     ):
         return None
     return f"{len(good):,} of {len(batch):,} writes were done, and not every answer tells whose it is"
+
+
+def _is_told_apart(batch: Sequence[Ready], at: int, reply: Reply) -> bool:
+    """Whether an answer can be that to one write of a batch alone: by the row's key, or by the values it holds."""
+    each = batch[at]
+    wanted = _wanted(each)
+    named = wanted if each.op != "create" or each.row_id is not None else each.schema.key
+    if wanted and set(named) <= set(wanted) <= set(_told(each.schema, reply)):
+        return all(_is_compared(each.schema, name) for name in wanted)
+    row = _row(reply.body) if reply.status == CREATED else {}
+    return [place for place, other in enumerate(batch) if _holds(row, other)] == [at]
+
+
+def _holds(row: Mapping[str, Any], each: Ready) -> bool:
+    """Whether the row that an answer shows has the values of a write, as far as it shows them."""
+    values = _row(each.part.body.encode())
+    shown = [name for name in values if name in row]
+    return bool(shown) and all(_alike(values[name], row[name]) for name in shown)
+
+
+def _alike(written: object, shown: object) -> bool:
+    if isinstance(written, str) and isinstance(shown, str):
+        return written.rstrip(" ") == shown.rstrip(" ")
+    return written == shown
 
 
 def row_id_told(reply: Reply) -> str | None:
@@ -68,8 +103,24 @@ def _is_of(each: Ready, reply: Reply) -> bool:
 
 
 def _same(schema: EntitySchema, name: str, told: str, wanted: str) -> bool:
+    if not _is_compared(schema, name):
+        return True
+    if schema.columns[name].edm in COUNTED:
+        return _number(told) == _number(wanted)
+    return fold(told, schema.app) == fold(wanted, schema.app)
+
+
+def _is_compared(schema: EntitySchema, name: str) -> bool:
+    """Whether a part of a key has one spelling by which it can be compared."""
     column = schema.columns.get(name)
-    return column is None or column.edm not in COMPARED or fold(told, schema.app) == fold(wanted, schema.app)
+    return column is not None and column.edm in COMPARED | COUNTED
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def _told(schema: EntitySchema, reply: Reply) -> Key:
@@ -90,14 +141,24 @@ def _wanted(each: Ready) -> Key:
 
 
 def _in_body(body: bytes, schema: EntitySchema) -> Key:
-    """The key of a row as its JSON has it."""
+    """The key of a row as its JSON has it; what is no text and no number in it is left out."""
+    row = _row(body)
+    parts = {name: row[name] for name in schema.key if name in row}
+    texts = {name: text_of(value) for name, value in parts.items() if _is_part(value)}
+    return {name: text for name, text in texts.items() if text is not None and text.strip()}
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, str | int | float | Decimal) and not isinstance(value, bool)
+
+
+def _row(body: bytes) -> Mapping[str, Any]:
+    """A row of JSON; nothing where there is none."""
     try:
         row: Any = plain_json(body)
     except ValueError:
         return {}
-    if not isinstance(row, dict):
-        return {}
-    return {name: row[name] for name in schema.key if isinstance(row.get(name), str) and row[name].strip()}
+    return row if isinstance(row, dict) else {}
 
 
 def _parsed(text: str, schema: EntitySchema) -> Key:

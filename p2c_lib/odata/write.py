@@ -29,6 +29,7 @@ from p2c_lib.odata.failures import (
     no_write,
     not_the_service,
     request_id,
+    was_put_off,
 )
 from p2c_lib.odata.retry_after import retry_after
 from p2c_lib.odata.runs import Prepared, Ready, Run, named
@@ -239,10 +240,12 @@ class Writer:
             put_off: list[tuple[Ready, Reply]] = []
             answered: list[tuple[Ready, Reply]] = []
             for each, reply in zip(waiting, answers, strict=False):
-                later = is_transient(reply.status, reply.body) or _broke_down(each, reply, attempt)
+                later = _is_put_off(each, reply) or _broke_down(each, reply, attempt)
                 (put_off if later else answered).append((each, reply))
             settled += self._results(answered, asked, resent=resent)
-            unanswered = waiting[len(answers) :]
+            left_out = waiting[len(answers) :]
+            unanswered = [each for each in left_out if each.repeatable]
+            settled += [(each.place, _failed(_left_out(each, asked))) for each in left_out if not each.repeatable]
             resent = resent or bool(unanswered) or any(_may_have_begun(reply) for _, reply in put_off)
             waiting = [each for each, _ in put_off] + unanswered
             if not waiting:
@@ -269,7 +272,7 @@ class Writer:
             if each.place not in there and each.repeatable:
                 settled += self._batch([each], resent=True)
             elif each.place not in there:
-                settled.append((each.place, _failed(error)))
+                settled.append((each.place, _failed(_nobody_knows(each, error))))
         return settled
 
     def _by_rows(self, ready: Sequence[Ready], error: ServiceError) -> Settled:
@@ -441,6 +444,19 @@ def _unclear(each: Ready) -> ServiceError:
     row = named(each.write(), each.schema)
     what, hint = (CUT, SHORTER) if each.schema.app == "finops" else (ROUNDED, MAY_READ)
     return Unreachable(f"{row}: {UNCLEAR} {what}.", target=row, hint=hint)
+
+
+def _is_put_off(each: Ready, reply: Reply) -> bool:
+    """Whether a write is sent again later; what must not happen twice only where it was not taken up."""
+    if not is_transient(reply.status, reply.body):
+        return False
+    return each.repeatable or was_put_off(reply.status, reply.headers(), reply.body)
+
+
+def _left_out(each: Ready, asked: str) -> ServiceError:
+    """What is said of a new row without a key of its own when a batch's answer ended before it came to it."""
+    row = named(each.write(), each.schema)
+    return _open(Unreachable(f"{row}: the answer to its batch does not come to it.", request_id=asked), row)
 
 
 def _broke_down(each: Ready, reply: Reply, attempt: int) -> bool:
