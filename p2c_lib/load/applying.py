@@ -38,7 +38,7 @@ from p2c_lib.load.outcome import (
     answer,
 )
 from p2c_lib.load.refusal import refuse
-from p2c_lib.load.versions import look_again, note_versions
+from p2c_lib.load.versions import Versions, sampled
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
 from p2c_lib.odata import WriteResult
@@ -99,11 +99,14 @@ def apply(
             applying = _Applying(plan, session, own, lease, interruption, progress)
             try:
                 lines = list(applying.lines())
+                applying.look()
                 followed = applying.follow(lines)
-                read_back = applying.read_back(lines)
+                read_back = applying.read_back()
             except BaseException:
-                applying.note_new()
+                applying.look()
                 raise
+            finally:
+                applying.keep()
     finally:
         if ledger is None:
             own.close()
@@ -135,9 +138,13 @@ class _Applying:
         client = session.client(self._destination.app)
         self._writer = PlanWriter(plan, client, session.company, stop=interruption.stop)
         self._import = PackageImport(plan, self._writer, self._destination, ledger, interruption.stop)
-        self._following = Following(plan, self._destination, session, ledger, interruption.stop)
-        self._emptying = Emptying(plan, self._destination, client, self._writer.company, ledger)
-        self._earlier: set[int] = set()  # operations that ended in an earlier apply
+        self._versions = Versions(plan, self._destination)
+        self._following = Following(plan, self._destination, session, ledger, self._versions, interruption.stop)
+        self._emptying = Emptying(
+            plan, self._destination, client, self._writer.company, ledger, self._versions, interruption.stop
+        )
+        self._written: set[int] = set()  # operations that this apply carried out
+        self._read: set[int] = set()  # those of them that went by package: their rows were looked at by then
         self._done = 0
         self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
         self._untold: set[int] = set()  # operations sent before, of which nobody can tell whether they were carried out
@@ -164,29 +171,28 @@ class _Applying:
         """What follows from what was written; nothing after an interrupt."""
         if self._interruption.stop():
             return ()
-        applied = self._applied(lines)
-        created = _without(applied.filter(pc.equal(applied.column("op"), "create")), self._earlier)
-        emptied = self._emptying.carry_out(created, self._interruption.stop)
-        return emptied + self._following.carry_out(applied)
+        return self._emptying.carry_out(self._created()) + self._following.carry_out(self._applied(lines))
 
-    def read_back(self, lines: list[Line]) -> ReadBack:
-        """A sample of what was written, and the versions of all of it; after an interrupt only what an undo needs."""
-        if self._interruption.stop():
-            self.note_new()
-            return ReadBack(why="interrupted")
-        seen = self._emptying.versions
-        if not seen:  # what was emptied since has another version than the import left
-            seen = self._import.versions
-        return look_again(self._plan, self._destination, self._applied(lines), seen)
-
-    def note_new(self) -> None:
-        """Note the versions of new rows of F&O where an apply breaks off: an undo knows them by nothing else."""
-        if self._destination.app != "finops":
-            return
-        states = {row["position"]: row["state"] for row in self._ledger.operations(self._plan.id)}
-        applied = _picked(self._plan.operations, [at for at, state in states.items() if state == APPLIED])
+    def look(self) -> None:
+        """Note the versions of the new rows of this apply of which no answer told any: an undo knows rows by these."""
+        new = _without(self._created(), self._read)
         with suppress(ServiceError):
-            note_versions(self._plan, self._destination, applied.filter(pc.equal(applied.column("op"), "create")))
+            self._versions.look(new)
+
+    def keep(self) -> None:
+        """Keep what is known of versions."""
+        self._versions.keep()
+
+    def read_back(self) -> ReadBack:
+        """A sample of what this apply wrote; nothing after an interrupt."""
+        if self._interruption.stop():
+            return ReadBack(why="interrupted")
+        return sampled(_picked(self._plan.operations, self._written), self._destination)
+
+    def _created(self) -> pa.Table:
+        """The creates that this apply carried out."""
+        written = _picked(self._plan.operations, self._written)
+        return written.filter(pc.equal(written.column("op"), "create"))
 
     def _applied(self, lines: list[Line]) -> pa.Table:
         return _picked(self._plan.operations, [line["position"] for line in lines if line["state"] == APPLIED])
@@ -204,7 +210,6 @@ class _Applying:
                 known[line["position"]] |= {name: line[name] for name in ("state", "message")}
         final = [row for row in known.values() if row["state"] in FINAL]
         self.earlier = len(final)
-        self._earlier = {row["position"] for row in final}
         yield from self._told(_line(row, row["state"], row["status"], row["message"]) for row in final)
         yield from self._told(_line(known[at], FAILED, None, known[at]["message"]) for at in sorted(self._untold))
 
@@ -216,7 +221,9 @@ class _Applying:
         for start in range(0, rows.num_rows, CHUNK):
             self._note_sending(rows.slice(start, CHUNK))
         ended = list(self._import.send(rows))
-        self._ledger.answered(self._plan.id, _known(ended))
+        self._versions.note(self._import.versions)
+        self._journal(ended)
+        self._read |= self._written
         done = {line["position"]: line for line in ended if line["state"] != OPEN}
         # An import that was not seen to begin may do so late; what goes in its place is refused then, and is looked at.
         self._again |= set(rows.column("position").to_pylist()) - done.keys()
@@ -232,13 +239,20 @@ class _Applying:
                 self._lease.check()
                 part = rows.slice(start, CHUNK)
                 self._note_sending(part)
-                waiting.append((part, pool.submit(self._writer.send, part)))
+                waiting.append((part, pool.submit(self._sent, part)))
                 if len(waiting) == IN_FLIGHT:
                     yield from self._answers(*waiting.popleft())
             while waiting:
                 yield from self._answers(*waiting.popleft())
         finally:
             pool.leave()
+
+    def _sent(self, part: pa.Table) -> list[WriteResult]:
+        """What became of a chunk; the versions that came along are noted at once, whether or not the apply goes on."""
+        results = self._writer.send(part)
+        new = zip(part.column("key").to_pylist(), part.column("op").to_pylist(), results, strict=True)
+        self._versions.note({key: each.etag for key, op, each in new if op == "create" and each.ok and each.etag})
+        return results
 
     def _note_sending(self, part: pa.Table) -> None:
         ops = zip(*(part.column(name).to_pylist() for name in ("position", "op", "key")), strict=True)
@@ -264,10 +278,14 @@ class _Applying:
                     ended.append(answer(at, state, line["status"], why, line["request_id"]))
             self._again |= doubtful.keys()
             again = _picked(part, doubtful)
-            settled, doubtful = self._judged(again, self._writer.send(again) if again.num_rows else [])
+            settled, doubtful = self._judged(again, self._sent(again) if again.num_rows else [])
             ended += settled
-        self._ledger.answered(self._plan.id, _known(ended))
+        self._journal(ended)
         yield from self._named(part, (*ended, *doubtful.values()))
+
+    def _journal(self, ended: list[Line]) -> None:
+        self._written |= {line["position"] for line in ended if line["state"] == APPLIED}
+        self._ledger.answered(self._plan.id, _known(ended))
 
     def _named(self, part: pa.Table, lines: Iterable[Line]) -> Iterator[Line]:
         """Outcomes told with the operations' names; what nobody can tell yet has failed for now."""

@@ -13,7 +13,7 @@ from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
 from p2c_lib.load.outcome import APPLIED, DRIFTED, OPEN, SENT, taken_by_another, untold
-from p2c_lib.odata.record_id import is_another
+from p2c_lib.odata.record_id import is_another, is_as_made
 from p2c_lib.odata.stored import keeps, kept_now
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = ["Destination", "values_of"]
 
 BY_KEY = 600
 CURRENCY = "transactioncurrencyid"
+STAMPS = (("createdon", "modifiedon"), ("createdby", "modifiedby"))
 
 
 class Destination:
@@ -56,6 +57,23 @@ class Destination:
             keys = table.column("@key").to_pylist()
             found.update(zip(keys, table.drop_columns(["@key"]).to_pylist(), strict=True))
         return found
+
+    def read_own(self, rows: pa.Table, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The rows of Sales with the ids of some operations as they are now, whatever their key is, by the plan's key.
+
+        Few are asked for by id, many by reading the whole set.
+        """
+        query = EntityQuery(self.app, self.entity_set, (*self.key, *columns), self.key)
+        if self._is_many(rows):
+            frame = self._session.extract(query)
+        else:
+            ids = [{self._schema.key[0]: each} for each in rows.column("id").drop_null().to_pylist()]
+            if not ids:
+                return {}
+            frame = self._session.extract_parts(query, ids, note="the rows of the plan's ids")
+        at = pc.index_in(frame.table.column("@id").combine_chunks(), value_set=rows.column("id").combine_chunks())
+        there = frame.table.filter(pc.is_valid(at)).to_pylist()
+        return dict(zip(rows.column("key").take(at.drop_null()).to_pylist(), there, strict=True))
 
     def standing(self, rows: pa.Table) -> dict[int, tuple[str, str | None]]:
         """For operations of unknown outcome, by position, whether each was carried out, and why not in words.
@@ -100,7 +118,7 @@ class Destination:
         """
         versions: dict[str, str] = {}
         fields: dict[str, dict[str, bool | None]] = {}
-        for found in self._tables(creates, self.columns):
+        for found in self._tables(creates, (*self.columns, *self._further)):
             versions |= zip(found.column("@key").to_pylist(), found.column("@etag").to_pylist(), strict=True)
             at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
             rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
@@ -108,6 +126,42 @@ class Destination:
                 for key, held in self._unlike(name, rows, there) if name not in self._ignored else ():
                     fields.setdefault(key, {})[name] = held
         return versions, {key: self._told(held) for key, held in fields.items()}
+
+    def as_written(self, creates: pa.Table, *, changed_by_us: bool = False) -> dict[str, str]:
+        """The version of each row of some creates that is exactly as these made it, by key.
+
+        What is beside their fields may have been filled in by others: a row counts only where it shows that nothing
+        was changed in it since it was made, or ``changed_by_us`` says that the last change was none of theirs.
+        """
+        versions: dict[str, str] = {}
+        odd: set[str] = set()
+        stamps = tuple(name for pair in STAMPS for name in pair if name in self._schema.columns)
+        for found in self._tables(creates, dict.fromkeys((*self.columns, *self._further, *stamps))):
+            at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
+            rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
+            ours = self._has_our_id(rows, there)
+            if not changed_by_us:
+                ours = pc.and_(ours, self._is_as_made(there))
+            mine = there.filter(ours).select(["@key", "@etag"])
+            versions |= zip(mine.column("@key").to_pylist(), mine.column("@etag").to_pylist(), strict=True)
+            for name in self.columns:
+                odd |= {key for key, _ in self._unlike(name, rows, there)} if name not in self._ignored else set()
+        return {key: version for key, version in versions.items() if key not in odd}
+
+    def _has_our_id(self, rows: pa.Table, there: pa.Table) -> pa.Array:
+        """Whether a row of Sales is that of the plan; in F&O the key is all there is."""
+        if "@id" not in there.column_names:
+            return pa.array([True] * rows.num_rows, pa.bool_())
+        return pc.fill_null(pc.equal(rows.column("id").combine_chunks(), there.column("@id").combine_chunks()), False)  # noqa: FBT003
+
+    def _is_as_made(self, there: pa.Table) -> pa.Array:
+        """Whether rows show that nobody changed them since they were made."""
+        if self.app == "finops":
+            return pa.array([is_as_made(etag) for etag in there.column("@etag").to_pylist()], pa.bool_())
+        if not all(name in there.column_names for pair in STAMPS for name in pair):
+            return pa.array([False] * there.num_rows, pa.bool_())
+        same = [pc.equal(*(there.column(name).combine_chunks() for name in pair)) for pair in STAMPS]
+        return pc.fill_null(pc.and_(*same), False)  # noqa: FBT003
 
     def filled_in(
         self, creates: pa.Table, names: Sequence[str], key: Sequence[str]
@@ -149,8 +203,10 @@ class Destination:
         odd = pc.is_valid(wanted)
         if wanted.type == held.type:
             odd = pc.and_(odd, pc.invert(pc.fill_null(pc.equal(wanted, held), fill_value=False)))
-        same = cache(lambda wanted, held: self._keeps(name, wanted, held, {}))
-        sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held)]
+        same = cache(lambda wanted, held, currency: self._keeps(name, wanted, held, {CURRENCY: currency}))
+        known = CURRENCY in there.column_names
+        currency = there.column(CURRENCY) if known else pa.nulls(there.num_rows, pa.string())
+        sides = [values.filter(odd).to_pylist() for values in (rows.column("key"), wanted, held, currency)]
         yield from ((key, same(*pair)) for key, *pair in zip(*sides, strict=True) if not same(*pair))
 
     def _keeps(self, name: str, wanted: Any, found: Any, row: Mapping[str, Any]) -> bool | None:
@@ -259,7 +315,7 @@ class Destination:
 
     def _frames(self, rows: pa.Table, query: EntityQuery) -> Iterator[EntityFrame]:
         """The whole set where many rows are asked for, else the rows with the keys of these operations alone."""
-        if rows.num_rows > max(BY_KEY, self._size // 200):
+        if self._is_many(rows):
             yield self._session.extract(query)
             return
         keys = self._key_values(rows)
@@ -267,6 +323,9 @@ class Destination:
             empty = next(name for name in self.key if lacking[name] is None or name == self.key[-1])
             raise NotFound(f"A row of {self.entity_set} has no {empty}.", target=self.entity_set)
         yield self._session.extract_parts(query, keys, note="the rows of the plan's operations")
+
+    def _is_many(self, rows: pa.Table) -> bool:
+        return bool(rows.num_rows > max(BY_KEY, self._size // 200))
 
     def _key_values(self, rows: pa.Table) -> list[dict[str, Any]]:
         parts = []

@@ -7,6 +7,7 @@ that of its product. What the plan says is nothing is nothing there afterwards, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from p2c_lib.odata import Write
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
     from p2c_lib.load.destination import Destination
+    from p2c_lib.load.versions import Versions
     from p2c_lib.odata import Client
     from p2c_lib.plan import Plan
 
@@ -27,6 +29,7 @@ __all__ = ["EMPTIED", "Emptying", "emptied_of"]
 
 EMPTIED = "empty"
 WHAT = "fields emptied that F&O filled in by itself"
+LEFT = "it was changed after it was created, or it does not tell; the next plan has what is left"
 NAMED = 5
 COMPANY = "dataAreaId"
 
@@ -40,26 +43,37 @@ class Emptying:
     """Empties fields of the rows that an apply created, each with the version it was read with."""
 
     def __init__(
-        self, plan: Plan, destination: Destination, client: Client, company: str | None, ledger: Ledger
+        self,
+        plan: Plan,
+        destination: Destination,
+        client: Client,
+        company: str | None,
+        ledger: Ledger,
+        versions: Versions,
+        stop: Callable[[], bool],
     ) -> None:
         self._plan, self._destination, self._client = plan, destination, client
-        self._company, self._ledger = company, ledger
+        self._company, self._ledger, self._versions, self._stop = company, ledger, versions, stop
         self._schema = client.schema(destination.entity_set)
-        self.versions: dict[str, str] = {}  # of the rows that were looked at and left as they are, by key
 
-    def carry_out(self, created: pa.Table, stop: Callable[[], bool]) -> tuple[Followed, ...]:
-        """What became of it: nothing to tell where nothing was filled in. ``created`` are creates of this apply."""
+    def carry_out(self, created: pa.Table) -> tuple[Followed, ...]:
+        """What became of it: nothing to tell where nothing was filled in. ``created`` are creates of this apply.
+
+        A row that has another version than our write gave it is left: what is in it may be somebody's.
+        """
         self._end_earlier()
         names = self._names(created)
         if not names:
             return ()
         try:
-            self.versions, filled = self._destination.filled_in(created, names, self._schema.key)
+            _, filled = self._destination.filled_in(created, names, self._schema.key)
         except ServiceError as error:
             return (Followed(WHAT, created.num_rows, 0, (f"{error.message} The next plan has what is left.",)),)
         if not filled:
             return ()
-        return (self._emptied(created, filled, stop),)
+        ours = {key: row for key, row in filled.items() if self._versions.of(key) == row["etag"]}
+        why = [f"{key}: {LEFT}" for key in filled if key not in ours]
+        return (self._emptied(created, ours, len(filled), why),)
 
     def _names(self, created: pa.Table) -> list[str]:
         """The fields that may hold what the plan has not: plain ones that can be changed, empty in some of the rows."""
@@ -71,8 +85,8 @@ class Emptying:
         empty = [name for name in mine if pc.struct_field(after, name).null_count]
         return [name for name in empty if self._schema.columns[name].updatable]
 
-    def _emptied(self, created: pa.Table, filled: Mapping[str, dict[str, Any]], stop: Callable[[], bool]) -> Followed:
-        rows = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(filled), pa.string())))
+    def _emptied(self, created: pa.Table, ours: Mapping[str, dict[str, Any]], filled: int, why: list[str]) -> Followed:
+        rows = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(ours), pa.string())))
         keys = rows.column("key").to_pylist()
         places = [2 * len(self._plan) + at for at in rows.column("position").to_pylist()]
         where = self._destination.entity_set
@@ -80,17 +94,22 @@ class Emptying:
             {"position": at, "op": EMPTIED, "entity_set": where, "key": k} for at, k in zip(places, keys, strict=True)
         ]
         self._ledger.sending(self._plan.id, noted)
-        results = self._client.write([self._write(filled[key]) for key in keys], stop=stop)
-        ended, why = [], []
+        results = self._client.write([self._write(ours[key]) for key in keys], stop=self._stop)
+        ended, done = [], []
         for at, key, result in zip(places, keys, results, strict=True):
             error = result.error
             said = None if error is None else error.message
             ended.append(answer(at, FAILED if error else APPLIED, result.status, said, result.request_id))
-            why += [] if error is None else [f"{key}: {', '.join(filled[key]['fields'])} stay: {said}"]
+            if error is None:
+                done.append(key)
+            else:
+                why.append(f"{key}: {', '.join(ours[key]['fields'])} stay: {said}")
         self._ledger.answered(self._plan.id, ended)
-        for key in keys:
-            self.versions.pop(key, None)
-        return Followed(WHAT, len(keys), len(keys) - len(why), tuple(why[:NAMED]))
+        with suppress(ServiceError):
+            self._versions.look(
+                rows.filter(pc.is_in(rows.column("key"), value_set=pa.array(done, pa.string()))), changed_by_us=True
+            )
+        return Followed(WHAT, filled, len(done), tuple(why[:NAMED]))
 
     def _write(self, row: Mapping[str, Any]) -> Write:
         key = {name: self._company if name == COMPANY else row["key"][name] for name in self._schema.key}

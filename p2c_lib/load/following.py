@@ -1,7 +1,8 @@
 """What follows from applied writes: drafts are published, and the price-list items Sales should have written are seen.
 
 A publishing is journalled like an operation, at the place of its create after all operations of the plan. Whether a
-product is a draft is asked every time, so nothing is published twice and nothing is lost.
+product is a draft is asked every time, so nothing is published twice and nothing is lost. A product of the plan is the
+one with the plan's id: another may have its number by now.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from p2c_lib.plan.consequences import priced
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
     from p2c_lib.load.destination import Destination
+    from p2c_lib.load.versions import Versions
     from p2c_lib.plan import Plan
     from p2c_lib.session import Session
 
@@ -53,10 +55,16 @@ class Following:
     """Carries out what follows from the products of a plan, and looks at what Sales should have done."""
 
     def __init__(
-        self, plan: Plan, destination: Destination, session: Session, ledger: Ledger, stop: Callable[[], bool]
+        self,
+        plan: Plan,
+        destination: Destination,
+        session: Session,
+        ledger: Ledger,
+        versions: Versions,
+        stop: Callable[[], bool],
     ) -> None:
         self._plan, self._destination, self._session = plan, destination, session
-        self._ledger, self._stop = ledger, stop
+        self._ledger, self._versions, self._stop = ledger, versions, stop
 
     def carry_out(self, applied: pa.Table) -> tuple[Followed, ...]:
         """What became of each consequence of the applied operations."""
@@ -78,7 +86,7 @@ class Following:
         return Followed(what, concerned, done, tuple(why))
 
     def _publish(self, created: pa.Table) -> tuple[int, int, list[str]]:
-        there = self._destination.read(created, ("statecode",))
+        there = self._destination.read_own(created, ("statecode",))
         rows = {row["position"]: row["key"] for row in created.to_pylist() if row["key"] in there}
         drafts = {at: there[key] for at, key in rows.items() if there[key]["statecode"] == DRAFT}
         self._settle_doubts(rows.keys() - drafts.keys())
@@ -89,8 +97,11 @@ class Following:
         lines = [{"position": places[at], "op": PUBLISHED, "entity_set": where, "key": rows[at]} for at in drafts]
         self._ledger.sending(self._plan.id, lines)
         writes = [Write("update", where, {"productid": row["@id"]}, LIVE, row["@etag"]) for row in drafts.values()]
-        results = self._session.sales.write(writes, stop=self._stop)
+        results = self._session.sales.write(writes, stop=self._stop, versions=True)
         ended, why = [], []
+        was_ours = [self._versions.of(rows[at]) == row["@etag"] for at, row in drafts.items()]
+        new = zip(drafts, was_ours, results, strict=True)
+        self._versions.note({rows[at]: each.etag for at, ours, each in new if ours and each.ok and each.etag})
         for at, result in zip(drafts, results, strict=True):
             ended.append(_judged(places[at], result.error, result.status, result.request_id))
             if result.error is not None:
@@ -107,7 +118,7 @@ class Following:
         self._ledger.answered(self._plan.id, found)
 
     def _look_at_items(self, paid: pa.Table) -> tuple[int, int, list[str]]:
-        read = self._destination.read(paid, ("price",))
+        read = self._destination.read_own(paid, ("price",))
         there = {key: row for key, row in read.items() if row["price"] is not None}
         items: dict[str, list[Any]] = {}
         frame = self._items([str(row["@id"]) for row in there.values()])

@@ -18,6 +18,7 @@ from p2c_lib.keys import RowKey
 from p2c_lib.load.outcome import APPLIED, FAILED, LATEST, OPEN, SENT, answer
 from p2c_lib.load.words import in_words
 from p2c_lib.odata.failures import clean_infolog
+from p2c_lib.odata.record_id import is_as_made
 from p2c_lib.plan.forecast import PACKAGE
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class PackageImport:
     ) -> None:
         self._plan, self._writer, self._destination = plan, writer, destination
         self._ledger, self._stop = ledger, stop
-        self.versions: dict[str, str] = {}  # of the rows that were seen there after the import, by key
+        self.versions: dict[str, str] = {}  # of the rows that were seen there as the import made them, by key
 
     def await_earlier(self) -> None:
         """Wait for an import that an earlier apply began and did not see the end of.
@@ -76,11 +77,12 @@ class PackageImport:
         table = _columns(rows)
         try:
             result = self._imported(table, execution)
-            self.versions, unlike = self._destination.unlike(rows) if result is not None else ({}, {})
+            there, unlike = self._destination.unlike(rows) if result is not None else ({}, {})
         except ServiceError as error:
             why = f"{error.message} ({LATEST})"
             yield from (answer(at, SENT, error.status, why, execution) for at in rows.column("position").to_pylist())
             return
+        self.versions = {key: etag for key, etag in there.items() if key not in unlike and is_as_made(etag)}
         refused = self._refused(table, result) if result is not None else {}
         for place, row in enumerate(rows.select(["position", "key"]).to_pylist()):
             at, key = row["position"], row["key"]
@@ -89,7 +91,7 @@ class PackageImport:
             elif key in unlike:
                 state, why = unlike[key]
                 yield answer(at, state, TAKEN, why, execution)
-            elif key in self.versions:
+            elif key in there:
                 yield answer(at, APPLIED, TAKEN, None, execution)
             else:
                 yield answer(at, OPEN, None, "left out by the import", execution)

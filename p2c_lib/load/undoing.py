@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["undo"]
 
 NAMED = 5
-NOT_NOTED = (
-    "its version was not noted after it was created, because the apply broke off, so nothing tells it from one that "
-    "somebody made anew: look at it, then apply the plan again, which notes the version, and undo it then"
+NOT_KNOWN = (
+    "the version it was created with is not known (the answer was lost, the apply broke off, or it was changed before "
+    "anybody looked), so nothing tells whether it is the row that was written and as it was written: look at it, and "
+    "delete it there if it is to go"
 )
-VERSION_SAYS_NOTHING = (
-    "the row was touched since, and its version does not tell whether it is the one that was written or one made anew"
-)
+ANOTHER = "the row was deleted since, and somebody made another with its key"
+TOUCHED = "the row was touched since it was created"
 INVERSE = {"create": "delete", "update": "update", "delete": "create"}
 
 
@@ -120,31 +120,34 @@ def _reason_not_to(
         return "the row is not there any more"
     if row["id"] and found.get("@id") and str(found["@id"]).lower() != str(row["id"]).lower():
         return "its key is another row's by now"
-    if found["@etag"] == version:
+    if row["op"] == "create":
+        return _reason_to_keep(row, found, version, destination)
+    if destination.app == "finops" and is_another(row["etag"], found["@etag"]):
+        return ANOTHER
+    return _changed(row, found, destination)
+
+
+def _reason_to_keep(
+    row: dict[str, Any], found: dict[str, Any], version: str | None, destination: Destination
+) -> str | None:
+    """Why a new row is not deleted, with all that is in it: only one with the version of our own write is ours."""
+    if version is not None and found["@etag"] == version:
         return None
-    if destination.app == "finops" and (why := _another(row, found, version)):
-        return why
+    if version is not None and destination.app == "finops" and is_another(version, found["@etag"]):
+        return ANOTHER
+    return _changed(row, found, destination) or (TOUCHED if version is not None else NOT_KNOWN)
+
+
+def _changed(row: dict[str, Any], found: dict[str, Any], destination: Destination) -> str | None:
+    """What is not as it was written. An update gives back its own fields only: what is beside them does not count."""
     if changed := destination.changed(row, found):
         return f"changed since in {', '.join(changed[:NAMED])}"
     if unsure := destination.differing(row, found):
         return (
-            f"the row was touched since, and does not tell whether in {', '.join(unsure[:NAMED])} too, which "
+            f"the row does not tell whether it was touched since in {', '.join(unsure[:NAMED])}, which "
             f"{'hold' if len(unsure) > 1 else 'holds'} a part of what was written"
         )
-    if row["op"] == "create" and version is not None:
-        return "the row was touched since it was created"
     return None
-
-
-def _another(row: dict[str, Any], found: dict[str, Any], version: str | None) -> str | None:
-    """Why a row of F&O is perhaps not the one that was written: it may have been deleted and made anew since."""
-    known = version or row["etag"]
-    if known is None:
-        return NOT_NOTED
-    other = is_another(known, found["@etag"])
-    if other:
-        return "the row was deleted since, and somebody made another with its key"
-    return None if other is not None else VERSION_SAYS_NOTHING
 
 
 def _back(row: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:

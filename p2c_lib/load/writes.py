@@ -61,7 +61,7 @@ class PlanWriter:
         return dict.fromkeys(creates.column("position").take(again).to_pylist(), why)
 
     def send(self, rows: pa.Table) -> list[WriteResult]:
-        """What became of each operation, in order."""
+        """What became of each operation, in order, with the version of a new row where the service tells it."""
         results: dict[int, WriteResult] = {}
         for op in ("create", "update", "delete"):
             part = rows.filter(pc.equal(rows.column("op"), op)).combine_chunks()
@@ -80,14 +80,15 @@ class PlanWriter:
                 continue
             link = self.links.get(field.name)
             if link is not None and values.null_count:
-                return self.client.write(self._writes(part), stop=self.stop)
+                return self.client.write(self._writes(part), stop=self.stop, versions=True)
             name, shown = (field.name, values) if link is None else (f"{link[0]}@odata.bind", _paths(values, link[1]))
             columns[name] = shown
         if self.company:
             columns["dataAreaId"] = pa.repeat(pa.scalar(self.company), part.num_rows)
         if part.column("id").null_count == 0:
             columns[self.schema.key[0]] = part.column("id")
-        return self.client.write_table("create", self.schema.entity_set, pa.table(columns), stop=self.stop)
+        table = pa.table(columns)
+        return self.client.write_table("create", self.schema.entity_set, table, stop=self.stop, versions=True)
 
     def _writes(self, part: pa.Table) -> list[Write]:
         """Operations as values, of which only the written fields are taken out of the columns."""

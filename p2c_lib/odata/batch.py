@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from p2c_lib.errors import IncompleteRead
+from p2c_lib.odata.characters import plain_json
 
 __all__ = ["Part", "Reply", "frame", "replies"]
 
@@ -16,6 +17,7 @@ LONGEST_BOUNDARY = 200  # RFC 2046 has 70
 _STATUS = re.compile(rb"(?m)^HTTP/\d\.\d (\d{3})[^\r\n]*+\r?\n")
 _NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
 _CONTENT_ID = re.compile(rb"(?im)^content-id:[ \t]*([^\r\n]*?)[ \t]*\r?$")
+_ETAG = re.compile(rb"(?im)^etag:[ \t]*+([^\s][^\r\n]*?)[ \t]*\r?$")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -42,6 +44,17 @@ class Reply:
         """The headers by lower-case name."""
         lines = (line.partition(":") for line in self.head.decode("latin-1").splitlines())
         return {name.strip().lower(): value.strip() for name, _, value in lines if name.strip()}
+
+    def etag(self) -> str | None:
+        """The version of the row as the answer tells it, in the row or in its headers."""
+        try:
+            row = plain_json(self.body) if b'"@odata.etag"' in self.body else None
+        except ValueError:
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("@odata.etag"), str):
+            return str(row["@odata.etag"])
+        named = _ETAG.search(self.head)
+        return None if named is None else named.group(1).decode("latin-1")
 
 
 def frame(parts: Sequence[Part]) -> tuple[bytes, str]:

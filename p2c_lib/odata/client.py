@@ -198,15 +198,20 @@ class Client:
         together: bool = False,
         progress: Progress | None = None,
         stop: Stop = never,
+        versions: bool = False,
     ) -> list[WriteResult]:
         """Carries out writes in batches and tells the outcome of each, in order; one that fails stops no other.
 
         With ``together`` all happen or none. ``progress`` is called with how many are done and how many there are.
         Once ``stop`` says so no request is begun: what is in flight ends, the rest has the error NotSent. A write that
         no request can carry, for its key or for a value, has the error Unsendable. Raises FrameError for a row that is
-        written twice in one call and UnknownName for a column that does not exist, both before anything is sent.
+        written twice in one call and UnknownName for a column that does not exist, both before anything is sent. With
+        ``versions`` Sales is asked for the version of each row, as F&O tells it of new ones; bulk messages tell none.
         """
-        prepared, writer = self._sure(lambda: self._preparer.writes(writes)), self._writer.until(stop)
+        prepared, writer = (
+            self._sure(lambda: self._preparer.writes(writes)),
+            self._writer.until(stop, versions=versions),
+        )
         with self._writing({write.entity_set for write in writes}):
             return writer.write_together(prepared) if together else writer.write(prepared, progress)
 
@@ -220,6 +225,7 @@ class Client:
         etag: str | None = None,
         progress: Progress | None = None,
         stop: Stop = never,
+        versions: bool = False,
     ) -> list[WriteResult]:
         """Like ``write``, for every row of a table: its columns become JSON in Arrow, never Python values a row.
 
@@ -228,7 +234,7 @@ class Client:
         """
         prepared = self._sure(lambda: self._preparer.table(op, entity_set, table, key, etag))
         with self._writing({entity_set}):
-            return self._writer.until(stop).write(prepared, progress)
+            return self._writer.until(stop, versions=versions).write(prepared, progress)
 
     def load_package(
         self, entity_set: str, table: pa.Table, *, company: str, execution: str | None = None, stop: Stop = never

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
+from dataclasses import replace
 from typing import Any
 
 from p2c_lib.errors import (
@@ -17,7 +18,7 @@ from p2c_lib.errors import (
     ServiceError,
     Unreachable,
 )
-from p2c_lib.odata.batch import Reply, frame, frame_change_set, replies
+from p2c_lib.odata.batch import Part, Reply, frame, frame_change_set, replies
 from p2c_lib.odata.bulk import BULK_ROWS, BulkMessages
 from p2c_lib.odata.dialect import Dialect
 from p2c_lib.odata.failures import (
@@ -57,6 +58,7 @@ MAY_READ = "Reconcile again and plan anew; the application user should be able t
 CUT = "the beginning of a text, as it would if F&O cut what is too long, or as it may have before"
 SHORTER = "Make the text fit its column, then reconcile again and plan anew."
 BATCHES_AT_ONCE = 8
+WITH_ROW = "Prefer: return=representation\r\n"
 
 
 class _Misplaced(Unreachable):
@@ -75,17 +77,25 @@ class Writer:
     """Writes for one service. Runs of one operation on one set go out in parallel, one run after the other.
 
     ``settle`` tells whether rows are already as writes want them; it is asked when an answer was lost on the way. Once
-    ``stop`` says so no request is begun.
+    ``stop`` says so no request is begun. With ``versions`` the service is asked to tell that of each written row.
     """
 
     def __init__(
-        self, sender: Sender, dialect: Dialect, bulk: BulkMessages, settle: Settle, stop: Stop = never
+        self,
+        sender: Sender,
+        dialect: Dialect,
+        bulk: BulkMessages,
+        settle: Settle,
+        stop: Stop = never,
+        *,
+        versions: bool = False,
     ) -> None:
         self._sender, self._dialect, self._bulk, self._settle, self._stop = sender, dialect, bulk, settle, stop
+        self._versions = versions
 
-    def until(self, stop: Stop) -> Writer:
+    def until(self, stop: Stop, *, versions: bool = False) -> Writer:
         """The same writer, which begins no request once ``stop`` says so."""
-        return Writer(self._sender, self._dialect, self._bulk, self._settle, stop)
+        return Writer(self._sender, self._dialect, self._bulk, self._settle, stop, versions=versions)
 
     def write(self, prepared: Prepared, progress: Progress | None) -> list[WriteResult]:
         """One result a write, in order; a refused one stops no other."""
@@ -313,7 +323,7 @@ class Writer:
         """
         if len(batch) == 1:
             return self._single(batch[0])
-        parts = [each.part for each in batch]
+        parts = [self._part(each) for each in batch]
         body, content_type = frame_change_set(parts) if together else frame(parts)
         headers = {"Content-Type": content_type, "Prefer": "odata.continue-on-error"}
         target = batch[0].schema.entity_set
@@ -331,12 +341,18 @@ class Writer:
             raise _Misplaced(f"{target}: {said}: which is whose cannot be told.", target=target, hint=READ_AGAIN)
         return answers, request_id(answer.headers), answer.resent
 
+    def _part(self, each: Ready) -> Part:
+        """The request of a write; Sales tells the version of a row only where the row is asked for, F&O of new ones."""
+        if not self._versions or each.schema.app != "sales" or each.op == "delete":
+            return each.part
+        path = f"{each.part.path}{'&' if '?' in each.part.path else '?'}$select={each.schema.key[0]}"
+        return replace(each.part, path=path, headers=f"{each.part.headers}{WITH_ROW}")
+
     def _single(self, each: Ready) -> tuple[list[Reply], str, bool]:
         """One write needs no batch around it."""
-        part = each.part
+        part = self._part(each)
         headers = {"Content-Type": "application/json"}
-        if part.headers:
-            headers["If-Match"] = part.headers.partition(": ")[2].strip()
+        headers |= {name: value for name, _, value in (line.partition(": ") for line in part.headers.splitlines())}
         body = part.body.encode() if part.body else None
         answer = self._send(
             part.method,
@@ -394,7 +410,7 @@ class Writer:
     def _result(self, each: Ready, reply: Reply, asked: str) -> WriteResult:
         error = self._error(each, reply)
         if error is None:
-            return WriteResult(reply.status, each.row_id or row_id_told(reply), None, asked)
+            return WriteResult(reply.status, each.row_id or row_id_told(reply), None, asked, reply.etag())
         return WriteResult(reply.status, each.row_id if each.op != "create" else None, error, error.request_id or asked)
 
 

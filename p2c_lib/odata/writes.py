@@ -41,12 +41,16 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What became of one write: ``status`` of its answer, the row's id where the service told it, or the error."""
+    """What became of one write: ``status`` of its answer, the row's id where the service told it, or the error.
+
+    ``etag`` is the version that the write itself gave the row, where its answer tells it.
+    """
 
     status: int
     row_id: str | None
     error: ServiceError | None
     request_id: str
+    etag: str | None = None
 
     @property
     def ok(self) -> bool:

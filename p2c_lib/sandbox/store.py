@@ -2,8 +2,9 @@
 """The rows of both systems in one SQLite file: a real column an attribute, a version a row, a log of deletions.
 
 A table is named ``<system>_<entity set>``. Beside its attributes it has ``_id`` (the record number, also F&O's RecId)
-and ``_version`` (one counter over all tables, so a larger version is a later write). A lookup with several targets
-has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and compares by `collation`.
+and ``_version`` (one counter over all tables, so a larger version is a later write; new records of F&O have 1). A
+lookup with several targets has a twin ``<lookup>!type`` that names the entity it points to. Text is kept as it came and
+compares by `collation`.
 
 How a value is stored, by kind of column: text, memo, enum member as text; guid and lookup as lower-case text; decimal
 and money as plain digits (`exact`); other numbers and choices as numbers; bool as 0 or 1; datetime as
@@ -337,6 +338,11 @@ class Store:
         row = self.connection.execute("SELECT value FROM counters WHERE name = ?", [name]).fetchone()
         return int(row[0]) if row else 0
 
+    def _first_version(self, entity: Entity) -> int:
+        """The version of a new row: the next of all in Sales, 1 in F&O, where only an update gives a record another."""
+        following = self.next_version()
+        return 1 if entity.system == "finops" else following
+
     def _keep(self, name: str, value: int) -> None:
         self.connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", [name, value])
 
@@ -348,7 +354,7 @@ class Store:
         marks = ", ".join("?" * (len(values) + 1))
         sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({marks})"
         with self._keys_named(entity):
-            cursor = self.connection.execute(sql, [self.next_version(), *_formed(entity, values)])
+            cursor = self.connection.execute(sql, [self._first_version(entity), *_formed(entity, values)])
         return int(cursor.lastrowid or 0)
 
     def insert_many(self, entity: Entity, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> int:
@@ -356,7 +362,7 @@ class Store:
         names = ", ".join(quoted(name) for name in columns)
         sql = f"INSERT INTO {table(entity)} (_version, {names}) VALUES ({', '.join('?' * (len(columns) + 1))})"
         forms = [(at, form) for at, name in enumerate(columns) if (form := _form(entity, name)) is not None]
-        numbered = ((self.next_version(), *row) for row in _rows_formed(rows, forms))
+        numbered = ((self._first_version(entity), *row) for row in _rows_formed(rows, forms))
         with self._keys_named(entity):
             return self.connection.executemany(sql, numbered).rowcount
 
