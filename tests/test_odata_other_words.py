@@ -31,6 +31,7 @@ SHAPES: dict[str, tuple[int, dict[str, str], bytes]] = {
     "460 page": (460, {}, PAGE),
     "400 page": (400, {}, PAGE),
     "401 nothing": (401, {}, b""),
+    "401 of a proxy": (401, {"WWW-Authenticate": "Negotiate"}, PAGE),
     "403 page": (403, {}, PAGE),
     "404 page": (404, {}, PAGE),
     "404 JSON of a gateway": (404, {"Content-Type": "application/json"}, b'{"statusCode": 404, "message": "none"}'),

@@ -255,6 +255,23 @@ def test_finops_errors_are_read_from_the_infolog(inner: str, kind: type, said: s
     assert "Infolog" not in error.message
 
 
+@pytest.mark.parametrize("status", [400, 404, 409, 412, 500])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "<html>412 Precondition Failed</html>",
+        "The record already exists.",
+        "An update conflict occurred.",
+        "No resources were found when selecting for update.",
+        '{"Message":"The record already exists."}',
+        '{"error":"record already exists"}',
+    ],
+)
+def test_of_a_row_only_the_service_itself_can_say_anything(status: int, said: str) -> None:
+    assert type(failure(status, {}, said.encode(), "accounts")) not in {Drifted, Duplicate, NotFound}
+
+
 def test_an_error_page_that_is_no_json_is_survived() -> None:
     error = failure(502, {}, b"<html><body><h1>Bad gateway</h1></body></html>", "accounts")
     assert type(error) is Unreachable

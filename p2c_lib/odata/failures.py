@@ -62,6 +62,7 @@ TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too (long|large)
 # What stands before a service may say so with a status of its own; a page that only mentions it does not.
 GATEWAY_TOO_LONG = re.compile(r"\b(uri|url)( is|:)? too (long|large)\b", re.IGNORECASE)
 GATEWAYS = frozenset({502, 503})
+BEARER = re.compile(r"(?:^|,)\s*bearer\b", re.IGNORECASE)
 # Windows' HTTP server says so of a step of a path that is longer than this, its default, as of one that is malformed.
 INVALID_URL = re.compile(r"\binvalid url\b|\brequest url is invalid\b")
 LONGEST_STEP = 260
@@ -133,8 +134,8 @@ def failure(
 
     ``target`` is what was asked for, such as a set or a row, and ``length`` that of its address, where that is known:
     only a long address is too long for a server that calls it invalid. 412 is told apart by its code: another row with
-    that key, or a row that moved. A row is not there only where the service says so in the words it has for that:
-    whatever else is a 404 (a router that cannot read an address, an environment that is gone, a proxy) knows of no row.
+    that key, or a row that moved. Of a row only the service itself can say that: a 412, or a 404, in other words (of a
+    router that cannot read an address, of a proxy, of an environment that is gone) knows of no row.
     """
     body = masked_bytes(body[:LARGEST_ERROR])  # before anything is cut: half a secret is found less surely
     if (stranger := not_the_service(status, headers, body, target)) is not None:
@@ -236,17 +237,24 @@ def _kind(status: int, code: str, text: str, *, told: bool) -> type[ServiceError
         return NotTheService
     if status in {401, 403}:
         return NotAuthorised
+    if told and (kind := _said_of_a_row(status, code, text)) is not None:
+        return kind
+    if status == 404:
+        return NoRoute
+    if status in TRANSIENT:
+        return Unreachable
+    return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError
+
+
+def _said_of_a_row(status: int, code: str, text: str) -> type[ServiceError] | None:
+    """What the service itself says of a row: one with this key is there, it has moved, or it is not there."""
     if code in DUPLICATE or "record already exists" in text or "matching key values already exist" in text:
         return Duplicate
     if code in DRIFTED or "update conflict" in text or status == 412:
         return Drifted
     if code in MISSING or text.startswith("no resources were found when selecting"):
         return NotFound
-    if status == 404:
-        return NotFound if told and not code and GONE.search(text) else NoRoute
-    if status in TRANSIENT:
-        return Unreachable
-    return Rejected if status in {400, 405, 409, 413, 422, 500} else ServiceError
+    return NotFound if status == 404 and not code and GONE.search(text) else None
 
 
 def _hint(kind: type[ServiceError], status: int, *, own: bool) -> str | None:
@@ -307,7 +315,8 @@ def _is_own(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """
     if status in NOT_BEGUN:
         return is_told(body) and _parts(body)[0][:2].lower() in {"", "0x"}
-    return is_told(body) or _is_router(body) or (status == 401 and headers.get("www-authenticate") is not None)
+    asks_for_token = BEARER.search(headers.get("www-authenticate", "")) is not None  # a proxy asks for other things
+    return is_told(body) or _is_router(body) or (status == 401 and asks_for_token)
 
 
 def _is_router(body: bytes) -> bool:
