@@ -13,6 +13,8 @@ from tests.attack import patterns, slow
 MADE = {
     "p2c_lib.gates.scan",  # a suite's own pattern
     "p2c_lib.gates.suite",
+    "p2c_lib.mapping.transforms.numbers",  # a template's marks, escaped
+    "p2c_lib.odata.statuses",  # an HTTP status
     "p2c_lib.sandbox.batch",  # a boundary, escaped
     "p2c_lib.sandbox.collation",  # LIKE, whose pieces are taken where they are found first
     "p2c_lib.secrecy.words",  # secrets, escaped

@@ -124,8 +124,8 @@ FORMAL = re.compile(
 ENGLISH = ("the", "and")  # words of a name that some leave out
 MARKS = ("\u0300", "\u036f")  # the accents of Latin, Greek and Cyrillic; marks of other scripts are letters
 LETTERS = str.maketrans({"ı": "i", "ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "þ": "th"})
+BRACKETS = str.maketrans("([)]", ",,  ")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
-INVERTED = re.compile(r"\s*([^,(\[]+)[,(\[]\s*([^,()\[\]]+?)\s*[)\]]?\s*")
 
 
 def alpha2_of(text: str) -> str | None:
@@ -158,8 +158,8 @@ def _lists() -> Iterator[dict[str, str]]:
 
 def _spellings(text: str) -> list[str]:
     """The name as it came, turned the right way (Gambia, The), and without what the state calls itself (Kingdom of)."""
-    turned = INVERTED.fullmatch(text)
-    names = [_folded(text), _folded(f"{turned[2]} {turned[1]}") if turned else ""]
+    first, _, last = text.translate(BRACKETS).rstrip(", ").partition(",")
+    names = [_folded(text), _folded(f"{last} {first}") if last else ""]
     formal = [found[1] for name in names if (found := FORMAL.fullmatch(name))]
     return [name for name in (*names, *formal) if name]
 
@@ -168,7 +168,8 @@ def _folded(text: str) -> str:
     """What two spellings of a name share: no case, accents and dots, one blank between words, no "the" and "and"."""
     plain = unicodedata.normalize("NFKD", text.casefold()).translate(LETTERS)
     letters = "".join(sign for sign in plain if not MARKS[0] <= sign <= MARKS[1])
-    words = re.sub(r"[^\w]+|_", " ", re.sub(r"(?<=\w)\.(?=\w\b)|\.", "", letters), flags=re.UNICODE).split()
+    apart = re.sub(r"(?<=\w\w)\.", " ", letters).replace(".", "")  # St.Lucia, but U.S.A.
+    words = re.sub(r"[^\w]+|_", " ", apart).split()
     return " ".join(word for word in words if word not in ENGLISH)
 
 

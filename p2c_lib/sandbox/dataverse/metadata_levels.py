@@ -41,7 +41,8 @@ def at_level(call: Call, answer: Answer) -> Answer:
 
 def _about(text: str) -> About:
     """How the members of an answer are told, by what its context says it holds."""
-    context = _METADATA.search(text[:_HEAD])
+    place = text.find("$metadata#", 0, _HEAD)  # the first one is the answer's own
+    context = _METADATA.match(text, place) if place >= 0 else None
     entity = sets().get(context.group(1)) if context else None
     if context is None or entity is None:
         return _of_definition
