@@ -15,9 +15,10 @@ from p2c_lib.frames import EntityFrame
 from p2c_lib.lengths import utf16_lengths
 from p2c_lib.mapping.chain import Outcome, distinct_rows, joined_chunks
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.currencies import RowCurrencies, named_in
 from p2c_lib.mapping.kept import as_kept
 from p2c_lib.mapping.mapped import column_type, source_columns
-from p2c_lib.mapping.places import CURRENCY, Places, wide_type
+from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.several import several
 from p2c_lib.mapping.template import FieldRule, Template, steps_in_words
 from p2c_lib.mapping.trace import Stage, Trace, trace
@@ -201,7 +202,9 @@ class _Bench:
         client = session.client(side.app)
         schema = client.schema(side.entity)
         names = pa.table({rule.to: pa.nulls(0) for rule in template.fields})
-        return cls(template, schema, Places.of(client, schema, names), RunContext(session))
+        context = RunContext(session)
+        currencies = RowCurrencies(context, template.destination, schema)
+        return cls(template, schema, Places.of(client, schema, names, currencies), context)
 
     def columns(self, source: EntityFrame, *rules: FieldRule) -> dict[str, pa.ChunkedArray]:
         """The source's columns that some rules read, and the one that tells the currency of their money."""
@@ -228,7 +231,7 @@ class _Bench:
         reasons = way.reasons if chosen.reasons is None else chosen.reasons
         given = {rule.to: chosen.values}
         if (currency := self._currency(rule)) is not None:
-            given[CURRENCY] = self.way(by_name, currency, rows).target
+            given[currency.to] = self.way(by_name, currency, rows).target
         kept, _ = as_kept(pa.table(given), self.places)
         target = joined_chunks(kept.column(rule.to))
         values = pc.if_else(pc.is_null(reasons), texts(target), pa.scalar(None, pa.string()))
@@ -261,7 +264,8 @@ class _Bench:
         """The rule of the row's currency, where the column keeps the decimals of that."""
         column = self.schema.columns.get(rule.to)
         by_currency = column is not None and column.places_by == "currency"
-        return self.template.rule(CURRENCY) if by_currency else None
+        named = named_in([each.to for each in self.template.fields]) if by_currency else None
+        return None if named is None else self.template.rule(named)
 
     def _place(self, rule: FieldRule) -> int:
         fields = self.template.fields

@@ -16,6 +16,7 @@ from p2c_lib.errors import TemplateError, UnknownName
 from p2c_lib.frames import EntityFrame
 from p2c_lib.mapping.chain import Outcome, run
 from p2c_lib.mapping.context import RunContext
+from p2c_lib.mapping.currencies import RowCurrencies
 from p2c_lib.mapping.kept import as_kept
 from p2c_lib.mapping.places import Places, wide_type
 from p2c_lib.mapping.several import several
@@ -101,11 +102,13 @@ def map_frame(source: EntityFrame, template: Template, session: Session) -> Mapp
     """
     target = template.destination
     schema = session.client(target.app).schema(target.entity)
-    outcomes = _outcomes(source, template, schema, RunContext(session))
+    context = RunContext(session)
+    outcomes = _outcomes(source, template, schema, context)
     outcomes = {name: several(outcome, schema.columns.get(name)) for name, outcome in outcomes.items()}
     rejected = _rejects(outcomes, template)
     table = pa.table({name: outcome.values for name, outcome in outcomes.items()})
-    table, rounded = as_kept(table, Places.of(session.client(target.app), schema, table))
+    currencies = RowCurrencies(context, target, schema)
+    table, rounded = as_kept(table, Places.of(session.client(target.app), schema, table, currencies))
     table = table.append_column(ROW, _numbered(len(source)))
     if rejected.num_rows:
         table = table.filter(pc.invert(pc.is_in(table.column(ROW), value_set=pc.unique(rejected.column(ROW)))))

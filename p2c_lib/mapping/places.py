@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.display import text_of
-from p2c_lib.keys import folded
 from p2c_lib.mapping.cast import cast
 from p2c_lib.mapping.chain import joined_chunks
+from p2c_lib.mapping.currencies import BY_CODE, RowCurrencies, places_by_code
 from p2c_lib.odata.notes import ROUNDED, Note
 from p2c_lib.odata.precision import Precisions
 from p2c_lib.odata.schema import Column, EntitySchema
@@ -19,10 +19,9 @@ from p2c_lib.odata.schema import Column, EntitySchema
 if TYPE_CHECKING:
     from p2c_lib.odata import Client
 
-__all__ = ["CURRENCY", "Places", "wide_type"]
+__all__ = ["Places", "wide_type"]
 
 WIDE, WIDEST = pa.decimal128(38, 16), pa.decimal256(76, 16)
-CURRENCY = "transactioncurrencyid.isocurrencycode"
 
 
 def wide_type(kind: pa.DataType) -> pa.DataType:
@@ -37,42 +36,49 @@ class Places:
 
     schema: EntitySchema
     precisions: Precisions
+    currencies: RowCurrencies | None = None
 
     @classmethod
-    def of(cls, client: Client, schema: EntitySchema, table: pa.Table) -> Places:
+    def of(
+        cls, client: Client, schema: EntitySchema, table: pa.Table, currencies: RowCurrencies | None = None
+    ) -> Places:
         """The places of a service, which is asked for its organisation's only where a column of the rows needs them."""
         columns = [schema.columns[name] for name in table.column_names if name in schema.columns]
         asks = any(column.places_by != "attribute" for column in columns)
-        return cls(schema, client.precisions() if asks else Precisions())
+        return cls(schema, client.precisions() if asks else Precisions(), currencies)
 
     def kept(self, table: pa.Table) -> tuple[pa.Table, tuple[Note, ...]]:
         """Mapped rows with each number as it will be stored, half away from zero, in its column's own type.
 
         A note says for each column how many values lost decimals. Money that keeps the decimals of its currency goes
-        by the row's, where the rows name it, else by the currency with the most.
+        by the row's, as the row says it or as it is at the destination, else by the currency with the most.
         """
-        notes = []
+        notes, whole = [], table
         for at, name in enumerate(table.column_names):
             column = self.schema.columns.get(name)
             values = table.column(name)
             if column is None or not pa.types.is_decimal(values.type):
                 continue
-            kept = self._rounded(values, column, table)
+            kept = self._rounded(values, column, whole)
             notes += _notes(name, values, kept)
             table = table.set_column(at, name, kept)
         return table, tuple(notes)
 
     def _rounded(self, values: pa.ChunkedArray, column: Column, table: pa.Table) -> pa.ChunkedArray:
-        by_currency = column.places_by == "currency" and CURRENCY in table.column_names
-        if not by_currency or not self.precisions.currencies:
-            return _to(values, self.precisions.kept(column), column.type)
-        currencies = folded(table.column(CURRENCY), self.schema.app)  # a lookup names its row as keys are compared
         rounded = _to(values, self.precisions.kept(column), column.type)
-        for places in sorted(set(self.precisions.currencies.values())):
-            codes = [code for code, kept in self.precisions.currencies.items() if kept == places]
-            own = pc.is_in(currencies, value_set=folded(pa.array(codes, pa.string()), self.schema.app))
-            rounded = pc.if_else(own, _to(values, places, column.type), rounded)
+        if column.places_by != "currency" or len(set(self.precisions.currencies.values())) < 2:
+            return rounded
+        own = self._by_row(table)
+        for places in [] if own is None else pc.unique(own).drop_null().to_pylist():
+            mine = pc.fill_null(pc.equal(own, places), fill_value=False)
+            rounded = pc.if_else(mine, _to(values, places, column.type), rounded)
         return rounded
+
+    def _by_row(self, table: pa.Table) -> pa.Array | None:
+        """The decimals of each row's currency, null where nobody says."""
+        if self.currencies is not None:
+            return self.currencies.places(table, self.precisions)
+        return places_by_code(table, self.precisions, self.schema.app) if BY_CODE in table.column_names else None
 
 
 def _to(values: pa.ChunkedArray, places: int | None, kind: pa.DataType) -> pa.ChunkedArray:
