@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -123,6 +124,42 @@ def test_in_sales_too(
     there = {row["accountid"]: row["name"] for row in sales.client.get("accounts?$select=name").json()["value"]}
     assert there == {row_id: "theirs" if row_id == IDS[1] else f"of {row_id[0]}" for row_id in IDS}
     assert [each.row_id for each in results if each.ok] == [IDS[0], *IDS[2:]]
+
+
+@pytest.mark.parametrize("op", ["create", "update"])
+@pytest.mark.parametrize("numbered", [True, False], ids=["with Content-IDs", "without"])
+@pytest.mark.parametrize("made", GATEWAYS.values(), ids=GATEWAYS)
+def test_a_version_that_came_along_is_that_of_its_own_row(
+    store: Store, portal: BlockingPortal, sales: Any, made: Callable[[Parts], Parts], numbered: bool, op: Any
+) -> None:
+    for row_id in IDS if op == "update" else IDS[1:2]:
+        sales.create("accounts", accountid=row_id, name="theirs")
+    writes = [Write("create", "accounts", None, {"accountid": i, "name": f"of {i[0]}"}) for i in IDS]
+    if op == "update":
+        etags = ['W/"1"' if n == 1 else None for n in range(len(IDS))]
+        pairs = zip(IDS, etags, strict=True)
+        writes = [Write("update", "accounts", {"accountid": i}, {"name": f"of {i[0]}"}, etag) for i, etag in pairs]
+    with behind(store, portal, "sales", made, numbered=numbered) as (client, _):
+        results = client.write(writes, versions=True)
+    assert [each.ok for each in results] == [True, False, True, True]
+    rows = {row["accountid"]: row for row in sales.client.get("accounts?$select=name").json()["value"]}
+    assert {i: row["name"] for i, row in rows.items()} == {i: "theirs" if i == IDS[1] else f"of {i[0]}" for i in IDS}
+    told = [(i, each.etag) for i, each in zip(IDS, results, strict=True) if each.etag is not None]
+    assert all(rows[i]["@odata.etag"] == etag for i, etag in told)
+
+
+def test_the_version_of_a_row_is_asked_for_where_it_is_wanted(store: Store, portal: BlockingPortal, sales: Any) -> None:
+    with behind(store, portal, "sales", list) as (client, asked):
+        new = [Write("create", "accounts", None, {"accountid": i, "name": "one"}) for i in IDS]
+        first = client.write(new[:1], versions=True) + client.write(new[1:], versions=True)
+        table = pa.table({"accountid": IDS, "name": ["two"] * 4})
+        plain = client.write_table("update", "accounts", table, key=("accountid",))
+        again = client.write_table("update", "accounts", table, key=("accountid",), versions=True)
+    rows = {row["accountid"]: row["@odata.etag"] for row in sales.client.get("accounts").json()["value"]}
+    assert [each.etag for each in again] == [rows[i] for i in IDS]
+    assert [each.etag for each in plain] == [None] * 4
+    assert None not in {each.etag for each in first}
+    assert sum(b"return=representation" in request.content for request in asked) == 2
 
 
 SHOWN = [name for name in GATEWAYS if name != "the first twice, the second never"]  # there nothing shows a refusal

@@ -27,6 +27,7 @@ _NAMED = re.compile(r"(?<!\w)(\w++)=('(?:[^']|'')*+'|[^,'=]*+)(?:,|$)")
 COMPARED = frozenset({"Edm.String", "Edm.Guid"})  # values of other types have several spellings
 COUNTED = frozenset({"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Decimal"})  # but by size one
 CREATED = 201
+WITH_ROW = frozenset({200, CREATED})
 
 Key = Mapping[str, str]
 
@@ -127,7 +128,7 @@ def _told(schema: EntitySchema, reply: Reply) -> Key:
     address = row_id_told(reply)
     if address is not None:
         return _parsed(address, schema)
-    return _in_body(reply.body, schema) if reply.status == CREATED else {}
+    return _in_body(reply.body, schema) if reply.status in WITH_ROW else {}
 
 
 def _wanted(each: Ready) -> Key:
