@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
@@ -24,6 +24,7 @@ from p2c_lib.gates import HELD, GateResult, check, rule_names, waiting_wholes
 from p2c_lib.keys import RowKey
 from p2c_lib.ledger import Ledger, WaitingRow, open_ledger
 from p2c_lib.load import apply
+from p2c_lib.load.lease import leased
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
 from p2c_lib.marks import Increment, moment, source_keys
 from p2c_lib.plan import plan as make_plan
@@ -375,9 +376,29 @@ class TaskWalk:
         summary = self._line(outcome)
         if problem := _does_not_add_up(summary):
             raise PlanError(f"The counts of {self.task} do not add up: {problem}.", hint="Please report this.")
-        with self._ledger() as ledger:
+        with self._run_of_its_own() if self._own_run else nullcontext():
+            self._record(outcome, summary)
+            keep(self.folder, self._facts(outcome))
+            self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
+            clean_what_a_run_kept(self.folder)
             if self._own_run:
-                ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
+                self._end_run(summary.status)
+        return summary
+
+    @contextmanager
+    def _run_of_its_own(self) -> Iterator[None]:
+        """A task that is walked by itself is a run: it begins where the task is recorded, and ends in any case."""
+        with self._ledger() as ledger, leased(ledger, f"run {self.run_id}"):
+            ledger.begin_run(self.run_id, **self._scope, apply=self.applies)
+            try:
+                yield
+            except BaseException:
+                ledger.end_run(self.run_id, status="error", report=None)
+                raise
+
+    def _record(self, outcome: LoadOutcome | None, summary: TaskSummary) -> None:
+        """Write to the ledger what the task came to."""
+        with self._ledger() as ledger:
             waiting = tuple(self._waiting(outcome))
             judged = self._judged(ledger)
             ledger.record_waiting(self.run_id, **self._scope, task=self.task, rows=waiting, judged=judged)
@@ -392,12 +413,6 @@ class TaskWalk:
                 failed = [row.key for row in waiting if row.kind == "failed"]
                 done = self.plan() if outcome is not None and self.limit is None else None
                 self.increment.record(self.map(), self.check().passed, failed, ledger, run_id=self.run_id, done=done)
-        keep(self.folder, self._facts(outcome))
-        self.kept.finish(rules_address(self.template, self.session.workspace.suites(self.task)))
-        clean_what_a_run_kept(self.folder)
-        if self._own_run:
-            self._end_run(summary.status)
-        return summary
 
     def _end_run(self, status: str) -> None:
         """A task that is walked by itself is a run, with a report of its own."""

@@ -174,7 +174,7 @@ def test_a_run_that_was_killed_is_reported_from_what_is_there(here: Workspace, l
     report = run_report(run_of(ledger, here), ledger)
     assert report.verdict == "failed"
     assert "20_accounts: Rejected: the name is missing" in report.why
-    assert json.loads(told(here.root, "show", "latest", "--json"))["status"] == "running"
+    assert json.loads(told(here.root, "show", "latest", "--json"))["status"] == "interrupted"
 
 
 @pytest.mark.parametrize(

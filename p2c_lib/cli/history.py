@@ -34,7 +34,8 @@ def list_runs(
     html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the runs, the latest first, with how each task went."""
+    """List the runs, the latest first, with how each task went. Runs whose process is gone are ended first."""
+    _close_gone()
     if context.invoked_subcommand is not None:
         return
     from p2c_lib.history import history as runs_of
@@ -99,6 +100,14 @@ def prune(
 
     found = remove(workspace(), older_than=duration(older_than), keep=keep, dry_run=dry_run)
     _show(found, html=None, as_json=as_json)
+
+
+def _close_gone() -> None:
+    from p2c_lib.history import close_gone
+
+    with _ledger() as (ledger, here):
+        for run_id in close_gone(ledger, here):
+            say(f"note: the process of the run {run_id} is gone; it is told as interrupted from now on")
 
 
 @contextmanager

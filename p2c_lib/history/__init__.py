@@ -1,5 +1,6 @@
 """Runs that were: listed, shown, compared and pruned, from the ledger and the run folders."""
 
+from p2c_lib.history.closing import close_gone
 from p2c_lib.history.comparison import Comparison, compare
 from p2c_lib.history.overview import History, history
 from p2c_lib.history.past_run import PastRun, past_run, past_runs
@@ -11,6 +12,7 @@ __all__ = [
     "History",
     "PastRun",
     "Pruned",
+    "close_gone",
     "compare",
     "duration",
     "history",

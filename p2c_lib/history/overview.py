@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from p2c_lib import __version__
+from p2c_lib.history.closing import close_gone
 from p2c_lib.history.past_run import PastRun, past_runs
 from p2c_lib.history.run_page import verdict_of
 from p2c_lib.report import Figures, Link, Part, Prose, Report, Section, Share, Table, columns
@@ -173,7 +174,8 @@ def history(
 ) -> History:
     """The runs of a workspace (the current one by default), the latest first.
 
-    ``connection_set``, ``company`` and ``task`` choose among them, ``most`` cuts after the latest so many.
+    ``connection_set``, ``company`` and ``task`` choose among them, ``most`` cuts after the latest so many. A run whose
+    process is gone is ended first.
     """
     from p2c_lib.config import workspace as current
     from p2c_lib.ledger import open_ledger
@@ -181,6 +183,7 @@ def history(
     here = workspace or current()
     ledger = open_ledger(here.ledger)
     try:
+        close_gone(ledger, here)
         found = past_runs(ledger, here, connection_set=connection_set, company=company, task=task)
     finally:
         ledger.close()

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Connection, func, insert, or_, select, text, update
 
 from p2c_lib.ledger import schema
 from p2c_lib.ledger.chain import Verification, append, keep, now, verify
@@ -19,6 +19,7 @@ __all__ = ["Journal"]
 MOST_KEYS = 500
 # A pace is told by applies of so many rows, the latest of them.
 TELLING, LATEST = 50, 5
+SHARED_CLOCK = text("SELECT extract(epoch FROM clock_timestamp())")
 
 
 class Journal(Database):
@@ -69,21 +70,29 @@ class Journal(Database):
     # who applies a plan now
 
     def lease(self, plan_id: str, holder: str, seconds: float, *, instead_of: str | None = None) -> str | None:
-        """Take or renew the right to apply a plan; None when it is ours, else who holds it.
+        """Take or renew a right, such as that to apply a plan; None when it is ours, else who holds it.
 
         ``instead_of`` is a holder known to be gone, whose lease need not run out first.
         """
-        table, until = schema.leases, time.time() + seconds
+        table = schema.leases
         with self._write() as connection:
+            until = (at := _clock(connection)) + seconds
             found = connection.execute(select(table).where(table.c.plan_id == plan_id)).mappings().first()
             if found is None:
                 connection.execute(insert(table), {"plan_id": plan_id, "holder": holder, "until": until})
                 return None
-            if found["holder"] not in {holder, instead_of} and found["until"] > time.time():
+            if found["holder"] not in {holder, instead_of} and found["until"] > at:
                 return str(found["holder"])
             mine = table.c.plan_id == plan_id
             connection.execute(update(table).where(mine).values(holder=holder, until=until))
             return None
+
+    def holder_of(self, plan_id: str) -> str | None:
+        """Who has a lease that has not run out."""
+        table = schema.leases
+        with self._look() as connection:
+            mine = (table.c.plan_id == plan_id, table.c.until > _clock(connection))
+            return connection.execute(select(table.c.holder).where(*mine)).scalar()
 
     def give_back(self, plan_id: str, holder: str) -> None:
         """The plan may be applied by others again."""
@@ -165,6 +174,13 @@ class Journal(Database):
         """Whether the ledger is as it was written; ``head`` is a hash of the chain noted earlier."""
         with self._look() as connection:
             return verify(connection, head=head)
+
+
+def _clock(connection: Connection) -> float:
+    """Seconds since 1970 by the clock that all who use a ledger share: several machines have several."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.execute(SHARED_CLOCK).scalar_one())
+    return time.time()
 
 
 def _seconds(began: str, ended: str) -> float:

@@ -69,9 +69,9 @@ class Ledger(Past, Marks, Cells):
             keep(connection, schema.runs, mine)
         return bool(found)
 
-    def end_run(self, run_id: str, *, status: str, report: str | None) -> None:
-        """A run ended; ``status`` is clean, differences, error or interrupted."""
-        values = {"status": status, "report": report, "ended": now()}
+    def end_run(self, run_id: str, *, status: str, report: str | None, at: str | None = None) -> None:
+        """A run ended, now unless a moment is given; ``status`` is clean, differences, error or interrupted."""
+        values = {"status": status, "report": report, "ended": at or now()}
         with self._write() as connection:
             connection.execute(update(schema.runs).where(schema.runs.c.run_id == run_id).values(values))
             keep(connection, schema.runs, schema.runs.c.run_id == run_id)

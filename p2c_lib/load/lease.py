@@ -1,95 +1,125 @@
-"""One apply of a plan at a time: a lease in the ledger, renewed while the apply lives."""
+"""One at a time: a lease in the ledger on a plan, a run or what is written, renewed while its holder lives.
+
+Several machines with one ledger see each other's leases. A process that was started by a holder, such as the kernel of
+a run, works under the holder's lease: the environment names it.
+"""
 
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2c_lib.errors import ConfigError, PlanError
+from p2c_lib.errors import ConfigError, P2CError, PlanError
+from p2c_lib.ledger.holders import has_died, named, new_holder
+from p2c_lib.waiting import WALL, never
 
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
 
-__all__ = ["Lease", "leased"]
+__all__ = ["HOLDER", "Lease", "leased"]
 
+HOLDER = "P2C_HOLDER"
 SECONDS = 120.0
 RENEWED_AFTER = 20.0
 ENDED_WITHIN = 5.0
+LOOKED_AFTER = 1.0
+
+Busy = Callable[[str, str], P2CError]
+Tell = Callable[[str], None]
+
+
+def _being_applied(_name: str, holder: str) -> P2CError:
+    hint = "Wait until it has ended; if its machine is gone, the plan is free again after two minutes."
+    return PlanError(f"This plan is being applied by {named(holder)}.", hint=hint)
 
 
 class Lease:
-    """The right to apply a plan; ``check`` raises PlanError when another took it over meanwhile."""
+    """The right to several things at once; ``check`` raises PlanError when another took one of them over meanwhile."""
 
-    def __init__(self, ledger: Ledger, plan_id: str) -> None:
-        self._ledger, self._plan_id = ledger, plan_id
-        self._holder = f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())} {secrets.token_hex(4)}"
+    def __init__(self, ledger: Ledger, names: Sequence[str]) -> None:
+        self._ledger, self._names = ledger, tuple(sorted(set(names)))
+        self.holder = new_holder()
+        self._above = os.environ.get(HOLDER, "")
+        self._lent: set[str] = set()  # names that are held by who started this process
+        self._held: set[str] = set()
         self._lost = False
         self._over = threading.Event()
 
-    def take(self) -> None:
-        """Raises PlanError while another apply of the plan lives; one whose process has died is no hindrance."""
-        other = self._ledger.lease(self._plan_id, self._holder, SECONDS)
-        if other is not None and _has_died(other):
-            other = self._ledger.lease(self._plan_id, self._holder, SECONDS, instead_of=other)
-        if other is not None:
-            host, pid = other.split(" ")[:2]
-            hint = "Wait until it has ended; if its machine is gone, the plan is free again after two minutes."
-            raise PlanError(f"This plan is being applied by process {pid} on {host}.", hint=hint)
+    def take(self) -> tuple[str, str] | None:
+        """Take all of it, in one order for everybody; the first name that another has, and who, where one has.
+
+        A process that has died is no hindrance. What was taken before that stays taken, and is renewed.
+        """
+        for name in self._names:
+            if name in self._held | self._lent:
+                continue
+            other = self._ledger.lease(name, self.holder, SECONDS)
+            if other is not None and other == self._above:
+                self._lent.add(name)
+                continue
+            if other is not None and has_died(other):
+                other = self._ledger.lease(name, self.holder, SECONDS, instead_of=other)
+            if other is not None:
+                return name, other
+            self._held.add(name)
+        return None
 
     def check(self) -> None:
-        """Raises PlanError when the lease is not ours any more."""
-        if self._lost:
+        """Raises PlanError when it is not ours any more."""
+        lost = any(self._ledger.holder_of(name) != self._above for name in self._lent)
+        if self._lost or lost:
             raise PlanError("Another apply of this plan took over.", hint="Look at the ledger before going on.")
 
     def keep_renewing(self) -> None:
         """Renew until it is given back; a ledger that cannot be reached for a while is asked again."""
         while not self._over.wait(RENEWED_AFTER):
             try:
-                self._lost = self._lost or self._ledger.lease(self._plan_id, self._holder, SECONDS) is not None
+                for name in tuple(self._held):
+                    self._lost = self._ledger.lease(name, self.holder, SECONDS) is not None or self._lost
             except ConfigError:
                 continue
 
     def give_back(self) -> None:
         """End the lease."""
         self._over.set()
-        self._ledger.give_back(self._plan_id, self._holder)
+        for name in self._held:
+            self._ledger.give_back(name, self.holder)
 
 
 @contextmanager
-def leased(ledger: Ledger, plan_id: str) -> Iterator[Lease]:
-    """The lease on a plan for the duration."""
-    lease = Lease(ledger, plan_id)
-    lease.take()
+def leased(
+    ledger: Ledger,
+    *names: str,
+    busy: Busy = _being_applied,
+    wait: float | None = 0.0,
+    tell: Tell = lambda _line: None,
+) -> Iterator[Lease]:
+    """The lease on what is named, for the duration.
+
+    While another has some of it, it is waited for so many seconds, for ever with None; ``tell`` gets one line, and
+    what ``busy`` makes of its name and its holder is raised when the seconds are over.
+    """
+    lease = Lease(ledger, names)
     renewing = threading.Thread(target=lease.keep_renewing, name="lease", daemon=True)
-    renewing.start()
     try:
+        renewing.start()
+        _await(lease, busy, wait, tell)
         yield lease
     finally:
         lease.give_back()
         renewing.join(ENDED_WITHIN)
 
 
-def _has_died(holder: str) -> bool:
-    """Whether a holder is a process of this machine that is not there any more."""
-    host, pid, started = holder.split(" ")[:3]
-    return host == socket.gethostname() and _started(int(pid)) != started
-
-
-def _started(pid: int) -> str:
-    """When a process of this machine started, as the system counts it; ``gone`` when there is none."""
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.exists():
-        return stat.read_text().rpartition(")")[2].split()[19]
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return "gone"
-    except PermissionError:
-        return "alive"
-    return "alive"
+def _await(lease: Lease, busy: Busy, wait: float | None, tell: Tell) -> None:
+    until, told = None if wait is None else WALL.now() + wait, False
+    while (other := lease.take()) is not None:
+        error = busy(*other)
+        if until is not None and WALL.now() >= until:
+            raise error
+        if not told:
+            told = True
+            tell(f"waiting: {error.message}")
+        WALL.rest(LOOKED_AFTER if until is None else min(LOOKED_AFTER, until - WALL.now()), never)

@@ -107,6 +107,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Jo
             parameters=dict(parameters),
             engine_name=ENGINE,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             request_save_on_cell_execute=False,
             job=job,

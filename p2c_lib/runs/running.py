@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from p2c_lib import events
 from p2c_lib.config import Workspace
-from p2c_lib.errors import PlanError, RunError
+from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
-from p2c_lib.run_folder import INTERRUPTED, RUN, RunFolder, keep
+from p2c_lib.ledger.holders import named
+from p2c_lib.run_folder import INTERRUPTED, RUN, RunFolder, keep, said_of
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
 from p2c_lib.runs.declared import model_of_cell
 from p2c_lib.runs.graph import Unit, side_by_side, units
@@ -112,33 +113,52 @@ class _Run:
             ledger.close()
 
     def _parts(self, ledger: Ledger, *, again: bool) -> RunResult:
-        """Each company's part of the run, all in one graph."""
+        """Each company's part of the run, all in one graph. Whatever happens, every part that began ends."""
         connection_set = self.workspace.connection_set(self.wanted.connection_set)
         companies = self.wanted.companies or (connection_set.company,)
-        todo: list[Unit] = []
-        for company in companies:
-            run_id = self.wanted.part(company)
-            if not (again and ledger.go_on_with_run(run_id)):
-                scope = {"connection_set": connection_set.name, "company": company}
-                ledger.begin_run(run_id, **scope, apply=self.wanted.applies)
-            todo += self._todo(company, self._done(ledger, run_id) if again else set())
+        begun: list[str] = []
         try:
-            with looking(self.workspace, self.wanted, companies):
-                problems = side_by_side(
-                    todo,
-                    lambda unit, able: self._execute(ledger, unit, able),
-                    kernels=self.wanted.kernels,
-                    held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
-                    interrupt=self._interrupt,
-                    kill=self._kill,
-                )
-        except KeyboardInterrupt:
+            todo: list[Unit] = []
             for company in companies:
-                self._close(ledger, company, {}, interrupted=True)
-            self.tell(f"p2c run --resume {self.wanted.run_id} goes on with this run")
+                todo += self._begin(ledger, connection_set.name, company, again=again)
+                begun.append(company)
+            problems = self._graph(ledger, todo, companies)
+        except BaseException as error:
+            self._break_off(ledger, begun, error)
             raise
         parts = tuple(self._close(ledger, company, problems.get(company, {})) for company in companies)
         return parts[0] if len(parts) == 1 else self._together(parts)
+
+    def _begin(self, ledger: Ledger, connection_set: str, company: str, *, again: bool) -> list[Unit]:
+        """Note that the part of a company begins or goes on; what is to be executed of it."""
+        run_id = self.wanted.part(company)
+        done = self._done(ledger, run_id) if again else set()
+        todo = self._todo(company, done)
+        if not (again and ledger.go_on_with_run(run_id)):
+            scope = {"connection_set": connection_set, "company": company}
+            ledger.begin_run(run_id, **scope, apply=self.wanted.applies)
+        return todo
+
+    def _graph(self, ledger: Ledger, todo: list[Unit], companies: Sequence[str]) -> dict[str, dict[str, str]]:
+        with looking(self.workspace, self.wanted, companies):
+            return side_by_side(
+                todo,
+                lambda unit, able: self._carried_out(ledger, unit, able),
+                kernels=self.wanted.kernels,
+                held=lambda unit, task, why: self.tell(f"{unit.name}: {task} {why}"),
+                interrupt=self._interrupt,
+                kill=self._kill,
+            )
+
+    def _break_off(self, ledger: Ledger, companies: Sequence[str], error: BaseException) -> None:
+        """End the parts of a run that an interrupt or an error broke off; what goes wrong meanwhile hides no cause."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        why = {} if interrupted else {self.wanted.notebook or "run": masked(_said(error))}
+        for company in companies:
+            with suppress(Exception):
+                self._close(ledger, company, why, interrupted=interrupted)
+        if interrupted:
+            self.tell(f"p2c run --resume {self.wanted.run_id} goes on with this run")
 
     def _todo(self, company: str, done: Collection[str]) -> list[Unit]:
         """The executions that are left, of a task's notebook without the tasks that are done."""
@@ -156,6 +176,15 @@ class _Run:
         ended = {row["task"] for row in ledger.tasks(run_id) if row["status"] != "blocked"}
         runs = folder_of(self.workspace, run_id)
         return {task for task in ended if done_by(runs / task) == rules_of(self.workspace, task)}
+
+    def _carried_out(self, ledger: Ledger, unit: Unit, able: tuple[str, ...]) -> dict[str, str]:
+        """What came of a notebook; an error beside it is why its tasks did not end, and the others go on."""
+        try:
+            return self._execute(ledger, unit, able)
+        except Exception as error:
+            why = masked(_said(error))
+            self.tell(f"{self._where(unit)}: failed: {why}")
+            return dict.fromkeys(able or (unit.notebook,), why)
 
     def _execute(self, ledger: Ledger, unit: Unit, able: tuple[str, ...]) -> dict[str, str]:
         """Execute a notebook for the tasks of it that can run; of those that did not end, why."""
@@ -215,21 +244,28 @@ class _Run:
     def _close(
         self, ledger: Ledger, company: str, problems: Mapping[str, str], *, interrupted: bool = False
     ) -> RunResult:
-        """Take secrets out of the files, record the end of a part and write its report."""
+        """Take secrets out of the files, record the end of a part and write its report.
+
+        Where that goes wrong the part ends as an error, and what went wrong is raised.
+        """
         from p2c_lib.history import past_run, run_report
         from p2c_lib.runs.result import RunResult, status_of, summary_of
 
         run_id = self.wanted.part(company)
         folder = folder_of(self.workspace, run_id)
-        problems = {**problems, **self._scrub(folder)}
-        rows = {row["task"]: row for row in ledger.tasks(run_id)}
-        lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
-        status = "interrupted" if interrupted else status_of(lines, problems)
         report = RunFolder(folder).report
-        notebooks = {task: f"{unit.name}.ipynb" for unit in self._todo(company, ()) for task in unit.tasks}
-        keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
-        ledger.end_run(run_id, status=status, report=str(report))
-        run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
+        try:
+            problems = {**problems, **self._scrub(folder)}
+            rows = {row["task"]: row for row in ledger.tasks(run_id)}
+            lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
+            status = "interrupted" if interrupted else status_of(lines, problems)
+            notebooks = {task: f"{unit.name}.ipynb" for unit in self._todo(company, ()) for task in unit.tasks}
+            keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
+            ledger.end_run(run_id, status=status, report=str(report))
+            run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
+        except Exception:
+            ledger.end_run(run_id, status="interrupted" if interrupted else "error", report=str(report))
+            raise
         result = RunResult(run_id, status, report, lines, problems, perf_counter() - self.started, company)
         if not interrupted:
             self._tell_others(ledger, result)
@@ -313,14 +349,16 @@ def _alone(ledger: Ledger, run_id: str) -> Iterator[None]:
     """Nobody else carries out this run meanwhile. Raises RunError while another process does."""
     from p2c_lib.load.lease import leased
 
-    try:
-        with leased(ledger, f"run {run_id}"):
-            yield
-    except PlanError as error:
-        if error.message.startswith("This plan is being applied"):
-            who = error.message.removeprefix("This plan is being applied by ")
-            raise RunError(f"The run {run_id} is under way in {who}", hint="Wait until it has ended.") from None
-        raise
+    def busy(_name: str, holder: str) -> RunError:
+        return RunError(f"The run {run_id} is under way in {named(holder)}.", hint="Wait until it has ended.")
+
+    with leased(ledger, f"run {run_id}", busy=busy):
+        yield
+
+
+def _said(error: BaseException) -> str:
+    """An error as one line: ours in its own words, another with its kind."""
+    return str(error) if isinstance(error, P2CError) else said_of(type(error).__name__, error)
 
 
 def _load_engine() -> None:
