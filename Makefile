@@ -22,7 +22,7 @@ run: venv ## bring both sandbox systems into agreement and say where the report 
 	@$(BIN)/p2c run --set sandbox --apply
 
 test: venv lint ## run every test, the notebooks among them
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: venv
 	$(BIN)/ruff check .

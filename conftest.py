@@ -17,6 +17,26 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("explore" if os.environ.get("P2C_EXPLORE") else "same")
 
 
+# The files that take longest, most of it waiting for processes: begun first, so that no worker ends long after others.
+LONGEST = (
+    "load_killed", "docs", "marks", "odata_written_meanwhile", "adventureworks", "signals_early_and_late",
+    "ended_by_signals", "echoes", "gates_agree", "runs_resume", "undo", "jupyterlab", "jupyterlab_course", "notebooks",
+    "walk", "gates_release", "load_import", "reconcile", "converges", "reconcile_causes", "gates_preflight",
+    "sandbox_hostile", "sandbox_load_wire", "no_way_there", "runs", "sandbox_durability", "docs_site", "schedule",
+)  # fmt: skip
+PLACES = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: many tests wait for a process or a pause."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; within a file the order stays."""
+    items.sort(key=lambda item: PLACES.get(item.path.stem, len(PLACES)))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     home = Path(tempfile.mkdtemp(prefix="p2c-tests-"))
     config.stash[HOME] = home
