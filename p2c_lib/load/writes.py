@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from p2c_lib.keys import ignores
+from p2c_lib.load.links import links_of
 from p2c_lib.odata import Write, WriteResult
 from p2c_lib.odata.once import later_ones
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from p2c_lib.plan import Plan
 
 __all__ = ["PlanWriter"]
-
-Links = Mapping[str, tuple[str, Mapping[str, str]]]
 
 
 class PlanWriter:
@@ -31,22 +30,16 @@ class PlanWriter:
         self.client, self.stop = client, stop
         self.schema: EntitySchema = client.schema(plan.facts["destination"]["entity_set"])
         self.company = company.lower() if self.schema.has_company else None
-        self.links = _links(plan.operations, client, self.schema)
+        self.links = links_of(plan.operations, client, self.schema)
 
     def broken(self, rows: pa.Table) -> dict[int, str]:
         """Why operations cannot be sent, in words, by position: what lacks, or another new row with their key."""
         found = self._created_before(rows)
-        for name, (_, paths) in self.links.items():
-            values = pc.struct_field(rows.column("after").combine_chunks(), name)
-            lost = pc.and_(
-                pc.is_valid(values), pc.invert(pc.is_in(values, value_set=pa.array(list(paths), pa.string())))
-            )
-            for row in rows.append_column("value", values).filter(lost).to_pylist():
+        after = rows.column("after").combine_chunks()
+        for name, link in self.links.items():
+            for row in rows.filter(link.lacking(after)).to_pylist():
                 if row["op"] == "create" or (row["op"] == "update" and name in row["changed"]):
-                    found[row["position"]] = (
-                        f"{name} '{row['value']}' does not exist at the destination. Create it there, or map it to one "
-                        "that does."
-                    )
+                    found.setdefault(row["position"], link.why(row["after"]))
         return found
 
     def _created_before(self, rows: pa.Table) -> dict[int, str]:
@@ -81,8 +74,10 @@ class PlanWriter:
             link = self.links.get(field.name)
             if link is not None and values.null_count:
                 return self.client.write(self._writes(part), stop=self.stop, versions=True)
-            name, shown = (field.name, values) if link is None else (f"{link[0]}@odata.bind", _paths(values, link[1]))
-            columns[name] = shown
+            if link is None:
+                columns[field.name] = values
+            else:
+                columns[f"{link.navigation}@odata.bind"] = link.paths(after)
         if self.company:
             columns["dataAreaId"] = pa.repeat(pa.scalar(self.company), part.num_rows)
         if part.column("id").null_count == 0:
@@ -97,7 +92,7 @@ class PlanWriter:
         names = {f for fields in changed for f in fields or ()}
         if "create" in ops:
             names |= {field.name for field in part.schema.field("after").type}
-        values = {name: pc.struct_field(after, name).to_pylist() for name in names}
+        values = {name: self._values(after, name) for name in names}
         keys = {} if isinstance(before, list) else self._keys(before)
         made = []
         for row, op in enumerate(ops):
@@ -119,38 +114,21 @@ class PlanWriter:
         company = [self.company] * len(before)
         return {n: company if n == "dataAreaId" else pc.struct_field(before, n).to_pylist() for n in self.schema.key}
 
+    def _values(self, after: pa.StructArray, name: str) -> list[Any]:
+        """What rows get into a column: values, or the paths of the rows a lookup is to point to."""
+        link = self.links.get(name)
+        values: list[Any] = (pc.struct_field(after, name) if link is None else link.paths(after)).to_pylist()
+        return values
+
     def _body(self, values: Mapping[str, Any], *, drop_empty: bool) -> dict[str, Any]:
         body: dict[str, Any] = {}
         for name, value in values.items():
             if value is None and drop_empty:
                 continue
             link = self.links.get(name)
-            if link is None:
-                body[name] = value
-            else:
-                body[f"{link[0]}@odata.bind"] = None if value is None else link[1][value]
+            body[name if link is None else f"{link.navigation}@odata.bind"] = value
         return body
 
 
 def _struct(part: pa.Table, name: str) -> pa.StructArray:
     return part.column(name).combine_chunks()
-
-
-def _paths(values: pa.Array, paths: Mapping[str, str]) -> pa.Array:
-    encoded = values.dictionary_encode()
-    return pa.array([paths[value] for value in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
-
-
-def _links(operations: pa.Table, client: Client, schema: EntitySchema) -> Links:
-    """For each lookup column (``defaultuomid.name``) its navigation and the link of every value that is written."""
-    after = operations.column("after").combine_chunks()
-    links: dict[str, tuple[str, Mapping[str, str]]] = {}
-    for field in after.type:
-        lookup, dot, rest = field.name.partition(".")
-        if not dot:
-            continue
-        target = rest.rpartition(".")[0]
-        values = pc.unique(pc.struct_field(after, field.name)).drop_null().to_pylist()
-        paths = client.resolve(schema.entity_set, lookup, rest, values)
-        links[field.name] = (schema.lookup(lookup, target or None).navigation, paths)
-    return links

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -54,12 +54,21 @@ from p2c_lib.odata.writes import Operation, Write, WriteResult
 from p2c_lib.patience import Patience
 from p2c_lib.waiting import WALL, Clock, Stop, Threads, never
 
-__all__ = ["Client", "Identity"]
+__all__ = ["Client", "Identity", "NamedRow"]
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 WIRE_THREADS = 32
 WHOLE_SET = 600
+
+
+@dataclass(frozen=True)
+class NamedRow:
+    """A row that a business key names: the path to bind, its key as it is spelt there, the id of what it is within."""
+
+    path: str
+    key: str
+    within: str | None = None
 
 
 class Client:
@@ -258,20 +267,31 @@ class Client:
         ``account.accountnumber``). Every spelling that is asked for is answered, as Dataverse compares text; a value
         without a row is left out. Raises FrameError when one value names two rows.
         """
+        found = self.named_rows(entity_set, lookup, column, values)
+        return {value: _one_of(rows, value, column) for value, rows in found.items()}
+
+    def named_rows(
+        self, entity_set: str, lookup: str, column: str, values: Iterable[str], *, within: str | None = None
+    ) -> dict[str, list[NamedRow]]:
+        """Like ``resolve``, with every row that a value names, however it is spelt there.
+
+        ``within`` is a lookup of the rows themselves whose id comes along.
+        """
         name, *middle, column = f"{lookup}.{column}".split(".")
         way = self.schema(entity_set).lookup(name, ".".join(middle) or None)
         target_set = self.metadata.set_of(way.target)
         target = self.schema(target_set)
         given = dict.fromkeys(text_of(each) or "" for each in values)
         asked = {value: spelt for value in given if (spelt := self._texts_of(target, column, value))}
-        there: dict[str, dict[str, str]] = {}
-        for key, row_id in self._keys(target, column, list(asked)):
-            there.setdefault(fold(key, self.connection.app), {})[f"/{target_set}({row_id})"] = key
-        found: dict[str, str] = {}
+        there: dict[str, dict[str, NamedRow]] = {}
+        for key, row_id, inside in self._keys(target, column, list(asked), within):
+            path = f"/{target_set}({row_id})"
+            there.setdefault(fold(key, self.connection.app), {})[path] = NamedRow(path, key, inside)
+        found: dict[str, list[NamedRow]] = {}
         for value, spelt in asked.items():
             rows = next((there[text] for text in spelt if text in there), None)
             if rows is not None:
-                found[value] = _one_of(rows, value, f"{target_set} by {column}")
+                found[value] = list(rows.values())
         return found
 
     def get(self, entity_set: str, key: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
@@ -335,14 +355,17 @@ class Client:
             raise no_answer(here, target) from error
         return of_finops(here, said) if finops else of_sales(here, said)
 
-    def _keys(self, schema: EntitySchema, column: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Business key and id of the rows whose key is among the values; the whole set when there are many."""
-        query = Query(schema.entity_set, (column,))
+    def _keys(
+        self, schema: EntitySchema, column: str, values: Sequence[str], within: str | None
+    ) -> Iterator[tuple[str, str, str | None]]:
+        """Business key and id of the rows whose key is among the values, and what they are within; the whole set when
+        there are many."""
+        query = Query(schema.entity_set, (column, *([within] if within else [])))
         few = len(values) <= WHOLE_SET
         for page in self.read_among(query, [{column: value} for value in values]) if few else self.read(query):
             known = known_rows(page.table, page.notes, {column})
-            keys, ids = texts(known.column(column)), known.column("@id")
-            yield from ((k, i) for k, i in zip(keys.to_pylist(), ids.to_pylist(), strict=True) if k is not None)
+            names = [texts(known.column(name)).to_pylist() for name in (column, "@id", within or "@id")]
+            yield from ((k, i, group if within else None) for k, i, group in zip(*names, strict=True) if k is not None)
 
     def _texts_of(self, schema: EntitySchema, column: str, value: str) -> list[str]:
         """What the text of a row's value may be that was written as this one, folded: as it is, and as it is stored."""
@@ -384,10 +407,10 @@ def _is_doubtful(error: P2CError) -> bool:
     return unfit or (type(error) is ServiceError and error.status in (0, 200, 400))
 
 
-def _one_of(paths: Mapping[str, str], value: str, where: str) -> str:
-    """The one path for a value: of several rows that compare as the same, the one that is spelt like it."""
-    if len(paths) > 1:
-        paths = {path: key for path, key in paths.items() if key == value} or paths
-    if len(paths) > 1:
+def _one_of(rows: Sequence[NamedRow], value: str, column: str) -> str:
+    """The path of the one row for a value: of several that compare as the same, the one that is spelt like it."""
+    rows = [row for row in rows if row.key == value] or rows
+    if len(rows) > 1:
+        where = f"{rows[0].path[1:].partition('(')[0]} by {column.rpartition('.')[2]}"
         raise FrameError(f"'{value}' names two rows of {where}.", hint="Make it unique there, then try again.")
-    return next(iter(paths))
+    return rows[0].path
