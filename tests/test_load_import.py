@@ -1,5 +1,6 @@
 """First loads into F&O as one package import: every row's outcome known, whatever the package does not tell."""
 
+import json
 import os
 import signal
 import time
@@ -110,6 +111,45 @@ def test_a_row_that_somebody_made_while_an_import_took_nothing_is_not_ours(
     (problem,) = outcome.problems().to_pylist()
     assert (problem["key"], problem["state"]) == ("yj-000003", "drifted")
     assert "differs in OrganizationName" in problem["message"]
+
+
+@pytest.mark.parametrize("named", ["key", "row"])
+def test_a_row_that_stands_as_it_was_sent_is_applied_whatever_the_list_of_errors_says(
+    session: Session, few: None, named: str
+) -> None:
+    """The list of an import has warnings too; a row that did not come is still told with its line."""
+    prefix = f"YW{named[0]}"
+    plan = first_load(session, prefix, n3="none")
+    key = plan.operations.column("after")[7].as_py()["CustomerAccount"]
+    warning = {"ErrorMessage": "Results. Warning: The address has been changed."}
+    warning |= {"RecordId": "8", "Key": ""} if named == "row" else {"RecordId": "", "Key": f"usmf,{key}"}
+
+    class Warned(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.inner = httpx.HTTPTransport()
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = self.inner.handle_request(request)
+            if not str(request.url).endswith("GetExecutionErrors"):
+                return answer
+            told = json.loads(json.loads(answer.read())["value"])
+            body = json.dumps({"value": json.dumps([*told, warning])}).encode()
+            kind = {"Content-Type": "application/json"}
+            return httpx.Response(200, headers=kind, stream=httpx.ByteStream(body), request=request)
+
+        def close(self) -> None:
+            self.inner.close()
+
+    usual = session.finops
+    with Client(session.set.finops, transport=Warned()) as client:
+        session.finops = client
+        outcome = apply(plan, session)
+        session.finops = usual
+    assert (outcome.created, outcome.failed) == (FIRST - 1, 1)
+    assert outcome.problems().column("key").to_pylist() == [f"{prefix.lower()}000003"]
+    (back,) = undo(plan, session)
+    assert apply(back, session).deleted == FIRST - 1
+    assert len(there(session, prefix)) == 0
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])

@@ -1,8 +1,8 @@
 """First loads into F&O: the creates of a plan as one package import, each row's outcome told from the rows there.
 
 A package takes no etag and tells of refused rows only. So rows whose key is there already are not for it, and what it
-wrote is seen by looking again: a row counts as written when it holds exactly what was sent. What the package leaves
-undone without naming the row is for batches, which answer row by row.
+wrote is seen by looking again: a row counts as written when it holds exactly what was sent, whatever the import's list
+of errors says of it. What the package leaves undone without naming the row is for batches, which answer row by row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from p2c_lib.errors import FrameError, NotFound, NotSent, ServiceError
 from p2c_lib.keys import RowKey
-from p2c_lib.load.outcome import APPLIED, FAILED, LATEST, OPEN, SENT, answer
+from p2c_lib.load.outcome import APPLIED, DRIFTED, FAILED, LATEST, OPEN, SENT, answer
 from p2c_lib.load.words import in_words
 from p2c_lib.odata.failures import clean_infolog
 from p2c_lib.odata.record_id import is_as_made
@@ -86,13 +86,11 @@ class PackageImport:
         refused = self._refused(table, result) if result is not None else {}
         for place, row in enumerate(rows.select(["position", "key"]).to_pylist()):
             at, key = row["position"], row["key"]
-            if place in refused:
+            state, said = unlike.get(key) or (APPLIED if key in there else OPEN, None)
+            if place in refused and state in {OPEN, DRIFTED}:  # the list has warnings too, of rows that were taken
                 yield answer(at, FAILED, REFUSED, refused[place], execution)
-            elif key in unlike:
-                state, why = unlike[key]
-                yield answer(at, state, TAKEN, why, execution)
-            elif key in there:
-                yield answer(at, APPLIED, TAKEN, None, execution)
+            elif state != OPEN:
+                yield answer(at, state, TAKEN, said, execution)
             else:
                 yield answer(at, OPEN, None, "left out by the import", execution)
 
