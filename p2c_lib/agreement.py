@@ -63,7 +63,7 @@ def _as_agreed(table: pa.Table, recon: Reconciliation) -> EntityFrame:
 
 
 def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
-    """What was taken back is agreed on no more; tells how many rows that were."""
+    """What was taken back, now or by an undo before, is agreed on no more; tells how many rows that were."""
     plan, applied = outcome.plan, outcome.rows.filter(pc.equal(outcome.rows.column("state"), "applied"))
     scope = {"connection_set": session.set.name, "company": session.company, "task": plan.task}
     file = ledger.agreed(**scope)
@@ -74,7 +74,9 @@ def forget(outcome: LoadOutcome, session: Session, ledger: Ledger) -> int:
     if not _has(table, place["key"]):
         return 0
     keys = RowKey.within(session.client(place["app"]).schema(place["entity_set"]), place["key"]).texts(table)
-    kept = table.filter(pc.invert(pc.is_in(keys, value_set=applied.column("key").combine_chunks())))
+    before = pa.array([line["key"] for line in plan.facts.get("undone", ())], pa.string())
+    undone = pa.chunked_array([*applied.column("key").chunks, before], pa.string()).combine_chunks()
+    kept = table.filter(pc.invert(pc.is_in(keys, value_set=undone)))
     _write(kept, file)
     ledger.record_agreed(f"undo-{plan.id[:12]}", **scope, file=file, rows=kept.num_rows)
     return int(table.num_rows - kept.num_rows)

@@ -100,6 +100,16 @@ class Destination:
         """The fields an operation writes that hold something else for sure."""
         return [name for name, held in self._held(row, found).items() if held is False]
 
+    def holds_before(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+        """Whether a row holds in each field that an operation wrote or deleted exactly what it held before."""
+        before = row["before"] or {}
+        fields = row["changed"] if row["op"] == "update" else [n for n, value in before.items() if value is not None]
+        told = [name for name in fields if name not in self._ignored]
+        return bool(told) and all(
+            name in before and name in found and self._keeps(name, before[name], found[name], found) is True
+            for name in told
+        )
+
     def _held(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, bool | None]:
         """Whether each field an operation writes holds it; None where nobody says what the service keeps of it."""
         written = {name: value for name, value in values_of(row).items() if name not in self._ignored and name in found}

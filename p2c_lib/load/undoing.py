@@ -1,11 +1,13 @@
 """Taking back what a plan wrote: a plan too, made from the before-images, with the same review and drift check.
 
 Updated fields get back what they held, created rows are deleted, deleted ones created again; only where nobody touched
-the row since. What cannot be taken back is listed in the plan with its reason.
+the row since. What cannot be taken back is listed in the plan with its reason, and so is what was taken back before: an
+undo that was interrupted and is asked again finds its own work done.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +41,11 @@ NOT_KNOWN = (
     "delete it there if it is to go"
 )
 ANOTHER = "the row was deleted since, and somebody made another with its key"
+MOVED = "the row stands at another key by now"
+NEW_ID = "its key is another row's by now"
 TOUCHED = "the row was touched since it was created"
+GONE = "the row is not there any more"
+UNDONE = "it holds what it held before"
 INVERSE = {"create": "delete", "update": "update", "delete": "create"}
 
 
@@ -77,17 +83,36 @@ def _inverse(plan: Plan, session: Session, ledger: Ledger, folder: Path) -> Plan
     states = {row["position"]: row["state"] for row in ledger.operations(plan.id)}
     rows, unknown = (_in_state(plan, states, state) for state in (APPLIED, SENT))
     there, versions = destination.read(rows), versions_of(plan)
+    moved = destination.with_own_id(_absent(rows, there))
     made: list[dict[str, Any]] = []
+    undone: list[dict[str, str]] = []
     cannot = _untold(plan, unknown, destination)
     for row in reversed(rows.to_pylist()):
         found = there.get(row["key"])
         why = _reason_not_to(row, found, versions.get(row["key"]), destination)
         if why is None:
             made.append(_back(row, found))
-        else:
-            cannot.append({"key": row["key"], "op": row["op"], "why": why})
+            continue
+        already = _undone(row, found, why, destination)
+        if row["position"] in moved:
+            already, why = None, MOVED
+        named = {"key": row["key"], "op": row["op"], "why": already or why}
+        (cannot if already is None else undone).append(named)
     operations = _table(made, plan.operations.schema)
-    return saved(operations, _facts(plan, operations, cannot), folder)
+    return saved(operations, _facts(plan, operations, cannot, undone), folder)
+
+
+def _absent(rows: pa.Table, there: Mapping[str, Any]) -> pa.Table:
+    """The operations at whose key no row stands: one of Sales may stand at another key by now."""
+    return rows.filter(pc.invert(pc.is_in(rows.column("key"), value_set=pa.array(list(there), pa.string()))))
+
+
+def _undone(row: dict[str, Any], found: dict[str, Any] | None, why: str, destination: Destination) -> str | None:
+    """What tells that an operation is taken back already; None where it is not, or by nobody's word."""
+    if found is None:
+        return GONE if row["op"] == "create" else None
+    is_same = row["op"] != "create" and why not in {ANOTHER, NEW_ID}
+    return UNDONE if is_same and destination.holds_before(row, found) else None
 
 
 def _in_state(plan: Plan, states: Mapping[int, str], wanted: str) -> pa.Table:
@@ -117,9 +142,9 @@ def _reason_not_to(
     if row["op"] == "delete":
         return None if found is None else "a row with this key is there again"
     if found is None:
-        return "the row is not there any more"
+        return GONE
     if row["id"] and found.get("@id") and str(found["@id"]).lower() != str(row["id"]).lower():
-        return "its key is another row's by now"
+        return NEW_ID
     if row["op"] == "create":
         return _reason_to_keep(row, found, version, destination)
     if destination.app == "finops" and is_another(row["etag"], found["@etag"]):
@@ -175,7 +200,9 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return numbered(pa.Table.from_pylist(rows, schema=kind))
 
 
-def _facts(plan: Plan, operations: pa.Table, cannot: list[dict[str, str]]) -> dict[str, Any]:
+def _facts(
+    plan: Plan, operations: pa.Table, cannot: list[dict[str, str]], undone: list[dict[str, str]]
+) -> dict[str, Any]:
     facts = {name: value for name, value in plan.facts.items() if name not in _NOT_INHERITED}
     ahead = plan.facts["predicted"]
     pace = ahead["rows_per_second"] if ahead["measured"] else None
@@ -187,15 +214,18 @@ def _facts(plan: Plan, operations: pa.Table, cannot: list[dict[str, str]]) -> di
         "gate": {**plan.facts["gate"], "verdict": "pass", "why": f"Takes back plan {plan.id[:12]}."},
         "counts": {**counts_of(operations), **nothing},
         "cannot": cannot,
-        "left_alone": list(_left(cannot)),
+        "undone": undone,
+        "left_alone": list(_left(cannot, undone)),
         "limits": dict.fromkeys(plan.facts["limits"]),
         **foretold(plan.facts["destination"], operations, pace),
     }
 
 
-def _left(cannot: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+def _left(cannot: list[dict[str, str]], undone: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
     if cannot:
         yield {"rows": len(cannot), "why": "cannot be undone"}
+    for why, rows in Counter(line["why"] for line in undone).items():
+        yield {"rows": rows, "why": f"undone already: {why}"}
 
 
 _NOT_INHERITED = {"operations_sha256", "narrowed_from", "narrowed_to"}

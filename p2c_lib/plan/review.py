@@ -59,7 +59,8 @@ def _why(plan: Plan) -> str:
     if plan.undoes:
         return (
             f"{plan.updates:,} rows to put back as they were, {plan.deletes:,} to delete and {plan.creates:,} to "
-            f"create again in {where}; {len(plan.facts['cannot']):,} cannot be undone."
+            f"create again in {where}; {len(plan.facts['cannot']):,} cannot be undone, "
+            f"{len(plan.facts.get('undone', ())):,} are undone already."
         )
     return (
         f"{counts['create']:,} rows to create and {counts['update']:,} to update in {where}; "
