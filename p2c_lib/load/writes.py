@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanWriter"]
 
+STATES = {"statecode", "statuscode"}
+
 
 class PlanWriter:
     """Sends operations of one plan. Creates travel as columns, each kind of operation by the best route there is.
@@ -69,11 +71,12 @@ class PlanWriter:
         columns: dict[str, Any] = {}
         for field in after.type:
             values = pc.struct_field(after, field.name)
-            if values.null_count == len(values):
-                continue
+            if values.null_count and self._leaves_out(field.name):
+                if values.null_count == len(values):
+                    continue
+                if self.schema.app == "sales":
+                    return self.client.write(self._writes(part), stop=self.stop, versions=True)
             link = self.links.get(field.name)
-            if link is not None and values.null_count:
-                return self.client.write(self._writes(part), stop=self.stop, versions=True)
             if link is None:
                 columns[field.name] = values
             else:
@@ -84,6 +87,17 @@ class PlanWriter:
             columns[self.schema.key[0]] = part.column("id")
         table = pa.table(columns)
         return self.client.write_table("create", self.schema.entity_set, table, stop=self.stop, versions=True)
+
+    def _leaves_out(self, name: str) -> bool:
+        """Whether a new row says nothing of a column for which its plan has nothing.
+
+        F&O numbers and completes the row. In Sales a null is said, so that no default of the column stands there, but
+        of what the service itself gives every row.
+        """
+        column = self.schema.columns.get(name)
+        if self.schema.app == "finops" or column is None or name in self.links or name in STATES:
+            return True
+        return column.required or not column.creatable or column.wire != column.name
 
     def _writes(self, part: pa.Table) -> list[Write]:
         """Operations as values, of which only the written fields are taken out of the columns."""
@@ -97,7 +111,7 @@ class PlanWriter:
         made = []
         for row, op in enumerate(ops):
             fields = changed[row] if op == "update" else names if op == "create" else ()
-            body = self._body({name: values[name][row] for name in fields}, drop_empty=op == "create")
+            body = self._body({name: values[name][row] for name in fields}, creating=op == "create")
             key = {self.schema.key[0]: ids[row]} if ids[row] is not None else {n: v[row] for n, v in keys.items()}
             if op == "create":
                 key = {}
@@ -120,10 +134,10 @@ class PlanWriter:
         values: list[Any] = (pc.struct_field(after, name) if link is None else link.paths(after)).to_pylist()
         return values
 
-    def _body(self, values: Mapping[str, Any], *, drop_empty: bool) -> dict[str, Any]:
+    def _body(self, values: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
         body: dict[str, Any] = {}
         for name, value in values.items():
-            if value is None and drop_empty:
+            if value is None and creating and self._leaves_out(name):
                 continue
             link = self.links.get(name)
             body[name if link is None else f"{link.navigation}@odata.bind"] = value
