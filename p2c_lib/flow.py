@@ -367,7 +367,14 @@ class TaskWalk:
         if not self.applies or self.check().verdict == "blocked":
             return None
         with self._ledger() as ledger:
-            return apply(made, self.session, ledger=ledger, run_id=self.run_id, progress=self.progress)
+            return apply(
+                made,
+                self.session,
+                ledger=ledger,
+                run_id=self.run_id,
+                progress=self.progress,
+                fresh=self._own_run,
+            )
 
     @_step
     def finish(self) -> TaskSummary:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from p2c_lib.config import Workspace
-from p2c_lib.errors import NotSent, PlanError
+from p2c_lib.errors import NotSent, PlanError, RunError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load import apply
 from p2c_lib.odata import Write
@@ -83,6 +83,36 @@ def test_two_applies_of_one_plan_cannot_run_at_once(session: Session) -> None:
 
     assert apply(plan, session, progress=second).created == 3
     assert len(refused) == 1
+
+
+def test_two_plans_of_one_task_are_not_applied_at_once_and_the_second_is_refused_when_it_had_to_wait(
+    session: Session,
+) -> None:
+    plans = [plan_of(session, customers(part, 3), session.workspace.state / "plans", part) for part in ("ZM-", "ZN-")]
+    inside, told = threading.Event(), []
+
+    def second(_done: int, _planned: int) -> None:
+        if not inside.is_set():
+            inside.set()
+            with pytest.raises(RunError, match=f"is being written by process {os.getpid()}"):
+                apply(plans[1], session)
+            waiting.start()
+            while not told:
+                time.sleep(0.01)
+
+    def wait_for_it() -> None:
+        with pytest.raises(PlanError, match=r"Another run wrote 3 rows of .* since this plan's rows were read"):
+            apply(plans[1], session, wait=None, tell=told.append)
+        told.append("refused")
+
+    waiting = threading.Thread(target=wait_for_it)
+    assert apply(plans[0], session, progress=second).created == 3
+    waiting.join()
+    assert told[0].startswith("waiting: ")
+    assert told[1:] == ["refused"]
+    with pytest.raises(PlanError, match="Another run wrote 3 rows"):
+        apply(plans[1], session, fresh=True)
+    assert apply(plans[1], session).created == 3, "a person who looked at it may say so"
 
 
 def test_the_lease_of_a_process_that_died_is_no_hindrance(session: Session) -> None:

@@ -25,7 +25,7 @@ from p2c_lib.sandbox import process
 from tests import warm
 from tests.many_runs import line, put_run
 
-TAKES = 'tasks = []\nrun_id = ""\ncompany = ""'
+TAKES = 'tasks = []\nrun_id = ""\ncompany = ""\napply = False'
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2c_lib.cli.show import JsonOption, SetOption, json_line, say, session_of, tell
+from p2c_lib.cli.show import JsonOption, SetOption, WaitOption, json_line, say, seconds_of, session_of, tell
 from p2c_lib.config import SANDBOX, workspace
 
 if TYPE_CHECKING:
@@ -116,14 +116,20 @@ def approve(
     tell(f"{found!r} is approved by {who}")
 
 
-def apply(folder: PlanArgument, *, connection_set: SetOption = SANDBOX, as_json: JsonOption = False) -> None:
+def apply(
+    folder: PlanArgument,
+    *,
+    connection_set: SetOption = SANDBOX,
+    wait: WaitOption = "",
+    as_json: JsonOption = False,
+) -> None:
     """Write what a plan says, or go on where an apply of it was cut off. Exit 1 when rows were not written."""
     from p2c_lib.load import apply as applied
     from p2c_lib.plan import open_plan
 
-    found = open_plan(folder)
+    found, seconds = open_plan(folder), seconds_of(wait)
     with session_of(connection_set) as session:
-        outcome = applied(found, session)
+        outcome = applied(found, session, wait=seconds, tell=say)
     _tell(outcome, as_json=as_json)
     raise typer.Exit(0 if outcome.complete else 1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from p2c_lib.cli.show import JsonOption, json_line, sandbox_when_named, say, tell, waits_said
+from p2c_lib.cli.show import JsonOption, WaitOption, json_line, sandbox_when_named, say, seconds_of, tell, waits_said
 from p2c_lib.config import workspace
 from p2c_lib.errors import ConfigError
 from p2c_lib.events import listening
@@ -39,6 +39,7 @@ def run(
     param: Annotated[list[str] | None, typer.Option(help="A notebook parameter, name=value.")] = None,
     kernels: Annotated[str, typer.Option(metavar="NUMBER", help="Notebooks that run side by side.")] = "2",
     resume: Annotated[str, typer.Option(metavar="RUN", help="Go on with a run that was cut off or failed.")] = "",
+    wait: WaitOption = "",
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
@@ -49,6 +50,7 @@ def run(
     from p2c_lib.runs.asked import asked, asked_before
 
     here = workspace()
+    seconds = seconds_of(wait)
     options = {name: value for name, value in given.items() if value is not None}
     parameters = parse_parameters(param or [])
     if twice := sorted(options.keys() & parameters.keys()):
@@ -75,6 +77,7 @@ def run(
             again=bool(resume),
             tell=display.line if display else say,
             watch=hear,
+            wait=seconds,
         )
     _show(result, as_json=as_json)
     raise typer.Exit(result.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p2c_lib.config import SANDBOX, Workspace, workspace
+from p2c_lib.errors import ConfigError
 from p2c_lib.secrecy import behind, escaped_json, harmless, kept_value, masked, one_line
 
 if TYPE_CHECKING:
@@ -19,16 +21,26 @@ if TYPE_CHECKING:
 __all__ = [
     "JsonOption",
     "SetOption",
+    "WaitOption",
     "facts",
     "json_line",
     "sandbox_when_named",
     "say",
+    "seconds_of",
     "session_of",
     "tell",
     "waits_said",
 ]
 
 SetOption = Annotated[str, typer.Option("--set", help="Connection set of p2c.toml.")]
+WaitOption = Annotated[
+    str,
+    typer.Option(
+        metavar="LENGTH",
+        help="How long another run that writes the same is waited for, such as 30m; 0: not at all.",
+        show_default="until it has ended",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -92,3 +104,13 @@ def session_of(name: str) -> Iterator[Session]:
     here = workspace()
     with sandbox_when_named(here, name), connect(name, workspace=here) as session:
         yield session
+
+
+def seconds_of(wait: str) -> float | None:
+    """The seconds of ``--wait``; None where nothing is said. Raises ConfigError for what is no length of time."""
+    found = re.fullmatch(r"(\d{1,5})([smhd]?)", wait.strip().lower(), re.ASCII)
+    if not wait:
+        return None
+    if found is None or (found[2] == "" and int(found[1])):
+        raise ConfigError(f"'{wait}' is no length of time.", hint="Write 90s, 30m, 2h or 1d, or 0 not to wait.")
+    return int(found[1]) * {"": 0.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[found[2]]

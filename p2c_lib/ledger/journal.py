@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,22 @@ class Journal(Database):
             for row in self._read(statement.order_by(ended.c.id)):
                 found[row["plan_id"], row["position"]] = row
         return sorted(found.values(), key=lambda row: str(row["answered"]))
+
+    def written_since(
+        self, moment: str, *, task: str, company: str | None, entity_set: str, but: str
+    ) -> dict[str, int]:
+        """The folders of other plans that wrote rows of a task since a moment, each with how many."""
+        ended, plans = schema.outcomes, schema.plans
+        since = datetime.fromisoformat(moment).astimezone(UTC).isoformat(timespec="milliseconds")
+        mine = (plans.c.task == task, plans.c.entity_set == entity_set, plans.c.plan_id != but)
+        of = plans.c.company == company if company else plans.c.company.is_(None)
+        statement = (
+            select(plans.c.folder, func.count().label("rows"))
+            .join(ended, ended.c.plan_id == plans.c.plan_id)
+            .where(*mine, of, ended.c.state == "applied", ended.c.at >= since)
+            .group_by(plans.c.folder)
+        )
+        return {row["folder"]: int(row["rows"]) for row in self._read(statement)}
 
     def pace(self, entity_set: str) -> float | None:
         """Rows a second over the last applies to a set that wrote enough to tell; None before one did."""

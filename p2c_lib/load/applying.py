@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, Duplicate, NotSent, ServiceError
+from p2c_lib.errors import Drifted, Duplicate, NotSent, P2CError, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.emptying import Emptying
 from p2c_lib.load.following import Followed, Following
 from p2c_lib.load.importing import PackageImport
 from p2c_lib.load.interrupt import Interruption, interruptible
-from p2c_lib.load.lease import Lease, leased
+from p2c_lib.load.lease import Lease, Tell, being_applied, leased
 from p2c_lib.load.outcome import (
     APPLIED,
     DRIFTED,
@@ -41,6 +41,7 @@ from p2c_lib.load.refusal import refuse
 from p2c_lib.load.versions import Versions, sampled
 from p2c_lib.load.words import in_words
 from p2c_lib.load.writes import PlanWriter
+from p2c_lib.load.written_by import Writing, refuse_outdated
 from p2c_lib.odata import WriteResult
 from p2c_lib.odata.failures import leaves_open
 from p2c_lib.waiting import WALL, Threads, halting
@@ -80,6 +81,9 @@ def apply(
     ledger: Ledger | None = None,
     run_id: str | None = None,
     progress: Progress | None = None,
+    wait: float | None = 0.0,
+    fresh: bool = False,
+    tell: Tell = lambda _line: None,
 ) -> LoadOutcome:
     """Write what the plan says, and say what became of each row.
 
@@ -88,6 +92,10 @@ def apply(
     beyond its limits, whose source is its destination, that another applies now, or that nobody approved for a
     protected connection set (PlanError). A second apply of the same plan sends nothing that was applied.
 
+    While another run or apply writes the same task there it is waited for so many seconds, for ever with None, with one
+    line to ``tell``; then RunError is raised. What it wrote is not in this plan, which is then refused (PlanError); so
+    is a ``fresh`` one, which nobody looked at, when another wrote there since its rows were read.
+
     An interrupt lets the requests in flight end and be journalled, then acts; a second one acts at once.
     """
     started = perf_counter()
@@ -95,7 +103,13 @@ def apply(
     try:
         refuse(plan, session, own)
         own.record_plan(plan.id, folder=plan.folder, run_id=run_id, **_scope(plan))
-        with interruptible() as interruption, halting(interruption.cut_off), leased(own, plan.id) as lease:
+        with (
+            interruptible() as interruption,
+            halting(interruption.cut_off),
+            _leased(plan, own, wait, tell) as lease,
+        ):
+            if fresh or lease.waited:
+                refuse_outdated(plan, own)
             applying = _Applying(plan, session, own, lease, interruption, progress)
             try:
                 lines = list(applying.lines())
@@ -112,6 +126,16 @@ def apply(
             own.close()
     rows = pa.Table.from_pylist(lines, schema=OUTCOME).sort_by("position")
     return LoadOutcome(plan, rows, perf_counter() - started, read_back, followed, applying.earlier)
+
+
+def _leased(plan: Plan, ledger: Ledger, wait: float | None, tell: Tell) -> AbstractContextManager[Lease]:
+    """The lease on a plan and on what it writes."""
+    writing = Writing.of(plan)
+
+    def busy(name: str, holder: str) -> P2CError:
+        return being_applied(name, holder) if name == plan.id else writing.busy(name, holder)
+
+    return leased(ledger, plan.id, *writing.names, busy=busy, wait=wait, tell=tell)
 
 
 def _scope(plan: Plan) -> dict[str, Any]:

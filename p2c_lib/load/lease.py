@@ -19,7 +19,7 @@ from p2c_lib.waiting import WALL, never
 if TYPE_CHECKING:
     from p2c_lib.ledger import Ledger
 
-__all__ = ["HOLDER", "Lease", "leased"]
+__all__ = ["HOLDER", "Lease", "Tell", "being_applied", "leased"]
 
 HOLDER = "P2C_HOLDER"
 SECONDS = 120.0
@@ -31,7 +31,8 @@ Busy = Callable[[str, str], P2CError]
 Tell = Callable[[str], None]
 
 
-def _being_applied(_name: str, holder: str) -> P2CError:
+def being_applied(_name: str, holder: str) -> P2CError:
+    """The error where another has the lease on a plan."""
     hint = "Wait until it has ended; if its machine is gone, the plan is free again after two minutes."
     return PlanError(f"This plan is being applied by {named(holder)}.", hint=hint)
 
@@ -45,6 +46,7 @@ class Lease:
         self._above = os.environ.get(HOLDER, "")
         self._lent: set[str] = set()  # names that are held by who started this process
         self._held: set[str] = set()
+        self.waited = False  # for another who had some of it
         self._lost = False
         self._over = threading.Event()
 
@@ -93,14 +95,14 @@ class Lease:
 def leased(
     ledger: Ledger,
     *names: str,
-    busy: Busy = _being_applied,
+    busy: Busy = being_applied,
     wait: float | None = 0.0,
     tell: Tell = lambda _line: None,
 ) -> Iterator[Lease]:
     """The lease on what is named, for the duration.
 
-    While another has some of it, it is waited for so many seconds, for ever with None; ``tell`` gets one line, and
-    what ``busy`` makes of its name and its holder is raised when the seconds are over.
+    While another has some of it, it is waited for so many seconds, for ever with None; ``tell`` gets one line, and what
+    ``busy`` makes of its name and its holder is raised when the seconds are over.
     """
     lease = Lease(ledger, names)
     renewing = threading.Thread(target=lease.keep_renewing, name="lease", daemon=True)
@@ -114,12 +116,12 @@ def leased(
 
 
 def _await(lease: Lease, busy: Busy, wait: float | None, tell: Tell) -> None:
-    until, told = None if wait is None else WALL.now() + wait, False
+    until = None if wait is None else WALL.now() + wait
     while (other := lease.take()) is not None:
         error = busy(*other)
         if until is not None and WALL.now() >= until:
             raise error
-        if not told:
-            told = True
+        if not lease.waited:
+            lease.waited = True
             tell(f"waiting: {error.message}")
         WALL.rest(LOOKED_AFTER if until is None else min(LOOKED_AFTER, until - WALL.now()), never)

@@ -19,6 +19,7 @@ from p2c_lib.config import Workspace
 from p2c_lib.errors import P2CError, RunError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.ledger.holders import named
+from p2c_lib.mapping import template_in
 from p2c_lib.run_folder import INTERRUPTED, RUN, RunFolder, keep, said_of
 from p2c_lib.runs.asked import Asked, asked, asked_before, folder_of, rules_of, secrets_of
 from p2c_lib.runs.declared import model_of_cell
@@ -53,6 +54,7 @@ def run(
     kernels: int = 2,
     tell: Tell = lambda _line: None,
     watch: Watch | None = None,
+    wait: float | None = None,
 ) -> RunResult:
     """Execute the notebooks of the tasks (all by default), each when what it needs is done, and write the report.
 
@@ -60,20 +62,28 @@ def run(
     model, and ``companies`` those to run for in place of the connection set's own; a wrong name or value raises before
     a kernel starts. A task that did not end holds the tasks that need it; the rest go on. ``tell`` gets one line for
     each thing that happens, ``watch`` every event of the run as it is told.
+
+    Before a run that writes begins, another that writes one of the same tasks to the same system is waited for, with
+    one line: until it has ended, or ``wait`` seconds; then RunError is raised.
     """
     wanted = asked(workspace, tasks, parameters or {}, companies=companies, kernels=kernels)
-    return carry_out(workspace, wanted, tell=tell, watch=watch)
+    return carry_out(workspace, wanted, tell=tell, watch=watch, wait=wait)
 
 
 def resume(
-    workspace: Workspace, run_id: str, *, tell: Tell = lambda _line: None, watch: Watch | None = None
+    workspace: Workspace,
+    run_id: str,
+    *,
+    tell: Tell = lambda _line: None,
+    watch: Watch | None = None,
+    wait: float | None = None,
 ) -> RunResult:
     """Go on with a run that was cut off or failed: what is done stays done, the rest is run.
 
     A task is done when it ended with its gate open, and neither its template nor its rules nor the code have changed
     since. Raises UnknownName for a run there is not.
     """
-    return carry_out(workspace, asked_before(workspace, run_id), again=True, tell=tell, watch=watch)
+    return carry_out(workspace, asked_before(workspace, run_id), again=True, tell=tell, watch=watch, wait=wait)
 
 
 def carry_out(
@@ -83,10 +93,11 @@ def carry_out(
     again: bool = False,
     tell: Tell = lambda _line: None,
     watch: Watch | None = None,
+    wait: float | None = None,
 ) -> RunResult:
     """What was asked for, from its beginning or ``again`` from where it was cut off. Raises RunError while another
-    process is at it."""
-    return _Run(workspace, wanted, tell, watch).carry_out(again=again)
+    process is at it, or writes the same and is not waited for any longer."""
+    return _Run(workspace, wanted, tell, watch).carry_out(again=again, wait=wait)
 
 
 class _Run:
@@ -99,18 +110,39 @@ class _Run:
         self._jobs: list[Job] = []
         self._printed: set[tuple[str, str]] = set()  # runs and their files that held a secret
         self._warm: WarmKernels | None = None
+        self._holder = ""  # under whose lease the kernels write
 
-    def carry_out(self, *, again: bool = False) -> RunResult:
+    def carry_out(self, *, again: bool = False, wait: float | None = None) -> RunResult:
         """Run what is not done yet and say what it came to."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not again:
-            self.wanted.save(self.folder)
         ledger = open_ledger(self.workspace.ledger)
         try:
-            with _alone(ledger, self.wanted.run_id), self._kernels(), self._watching(), stoppable():
-                return self._parts(ledger, again=again)
+            with stoppable(), _alone(ledger, self.wanted.run_id), self._writing(ledger, wait):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if not again:
+                    self.wanted.save(self.folder)
+                with self._kernels(), self._watching():
+                    return self._parts(ledger, again=again)
         finally:
             ledger.close()
+
+    @contextmanager
+    def _writing(self, ledger: Ledger, wait: float | None) -> Iterator[None]:
+        """Nobody else writes the same tasks to the same systems meanwhile; what they hold is read after that."""
+        from p2c_lib.load.lease import leased
+        from p2c_lib.load.written_by import Writing
+
+        if not (self.wanted.applies and self.wanted.tasks):
+            yield
+            return
+        found, writing = self.workspace.connection_set(self.wanted.connection_set), Writing()
+        for task in self.wanted.tasks:
+            app = template_in(task, self.workspace).destination.app
+            url = (found.sales if app == "sales" else found.finops).url
+            for company in self.wanted.companies or (found.company,):
+                writing.add(task, app, url, company)
+        with leased(ledger, *writing.names, busy=writing.busy, wait=wait, tell=self.tell) as lease:
+            self._holder = lease.holder
+            yield
 
     def _parts(self, ledger: Ledger, *, again: bool) -> RunResult:
         """Each company's part of the run, all in one graph. Whatever happens, every part that began ends."""
@@ -218,9 +250,11 @@ class _Run:
         return _problems(ledger, run_id, able, ending)
 
     def _job(self, cells: _Cells, leaked: Path) -> Job:
+        from p2c_lib.load.lease import HOLDER
         from p2c_lib.runs.engine import Job
 
         env = {"P2C_WORKSPACE": str(self.workspace.root), "GX_ANALYTICS_ENABLED": "false", UNATTENDED: "1"}
+        env |= {HOLDER: self._holder} if self._holder else {}
         job = Job(
             env=env | {events.PLACE: str(self.folder / EVENTS), LEAKED: str(leaked)},
             cwd=self.workspace.root,
