@@ -183,6 +183,7 @@ def test_the_traps_of_packages_are_there(client: httpx.Client):
         (package({}, "", without="Manifest.xml"), "does not contain the file manifest.xml"),
         (package({"Manifest.xml": b"<a"}, ""), "Manifest.xml is not XML"),
         (package({"Manifest.xml": b'<!DOCTYPE a [<!ENTITY b "c">]><a/>'}, ""), "document type"),
+        (package({"Manifest.xml": b"<a><![CDATA[<!DOCTYPE a>]]></a"}, ""), "Manifest.xml is not XML"),
     ],
 )
 def test_a_package_that_cannot_be_read_is_refused(client: httpx.Client, content: bytes, said: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -212,6 +213,36 @@ def test_fetchxml_conditions(company: Sales, condition: str, expected: str) -> N
 <filter><condition {condition}/></filter></entity></fetch>"""
     rows = fetched(company, "accounts", xml)["value"]
     assert "".join(row["accountnumber"][2:] for row in rows) == expected
+
+
+REMARKS = """<?xml version="1.0"?><!-- of <!DOCTYPE a> --><?note <!-- ?><fetch><entity name="account">
+<!-- which --><attribute name="accountnumber"/><order attribute="accountnumber"/><filter>
+<condition attribute="address1_city" operator="in"><value><![CDATA[berlin]]></value><!-- or --></condition></filter>
+</entity></fetch><!-- that is all -->"""
+
+
+def test_fetchxml_takes_remarks_and_cdata(company: Sales) -> None:
+    plain = re.sub(r"<\?.*?\?>|<!--.*?-->", "", REMARKS.replace("<![CDATA[berlin]]>", "berlin"))
+    assert "<!" not in plain
+    rows = fetched(company, "accounts", plain)["value"]
+    assert rows
+    assert fetched(company, "accounts", REMARKS)["value"] == rows
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "<!DOCTYPE fetch>",
+        '<!DOCTYPE fetch [<!ENTITY a "b">]>',
+        '<?note <!-- ?><!DOCTYPE fetch SYSTEM "https://nowhere.test/a.dtd"><!-- -->',
+        "<!-- a --><!DOCTYPE fetch [",
+    ],
+)
+def test_fetchxml_takes_no_document_type(company: Sales, before: str) -> None:
+    xml = f"{before}<fetch><entity name='account'><attribute name='name'/></entity></fetch>"
+    answer = company.client.get(f"accounts?fetchXml={quote(xml)}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "A document type is not allowed in FetchXML."
 
 
 def test_fetchxml_aggregates(company: Sales) -> None:

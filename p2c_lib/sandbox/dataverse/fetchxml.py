@@ -21,6 +21,7 @@ from p2c_lib.sandbox.predicate import Binder, Operand, Scope, balanced
 from p2c_lib.sandbox.rows import json_filled, json_object, json_text
 from p2c_lib.sandbox.schema import Column, Entity
 from p2c_lib.sandbox.store import Store, quoted, table
+from p2c_lib.sandbox.xml_text import DocumentType, parsed_xml
 
 _METHODS = {"sum": "sum", "avg": "average", "min": "min", "max": "max"}
 _DATES = {"year": "%Y", "month": "%m", "day": "%d", "week": "%W"}
@@ -86,10 +87,10 @@ def fetch(store: Store, entity: Entity, text: str, asked: Asked) -> str:
 
 
 def _parsed(text: str) -> ElementTree.Element:
-    if "<!" in text:
-        raise bad_argument("A document type is not allowed in FetchXML.")
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - without a document type no entity can be declared
+        root = parsed_xml(text)
+    except DocumentType as error:
+        raise bad_argument("A document type is not allowed in FetchXML.") from error
     except ElementTree.ParseError as error:
         raise bad_argument(f"Invalid XML: {error}.") from error
     if _deeper(root, _DEEPEST):

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from p2c_lib.sandbox.finops.refusals import action_refused
 from p2c_lib.sandbox.schema import Entity, entities
+from p2c_lib.sandbox.xml_text import DocumentType, parsed_xml
 
 SPACE = "{http://schemas.microsoft.com/dynamics/2015/01/DataManagement}"
 LARGEST = 512 * 1024 * 1024
@@ -63,10 +64,10 @@ def read_package(content: bytes) -> tuple[str, list[PackagePart]]:
 
 
 def _xml(content: bytes, name: str) -> ElementTree.Element:
-    if b"<!" in content.replace(b"\0", b"").replace(b"<!--", b""):
-        raise action_refused(f"{name} holds a document type, which is not accepted.")
     try:
-        return ElementTree.fromstring(content)  # noqa: S314 - document types are refused above
+        return parsed_xml(content)
+    except DocumentType as error:
+        raise action_refused(f"{name} holds a document type, which is not accepted.") from error
     except (ElementTree.ParseError, UnicodeError, LookupError, ValueError) as error:
         raise action_refused(f"{name} is not XML: {error}.") from error
 
