@@ -66,6 +66,7 @@ def names(session: Session, prefix: str) -> list[str]:
 
 
 SAID: dict[str, tuple[int, dict[str, str]]] = {
+    "425": (425, {}),
     "412": (412, {}),
     "401": (401, {}),
     "401 of a proxy": (401, {"WWW-Authenticate": "Negotiate, Basic realm=x"}),

@@ -32,14 +32,14 @@ FINAL += [499, 501, 505, 506, 507, 508, 510]
 
 
 @contextmanager
-def answering(times: int) -> Iterator[tuple[Sender, Counter[str]]]:
+def answering(times: int, body: bytes = PAGE) -> Iterator[tuple[Sender, Counter[str]]]:
     """A sender to a server that answers /520 so a number of times before it answers well, and what was asked of it."""
     asked: Counter[str] = Counter()
 
     def say(method: str, path: str) -> tuple[int, dict[str, str], bytes]:
         status = path.strip("/")
         asked[status] += 1
-        return (int(status), {"Content-Type": "text/html"}, PAGE) if asked[status] <= times else (200, JSON, b"{}")
+        return (int(status), {"Content-Type": "text/html"}, body) if asked[status] <= times else (200, JSON, b"{}")
 
     with told_server(say) as url:
         here = Connection("x", "sales", url, "c", Secret.literal("s"), token_url=f"{url}/oauth2/token")
@@ -81,10 +81,15 @@ def test_what_may_have_been_carried_out_is_not_sent_twice(status: int) -> None:
         assert one.send("PATCH", f"/{status}", body=b"{}").resent
 
 
-def test_what_came_too_early_was_not_begun() -> None:
-    with answering(1) as (one, asked):
+def test_what_came_too_early_was_not_begun_where_the_service_itself_says_so() -> None:
+    with answering(1, b'{"error":{"code":"","message":"too early"}}') as (one, asked):
         assert not one.send("POST", "/425", body=b"{}", repeatable=False).resent
     assert asked == {"425": 2}
+    with answering(1) as (one, asked), pytest.raises(ServiceError, match="425"):
+        one.send("POST", "/425", body=b"{}", repeatable=False)
+    assert asked == {"425": 1}
+    with answering(1) as (one, asked):
+        assert one.send("PATCH", "/425", body=b"{}").resent
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------------

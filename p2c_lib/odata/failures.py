@@ -277,10 +277,9 @@ def may_have_begun(status: int, headers: Mapping[str, str], body: bytes) -> bool
     """Whether the service may have carried out a request that was answered so, with 300 or more.
 
     That it refused it, or did not take it up, only the service itself can say: whatever comes in other words comes of
-    what stands between, perhaps after the service has carried out the request. 425 is said by whoever did not pass the
-    request on.
+    what stands between, perhaps after the service has carried out the request.
     """
-    if status < 300 or status == 425 or is_data_error(body):
+    if status < 300 or is_data_error(body):
         return False
     if status not in NOT_BEGUN and (status == 408 or status >= 500):
         return True
