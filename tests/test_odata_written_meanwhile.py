@@ -402,7 +402,8 @@ def test_the_first_rows_are_the_same_in_pages_as_at_once(store: Store, portal: B
         whole = read(client, Query("CustomerGroups", key))
     with reader(store, portal, at, page_size=7) as (client, transport):
         assert read(client, Query("CustomerGroups", key, top=top)) == whole[:top]
-        assert len(transport.reads("CustomerGroups")) == -(-min(top, 90) // 7)
+        counts = int(top > 90)  # where fewer came than were asked for
+        assert len(transport.reads("CustomerGroups")) == -(-min(top, 90) // 7) + counts
         first = next(client.read(Query("CustomerGroups", ("Description",))))
     assert first.table.column_names == ["Description", "@etag"]
 

@@ -128,6 +128,8 @@ class Reading:
             raise self._incomplete("a row came twice, under two next links")
         if self._counted:
             yield from self._agreed()
+        elif self.query.top is not None and self.query.apply is None and self.rows < self.query.top:
+            yield from self._up_to(self.query.top)
 
     def _wide_pages(self) -> Iterator[tuple[int, Page]]:
         """The pages with the number of their strand, and with the columns that only the paging needs."""
@@ -195,7 +197,7 @@ class Reading:
         progress = Progress(self.query.entity_set, self.first, self._keys)
         while strand.url is not None and strand.rows < top:
             try:
-                page = self._chain(0).one(f"{strand.url}&$top={top - strand.rows}")
+                page = self._chain(0).one(_with_top(strand.url, top - strand.rows))
             except (Rejected, NoWayOn) as error:
                 if strand.pages > 1 and not isinstance(error, NoWayOn):
                     raise
@@ -263,7 +265,8 @@ class Reading:
         found = creation_ranges(edges[0], edges[1], CHAINS, count, self.query.filter)
         if found is None:
             return None
-        filters, self.server_count = found
+        filters, counted = found
+        self.server_count = counted if self.server_count is None else self.server_count
         cut = [replace(self.query, filter=and_filter(self.query.filter, text)) for text in filters]
         return [Strand(first_url(each, self._schema, self._client.dialect)) for each in cut]
 
@@ -334,7 +337,7 @@ class Reading:
 
         Where somebody writes all the time a count may stand still, and a row may come and go between any two pages: so
         it is read again until what was seen to move explains the count, or one answer that has count and rows alike
-        shows that none is missing.
+        shows that none is missing. Fewer rows than were counted at any time are never explained.
         Raises IncompleteRead where neither comes to pass: the count is wrong, or rows are kept back.
         """
         moved = read = rounds = 0
@@ -349,10 +352,27 @@ class Reading:
             counts = _known(*counts, self._client.count(self.query))
             if other.of_one_answer and other.server_count == other.rows <= max(counts):
                 return counts
-            if _explained(other.rows, counts, moved):
+            if self.rows >= min(counts) and _explained(other.rows, counts, moved):
                 return counts
             read += other.rows
         raise self._incomplete(f"{self.rows:,} rows came, but the service counts {counts[-1]:,}")
+
+    def _up_to(self, top: int) -> Iterator[Page]:
+        """The rows of a read that ended before its limit, where the service has more than came.
+
+        Raises IncompleteRead where they do not come with other reads either.
+        """
+        whole = replace(self.query, top=None)
+        for _ in range(LEAST_AGAIN + 1):
+            counted = self._client.count(whole)
+            if counted is None or self.rows >= min(counted, top):
+                return
+            for page in self._again():
+                beyond = max(0, self.rows - top)
+                yield page.first(page.table.num_rows - beyond)
+                if beyond:
+                    return
+        raise self._incomplete(f"{self.rows:,} of the first {top:,} rows came, but the service counts {counted:,}")
 
     def _again(self) -> Generator[Page, None, Reading]:
         """The rows of another read that this one has not, and that read."""
@@ -371,6 +391,13 @@ class Reading:
             target=self.query.entity_set,
             hint="Read again; if it stays, rows change while they are read: choose a quieter hour.",
         )
+
+
+def _with_top(url: str, rows: int) -> str:
+    """An address with another limit: the service's own links have one too."""
+    path, _, options = url.partition("?")
+    others = [each for each in options.split("&") if not each.lower().startswith(("$top=", "%24top="))]
+    return f"{path}?{'&'.join([*others, f'$top={rows}'])}"
 
 
 def _explained(came: int, counts: Sequence[int], moved: int) -> bool:
