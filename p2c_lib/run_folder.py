@@ -69,7 +69,8 @@ class RunFolder:
     def failure(self, notebook: Path) -> str:
         """The last line of the traceback an executed notebook ended with; empty when it did not fail."""
         cells = _read(self.path / notebook).get("cells", [])
-        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        meant = [cell for cell in cells if "raises-exception" not in cell.get("metadata", {}).get("tags", ())]
+        outputs = [output for cell in meant for output in cell.get("outputs", [])]
         said = [said_of(o.get("ename"), o.get("evalue")) for o in outputs if o.get("output_type") == "error"]
         return said[-1] if said else ""
 

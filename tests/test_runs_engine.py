@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from p2c_lib.errors import RunError
+from p2c_lib.run_folder import RunFolder
 from p2c_lib.runs.engine import Ending, Job, execute
 from p2c_lib.runs.kernels import WarmKernels
 
@@ -74,6 +75,44 @@ def test_a_notebook_that_fails_is_kept_with_its_traceback_on_top(tmp_path: Path,
     ]
     again, cells = run(tmp_path, Job(kernels=warm, cwd=tmp_path), "x = 1")
     assert again == Ending("done")
+
+
+def test_a_notebook_that_leaves_before_its_last_cell_is_not_done(tmp_path: Path, warm: WarmKernels) -> None:
+    ending, cells = run(tmp_path, Job(kernels=warm, cwd=tmp_path), "import sys\nsys.exit(0)", "print('after')")
+    assert ending.state == "failed"
+    assert ending.why.startswith("SystemExit: 0: what comes after it did not run")
+    assert [shown(cell) for cell in cells if cell.cell_type == "code"][1:] == [""]
+    assert cells[0].source.startswith("## This notebook failed")
+
+
+def test_an_error_that_a_cell_is_tagged_for_is_no_failure(tmp_path: Path, warm: WarmKernels) -> None:
+    path = notebook(tmp_path, "1 / 0", "print('after')")
+    made = nbformat.read(path, as_version=4)
+    made.cells[0].metadata["tags"] = ["raises-exception"]
+    nbformat.write(made, path)
+    assert execute(path, tmp_path / "done.ipynb", {}, Job(kernels=warm, cwd=tmp_path)) == Ending("done")
+    cells = nbformat.read(tmp_path / "done.ipynb", as_version=4).cells
+    assert (cells[0].outputs[0].ename, shown(cells[1])) == ("ZeroDivisionError", "after\n")
+    assert RunFolder(tmp_path).failure(Path("done.ipynb")) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("%nosuch", "UsageError: Line magic function `%nosuch` not found"), ("%%bash\nexit 3", "CalledProcessError: ")],
+)
+def test_a_magic_that_fails_is_told_with_its_reason(tmp_path: Path, warm: WarmKernels, source: str, says: str) -> None:
+    ending, cells = run(tmp_path, Job(kernels=warm, cwd=tmp_path), source)
+    assert ending.state == "failed"
+    assert ending.why.startswith(says)
+    assert says in cells[0].source
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path, warm: WarmKernels) -> None:
+    folder = tmp_path / "{client} 100%20 what?x=1#'é\""
+    folder.mkdir()
+    path = notebook(folder, "print(x)")
+    ending = execute(path, folder / "done.ipynb", {"x": 1}, Job(kernels=warm, cwd=folder))
+    assert ending == Ending("done")
 
 
 def test_a_kernel_has_the_folder_and_environment_of_its_job_and_none_of_another(

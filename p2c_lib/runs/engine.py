@@ -1,7 +1,9 @@
 """A papermill engine for unattended notebooks, registered with papermill as ``p2c``.
 
-Cells tagged ``interactive`` are skipped, ``StopRun`` ends a notebook cleanly, every cell is told and timed, kernels are
-spoken to over sockets of the file system and forked warm, and a notebook that failed is kept with its traceback on top.
+Cells tagged ``interactive`` are skipped, and an error in one tagged ``raises-exception`` is what the cell is for.
+``StopRun`` ends a notebook cleanly, and nothing else does before its last cell. Every cell is told and timed, kernels
+are spoken to over sockets of the file system and forked warm, and a notebook that failed is kept with its traceback on
+top.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ from time import perf_counter
 from typing import Any, cast
 
 import nbformat
-import papermill
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
-from papermill.exceptions import PapermillException, PapermillExecutionError
+from papermill.exceptions import PapermillException
+from papermill.execute import prepare_notebook_metadata, remove_error_markers
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 from traitlets.config import Config
 
 from p2c_lib.errors import RunError, StopRun
@@ -38,9 +42,10 @@ __all__ = ["ENGINE", "Ending", "Job", "WalkEngine", "execute"]
 ENGINE = "p2c"
 INTERACTIVE = "interactive"
 SKIPPED = "skipped"
-MARKER = "papermill-error-cell-tag"
+MARKER, ANCHOR = "papermill-error-cell-tag", "papermill-error-cell"
 FOR_A_PERSON = "This cell is for a person at the notebook; unattended it is skipped."
 AT_THE_END = "__import__('atexit')._run_exitfuncs()"
+LEFT = "what comes after it did not run; raise p2c.StopRun where nothing is left to do"
 DIED = "the kernel died; the machine may have run out of memory"
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 # A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
@@ -53,12 +58,29 @@ def _nothing(_cell: int, _state: str, _seconds: float, _why: str | None) -> None
     """Nobody listens."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """The error that ended a notebook: at which cell, in one line and with its traceback."""
+
+    place: int
+    said: str
+    traceback: str
+
+    @classmethod
+    def of(cls, place: int, error: CellExecutionError) -> Failure:
+        """What nbclient raises of an error that the cell's tags do not allow."""
+        said = said_of(error.ename, error.evalue)
+        if error.ename == "SystemExit":
+            said = f"{said.rstrip(': ')}: {LEFT}"
+        return cls(place, said, COLOUR_CODES.sub("", str(error.traceback)))
+
+
 @dataclass
 class Job:
     """What the engine needs beyond the notebook: where its kernel comes from, lives and what it is told.
 
     ``told`` is called for every cell that is started, done, failed or skipped, with its place, state, seconds and why.
-    ``stopped`` is why the notebook said it was done, once it did.
+    ``stopped`` is why the notebook said it was done, once it did; ``failure`` is the error that ended it.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +88,7 @@ class Job:
     kernels: WarmKernels | None = None
     told: CellEnded = _nothing
     stopped: str | None = None
+    failure: Failure | None = None
     kernel: Any = None
     interrupted: bool = False
 
@@ -101,25 +124,48 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Jo
     if not notebook.is_file():
         raise RunError(f"There is no notebook {notebook}.", hint="A workspace keeps its notebooks in notebooks/.")
     try:
-        papermill.execute_notebook(
-            str(notebook),
-            str(output),
-            parameters=dict(parameters),
-            engine_name=ENGINE,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            job=job,
-        )
-    except PapermillExecutionError as error:
-        _traceback_on_top(output, error)
-        return Ending("failed", said_of(error.ename, error.evalue))
+        made = _executed(notebook, output, parameters, job)
     except (PapermillException, RuntimeError, OSError) as error:
         return Ending("failed", f"the notebook could not be executed: {error}".splitlines()[0])
     finally:
         _close_loop()
+    if job.failure is not None:
+        _traceback_on_top(made, job.failure)
+    _save(made, output)
+    if job.failure is not None:
+        return Ending("failed", job.failure.said)
     return Ending("done") if job.stopped is None else Ending("stopped", job.stopped)
+
+
+def _executed(notebook: Path, output: Path, parameters: Mapping[str, Any], job: Job) -> Any:
+    """The notebook with its outputs, whatever came of it.
+
+    As papermill does it, but that a folder's name is no format string, and that an error is judged where it happens.
+    """
+    kernel = {"kernel_name": "python3", "language": "python", "engine_name": ENGINE}
+    made = load_notebook_node(str(notebook))
+    if parameters:
+        made = parameterize_notebook(made, dict(parameters), False, **kernel)  # noqa: FBT003 - as papermill has it
+    made = remove_error_markers(prepare_notebook_metadata(made, str(notebook), str(output)))
+    return papermill_engines.execute_notebook_with_engine(
+        ENGINE,
+        made,
+        input_path=str(notebook),
+        output_path=None,
+        kernel_name="python3",
+        progress_bar=False,
+        log_output=False,
+        stdout_file=None,
+        stderr_file=None,
+        job=job,
+    )
+
+
+def _save(made: Any, output: Path) -> None:
+    """Write a notebook beside its place and put it there: no half of one is ever taken for it."""
+    partial = output.with_name(f"{output.name}.part")
+    nbformat.write(made, partial)
+    partial.replace(output)
 
 
 def _close_loop() -> None:
@@ -239,10 +285,12 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
                 self.job.stopped = why = str(error.evalue) or "nothing to do"
                 cell.outputs = [output for output in cell.outputs if output.output_type != "error"] + [_note(why)]
             else:
-                state, why = "failed", said_of(error.ename, error.evalue)
+                self.job.failure = Failure.of(place, error)
+                state, why = "failed", self.job.failure.said
                 self.nb_man.cell_exception(cell, place, exception=error)
         except DeadKernelError:
             state, why = "failed", f"{DeadKernelError.__name__}: {DIED}"
+            self.job.failure = Failure(place, why, DIED)
             cell.outputs.append(nbformat.v4.new_output("error", ename=DeadKernelError.__name__, evalue=DIED))
             self.nb_man.cell_exception(cell, place)
         self.nb_man.cell_complete(cell, place)
@@ -260,18 +308,17 @@ def _note(text: str) -> Any:
     return nbformat.v4.new_output("display_data", {"text/plain": text, "text/markdown": f"*{text}*"})
 
 
-def _traceback_on_top(output: Path, error: PapermillExecutionError) -> None:
-    """Put what failed, where and the whole traceback into the first cell of a notebook that failed."""
-    notebook = nbformat.read(output, as_version=4)
-    lines = COLOUR_CODES.sub("", "\n".join(error.traceback))
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", lines)), default=0))
-    said = said_of(error.ename, error.evalue)
-    how = "was interrupted" if said == INTERRUPTED else "failed"
+def _traceback_on_top(made: Any, failure: Failure) -> None:
+    """Put what failed, where and the whole traceback before a notebook that failed, and an anchor before the cell."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", failure.traceback)), default=0))
+    how = "was interrupted" if failure.said == INTERRUPTED else "failed"
     text = (
-        f"## This notebook {how}\n\n**`{said}`** in [cell {error.exec_count}](#papermill-error-cell)\n\n"
-        f"{fence}text\n{lines}\n{fence}"
+        f"## This notebook {how}\n\n**`{failure.said}`** in "
+        f"[cell {made.cells[failure.place].execution_count}](#{ANCHOR})\n\n{fence}text\n{failure.traceback}\n{fence}"
     )
-    top = nbformat.v4.new_markdown_cell(text, metadata={"tags": [MARKER]})
-    first = notebook.cells[0]
-    notebook.cells[: 1 if MARKER in first.metadata.get("tags", ()) else 0] = [top]
-    nbformat.write(notebook, output)
+    made.cells.insert(failure.place, _marked(f'<span id="{ANCHOR}">**The cell that {how}:**</span>'))
+    made.cells.insert(0, _marked(text))
+
+
+def _marked(text: str) -> Any:
+    return nbformat.v4.new_markdown_cell(text, metadata={"tags": [MARKER]})
