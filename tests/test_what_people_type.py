@@ -45,6 +45,12 @@ GERMAN = {"read_number": ",", "grouping": "."}
         ("read_number", ",500", "!"),
         ("read_number", "1,234,567.891", "1234567.891"),
         ("read_number", "1.234,567", "!"),
+        ("read_number", "0,125", "!"),
+        ("read_number", "-0,500", "!"),
+        ("read_number", "00,125", "!"),
+        (GERMAN, "0.125", "!"),
+        (GERMAN, "0,125", "0.125"),
+        ("read_number", "007", "7"),
         ("read_number", "1_000", "!"),
         ("read_number", "0x1F", "!"),
         ("read_number", "\uff11\uff12", "!"),
@@ -90,7 +96,9 @@ def test_what_is_read_is_what_taking_the_groups_apart_gives(typed: str) -> None:
     whole, *broken = typed.removeprefix("-").split(".")
     groups = whole.split(",")
     plain = len(broken) < 2 and all(part.isdigit() or not part for part in (*groups, *broken)) and "-" not in typed[1:]
-    grouped = len(groups) == 1 or (1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]))
+    grouped = len(groups) == 1 or (
+        1 <= len(groups[0]) <= 3 and groups[0][0] != "0" and all(len(group) == 3 for group in groups[1:])
+    )
     read = converted("read_number", typed)[0]
     if not (plain and grouped and any(sign.isdigit() for sign in typed)):
         assert read == "!"
@@ -192,6 +200,14 @@ def test_a_map_of_any_key_finds_it(key: str) -> None:
         ({"date_format": "%d.%m.%"}, "% is no part of a date"),
         ({"read_date": "%d.%d.%Y"}, "a part of the date is named twice"),
         ({"read_date": "%Q"}, "no date is read by this form"),
+        ({"read_date": "%d.%m.%Y %H:%M %Z"}, "each machine reads otherwise"),
+        ({"read_date": "%d.%m.%Y %I:%M"}, "which half of the day"),
+        ({"read_date": "%H:%M"}, "names no whole date"),
+        ({"read_date": "%d.%m"}, "names no whole date"),
+        ({"read_date": "%U %Y"}, "names no whole date"),
+        ({"read_date": "%A"}, "names no whole date"),
+        ({"read_date": "%G-%V"}, "names no whole date"),
+        ({"value_map": {"a": "x;y"}, "separator": ";"}, "'x;y' holds the separator ';'"),
     ],
 )
 def test_an_argument_that_converts_nothing_is_refused_with_the_template(step: Any, told: str) -> None:
@@ -319,6 +335,7 @@ def test_a_value_set_in_python_is_written_with_its_digits(value: Any) -> None:
         ("FO", ["Færøerne", "Faeroerne", "Faroe Islands"]),
         ("DE", ["Germany, Federal Republic of", "Federal Republic of Germany", "DEU", "de"]),
         ("CN", ["People's Republic of China", "China"]),
+        ("XK", ["Kosovo", "XKX", "XKK", "XK"]),
         ("VA", ["Holy See (the)", "Holy See (Vatican City State)"]),
     ],
 )
@@ -326,7 +343,7 @@ def test_a_country_is_known_by_the_names_people_and_iso_use(code: str, names: li
     assert {name: alpha2_of(name) for name in names} == dict.fromkeys(names, code)
 
 
-@pytest.mark.parametrize("name", ["Narnia", "kongo", "State of Georgia", "Republic of", "(", ", ", "The", ""])
+@pytest.mark.parametrize("name", ["Narnia", "kongo", "State of Georgia", "Republic of", "(", ", ", "The", "", "ß"])
 def test_what_names_no_country_or_two_stays_unknown(name: str) -> None:
     assert alpha2_of(name) is None
 

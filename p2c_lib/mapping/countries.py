@@ -12,6 +12,7 @@ __all__ = ["alpha2_of", "country_names", "written"]
 
 # Codes of countries that are no more, and territories that are no country.
 WITHDRAWN = frozenset({"ANT", "BUR", "DDR", "FXX", "NTZ", "SCG", "SUN", "TMP", "YMD", "YUG", "ZAR"})
+USUAL = {"XKX": "XK"}  # Kosovo, as the World Bank and the European Union write it; ISO has none
 NO_COUNTRY = frozenset({"AC", "CP", "DG", "EU", "TA", "XA", "XB", "ZZ"})
 
 # Asked before all the other languages, which take half a second to read.
@@ -136,7 +137,7 @@ def alpha2_of(text: str) -> str | None:
     >>> [alpha2_of(name) for name in ("Norge", "Norwegen", "Norway", "NOR", "no", "Narnia")]
     ['NO', 'NO', 'NO', 'NO', 'NO', None]
     """
-    code = re.sub(r"[.\s]", "", text).upper()
+    code = re.sub(r"[.\s]", "", text).upper() if text.isascii() else ""
     if code in _alpha3():
         return code
     if alpha2 := _by_alpha3().get(code):
@@ -196,7 +197,7 @@ def _by_alpha3() -> dict[str, str]:
     known = _territories("en").keys() - NO_COUNTRY
     aliases = get_global("territory_aliases").items()
     codes = {code: targets[0] for code, targets in aliases if len(code) == 3 and code.isalpha()}
-    return {code: alpha2 for code, alpha2 in codes.items() if alpha2 in known and code not in WITHDRAWN}
+    return {code: alpha2 for code, alpha2 in codes.items() if alpha2 in known and code not in WITHDRAWN} | USUAL
 
 
 @cache

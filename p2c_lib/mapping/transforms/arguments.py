@@ -77,7 +77,20 @@ def _read_by(given: str) -> str:
     except ValueError as error:
         if "does not match" not in str(error):
             raise ValueError(f"no date is read by this form: {error}") from None
-    return _known_parts(given)
+    return _whole_date(_known_parts(given))
+
+
+def _whole_date(given: str) -> str:
+    """A form by which one day is meant, and one hour of it: what is left out would be made up."""
+    parts = set(re.findall(r"%(.)", given))
+    if "Z" in parts:
+        raise ValueError("%Z names a zone by letters that each machine reads otherwise; as in +0100, %z")
+    if "I" in parts and "p" not in parts:
+        raise ValueError("%I without %p leaves open which half of the day is meant")
+    year, month, day = parts & set("Yy"), parts & set("mbB"), parts & set("d")
+    if not ((year and month and day) or (year and "j" in parts) or parts & set("cx") or parts >= set("GVu")):
+        raise ValueError("the form names no whole date, which has a year, a month and a day; as in %d.%m.%Y")
+    return given
 
 
 def _known_parts(given: str) -> str:

@@ -27,8 +27,9 @@ def _one_meaning(arguments: Mapping[str, Any]) -> str | None:
         first = keys.setdefault(folded_key, key)
         if text_of(pairs[first]) != text_of(pairs[key]):
             return f"'{text_of(first) or ''}' and '{text_of(key) or ''}' are one value here and have two partners"
-        if separator and separator in (text_of(key) or ""):
-            return f"'{text_of(key)}' holds the separator '{separator}', so it is several values"
+        for text in (text_of(key) or "", text_of(pairs[key]) or ""):
+            if separator and separator in text:
+                return f"'{text}' holds the separator '{separator}', so it is several values"
     return None
 
 

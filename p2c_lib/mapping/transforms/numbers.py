@@ -42,7 +42,8 @@ def read_number(values: pa.Array, decimal: Mark = ".", grouping: Mark = ",") -> 
     """Text such as ``1.234,50`` read as a number, by its ``decimal`` mark and its ``grouping`` mark.
 
     Blanks of any width group digits as well, but no number has two kinds of grouping. A grouping mark stands before
-    three digits, and before the decimal mark: ``12,50`` is refused where the comma groups, and never read as 1250.
+    three digits and before the decimal mark, and the first group does not begin with 0: where the comma groups,
+    ``12,50`` and ``0,125`` are refused, and never read as 1250 and 125.
     """
     form = _numeral(decimal, grouping)
     return _each([_read(text, form, decimal) for text in texts(values).to_pylist()], text_of)
@@ -51,7 +52,7 @@ def read_number(values: pa.Array, decimal: Mark = ".", grouping: Mark = ",") -> 
 def _numeral(decimal: str, grouping: str) -> re.Pattern[str]:
     """A number as people write it; its groups are the sign, the digits before the mark and the rest."""
     marks = [f"[{BLANKS}]", *([re.escape(grouping)] if grouping and grouping not in BLANKS else [])]
-    grouped = "|".join(f"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+" for mark in marks)
+    grouped = "|".join(f"[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+" for mark in marks)
     mark = re.escape(decimal)
     return re.compile(rf"([-+\u2212]?)[{BLANKS}]*({grouped}|[0-9]*)((?:{mark}[0-9]*)?(?:[eE][-+]?[0-9]+)?)")
 

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 
+BLANKS = r"[\s\p{Z}\x{85}]+"  # of any width, also those that keep words together
 APOSTROPHES = ("'", "\u2019")
 WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019](?=[^\W_])|[\u0300-\u036f])*")
 
@@ -96,7 +97,7 @@ def truncate(values: pa.Array, length: Length) -> Converted:
 @transform()
 def collapse(values: pa.Array) -> Converted:
     """White space at both ends removed, every run of it inside made one space."""
-    return Converted(pc.utf8_trim_whitespace(pc.replace_substring_regex(texts(values), r"\s+", " ")))
+    return Converted(pc.utf8_trim_whitespace(pc.replace_substring_regex(texts(values), BLANKS, " ")))
 
 
 @transform()
