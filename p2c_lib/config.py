@@ -354,7 +354,9 @@ class Workspace:
     def _sandbox_set(self) -> ConnectionSet:
         """The sandbox where it listens now; a URL of port 0 when it is not up."""
         server = self.sandbox_home / "server.json"
-        found = json.loads(server.read_text("utf-8")) if server.is_file() else {}
+        found: dict[str, Any] = {}
+        with suppress(OSError, ValueError, TypeError):  # one that was cut short is of no sandbox that is up
+            found = dict(json.loads(server.read_text("utf-8")))
         secret = Secret.literal(found.get("token", ""))
 
         def connection(app: App) -> Connection:
@@ -384,7 +386,7 @@ def workspace(start: Path | None = None) -> Workspace:
     if not file.is_file():
         return Workspace(root)
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        content = tomllib.loads(file.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(
             f"{file} cannot be read: {error}.", hint="It is TOML: tables in [ ], texts in quotes."

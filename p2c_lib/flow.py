@@ -28,6 +28,7 @@ from p2c_lib.load.lease import leased
 from p2c_lib.mapping import TASKS, Mapped, Template, known_tasks, map_frame, template_in
 from p2c_lib.marks import Increment, moment, source_keys
 from p2c_lib.plan import plan as make_plan
+from p2c_lib.private import private_folder
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
 from p2c_lib.run_folder import VERSION, RunFolder, keep
@@ -169,6 +170,7 @@ class TaskWalk:
     @cached_property
     def folder(self) -> Path:
         """Where this task's files of this run are kept."""
+        private_folder(self.session.workspace.state)
         folder = self.session.workspace.state / "runs" / self.run_id / self.task
         folder.mkdir(parents=True, exist_ok=True)
         return folder

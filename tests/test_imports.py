@@ -22,6 +22,7 @@ RANK = {
     "service_url": 0.6,
     "waiting": 0.7,
     "patience": 0.7,
+    "private": 0.7,
     "ending": 0.8,
     "report": 1,
     "events": 0.9,

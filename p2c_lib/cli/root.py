@@ -28,6 +28,7 @@ from p2c_lib.cli.template import template
 from p2c_lib.config import SANDBOX, WEAK_REMEDY, know_secrets, weak_said, workspace
 from p2c_lib.errors import P2CError
 from p2c_lib.events import listening
+from p2c_lib.private import umask_for
 from p2c_lib.secrecy import mask_streams
 
 if TYPE_CHECKING:
@@ -37,6 +38,24 @@ __all__ = ["app", "main"]
 
 # JupyterLab by itself asks its makers for news and newer versions; the workbench speaks to the two systems alone.
 QUIET_LAB = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")
+
+# What a person can do about a place that cannot be written.
+TAKEN = "Something of that name stands there already, or in its way: move it, or take another folder."
+OPEN_IT = "Give yourself the right to write there, or work in a folder where you have it."
+CLOSED = {
+    errno.ENOSPC: "Is the disk full that the output goes to?",
+    errno.EDQUOT: "Your share of this disk is used up: make room, or ask for more.",
+    errno.EACCES: OPEN_IT,
+    errno.EPERM: OPEN_IT,
+    errno.EROFS: "This disk takes no writes: work in a folder on another one.",
+    errno.ENOTDIR: TAKEN,
+    errno.EEXIST: TAKEN,
+    errno.EISDIR: TAKEN,
+    errno.ENAMETOOLONG: "The path is longer than this system takes: work in a folder with a shorter one.",
+    errno.ENOENT: "Is the folder there, and the name spelt right?",
+}
+# Files that people share are made as they are used to; what is kept of customers is its owner's alone.
+SHARED = {"init", "lab"}
 
 app = typer.Typer(
     name="p2c",
@@ -53,6 +72,7 @@ def main() -> None:
     mask_streams()
     with ending.on_signals(), listening(waits_said):
         try:
+            _keep_to_the_owner()
             if weak := know_secrets():
                 say(f"note: {weak_said(weak)}. {WEAK_REMEDY}")
             app()
@@ -69,15 +89,26 @@ def main() -> None:
         except OSError as error:
             _end_if_asked(2)
             _end_if_unprinted()
-            if error.errno != errno.ENOSPC:
-                raise
+            if error.errno not in CLOSED:
+                _unforeseen()
             _cannot_write(error)
+        except Exception:
+            _end_if_asked(2)
+            _end_if_unprinted()
+            _unforeseen()
         except BaseException:
             _end_if_asked(2)
             _end_if_unprinted()
             raise
         finally:
             _let_go()
+
+
+def _keep_to_the_owner() -> None:
+    """What this process and those it starts write from now on."""
+    if SHARED.isdisjoint(sys.argv[1:2]):
+        with suppress(P2CError):
+            os.umask(umask_for(workspace().state))
 
 
 def _end_if_asked(code: object) -> None:
@@ -99,8 +130,15 @@ def _end_if_unprinted() -> None:
 
 def _cannot_write(error: OSError) -> NoReturn:
     what = str(error.filename or "What was to be printed")
-    say(f"error: {what} cannot be written: {error.strerror or error}.")
-    say("hint: Is the disk full that the output goes to?")
+    done = "read" if error.errno == errno.ENOENT else "written"
+    say(f"error: {what} cannot be {done}: {error.strerror or error}.")
+    say(f"hint: {CLOSED.get(error.errno or 0, CLOSED[errno.ENOSPC])}")
+    sys.exit(2)
+
+
+def _unforeseen() -> NoReturn:
+    """An error that nobody foresaw, with all that may help to find it; 1 would say that there are differences."""
+    sys.excepthook(*sys.exc_info())
     sys.exit(2)
 
 

@@ -15,6 +15,7 @@ from p2c_lib.errors import ConfigError
 from p2c_lib.events import tell
 from p2c_lib.ledger.migrate import brought_up
 from p2c_lib.ledger.schema import DATA, TOLD
+from p2c_lib.private import private_file, private_folder
 from p2c_lib.secrecy import keep_secrets_of_url, rows_without_secrets
 from p2c_lib.waiting import WALL, unwanted
 
@@ -25,6 +26,7 @@ WRITES = "p2c_writes"
 # SQLite waits where no signal reaches: a little at a time, again and again until the ledger is free.
 BUSY_MILLISECONDS = 1_000
 BUSY_SECONDS = 20.0
+EMPTY_SECONDS = 1.0
 # One number for all ledgers: PostgreSQL then lets one transaction at a time add to a chain.
 AT_ONCE = text("SELECT pg_try_advisory_xact_lock(20250)")
 ONE_WRITER = text("SELECT pg_advisory_xact_lock(20250)")
@@ -84,7 +86,9 @@ class Database:
 def engine_of(place: Path | str) -> Engine:
     """An engine for a folder or a SQLAlchemy URL. Raises ConfigError for a URL that is none or lacks its driver."""
     if isinstance(place, Path):
-        place.mkdir(parents=True, exist_ok=True)
+        private_folder(place)
+        _refuse_emptied(place)
+        private_file(place / FILE)
         url = f"sqlite:///{place / FILE}"
     else:
         url = keep_secrets_of_url(place)
@@ -104,6 +108,22 @@ def engine_of(place: Path | str) -> Engine:
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "begin", _begin_patiently)
     return engine
+
+
+def _refuse_emptied(place: Path) -> None:
+    """Raises ConfigError for a file of no bytes beside runs that were: one that is being made has them for a moment."""
+    file = place / FILE
+    if any((place / "runs").glob("*/*")) and _is_empty(file):
+        WALL.rest(EMPTY_SECONDS)
+        if _is_empty(file):
+            raise ConfigError(
+                f"The ledger {file} has no bytes, and it was not empty before: {place / 'runs'} holds runs.",
+                hint="Bring it back from a copy; to begin a new one, which knows nothing of them, remove the file.",
+            )
+
+
+def _is_empty(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size == 0
 
 
 def _further(url: str) -> dict[str, int]:

@@ -6,7 +6,9 @@ found in the file by its place, and only those places are written anew.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
@@ -74,6 +76,8 @@ def save(template: Template, path: Path) -> Rewritten:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     beside.write_text(change.after, encoding="utf-8")
+    with suppress(OSError):
+        shutil.copymode(path, beside)
     beside.replace(path)
     return change
 

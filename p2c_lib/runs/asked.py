@@ -99,15 +99,22 @@ def asked_before(workspace: Workspace, run_id: str) -> Asked:
     Raises UnknownName for a run that has no folder, RunError for one that was not begun by ``p2c run``.
     """
     runs = workspace.state / "runs"
-    known = sorted(path.parent.name for path in runs.glob(f"*/{FILE}"))
-    run_id = known[-1] if run_id == LATEST and known else run_id
+    files = sorted(runs.glob(f"*/{FILE}"), key=lambda file: (file.stat().st_mtime_ns, file.parent.name))
+    known = [file.parent.name for file in files]
+    if run_id == LATEST and not known:
+        raise RunError("There is no run to go on with.", hint="p2c run begins one.")
+    run_id = known[-1] if run_id == LATEST else run_id
     folder = folder_of(workspace, run_id)
     if run_id not in known:
         if folder.is_dir():
             raise RunError(f"The run {run_id} cannot be taken up again: it was not begun by p2c run.")
-        raise UnknownName("run", run_id, [*known, LATEST])
-    kept = json.loads((folder / FILE).read_text("utf-8"))
-    made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
+        raise UnknownName("run", run_id, [*known, LATEST] if known else [])
+    try:
+        kept = json.loads((folder / FILE).read_text("utf-8"))
+        made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
+    except (ValueError, TypeError, KeyError):
+        hint = "Its file was cut short or altered; begin a new run."
+        raise RunError(f"The run {run_id} cannot be taken up again: {folder / FILE} is damaged.", hint=hint) from None
     _reachable_secrets(workspace, made.connection_set)
     return replace(made, tasks=_tasks(workspace, made.tasks) if made.tasks else ())
 

@@ -73,7 +73,7 @@ def start(
     command += [] if limits else ["--no-limits"]
     command += ["--faults", str(faults), *(["--admin"] if admin else [])]
     environment = _environment(token)
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = home / "server.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603 - our own module

@@ -58,8 +58,8 @@ def serve(
     state = state or home
     trouble = profile(faults)
     choices = read_choices(state / FILE)
-    state.mkdir(parents=True, exist_ok=True)
-    home.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(state), contextlib.ExitStack() as stack:
         asked = {"Sales": (sales_port, SALES_PORT), "F&O": (finops_port, FINOPS_PORT)}
         sockets = _listening(stack, home / PORTS, asked)

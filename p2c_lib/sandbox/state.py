@@ -36,7 +36,7 @@ class Status:
 @contextmanager
 def open_store(state: Path) -> Iterator[Store]:
     """The store of a state folder, which is made when it is not there."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(state / DATABASE, [*entities("sales").values(), *entities("finops").values()])
     try:
         yield store
@@ -47,7 +47,7 @@ def open_store(state: Path) -> Iterator[Store]:
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
     """Hold the state folder, which is made when it is not there; SandboxError while a sandbox serves it."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(state):
         yield
 
