@@ -9,6 +9,7 @@ import pytest
 
 from p2c_lib.config import Workspace
 from p2c_lib.load import apply, undo
+from p2c_lib.load.destination import Destination
 from p2c_lib.mapping import Template
 from p2c_lib.odata import Query, Write
 from p2c_lib.plan import Plan, forecast
@@ -89,3 +90,31 @@ def test_a_new_row_holds_what_the_plan_says_after_the_first_run(
     (back,) = undo(plan, session)
     assert back.deletes == 3
     assert [line["why"] for line in back.facts["cannot"]] == ["the row was touched since it was created"]
+
+
+@pytest.mark.parametrize("route", ["batch", "package"])
+@pytest.mark.parametrize(
+    "theirs", [{"DeliveryAddressCity": "THEIRS"}, {"LanguageId": "fr"}], ids=["beside", "refilled"]
+)
+def test_what_somebody_fills_in_after_the_emptying_is_not_taken_for_ours(
+    session: Session, monkeypatch: pytest.MonkeyPatch, route: str, theirs: dict[str, str]
+) -> None:
+    """The look after it finds their version; an undo that took it for ours would delete their value with the row."""
+    if route == "package":
+        monkeypatch.setattr(forecast, "PACKAGE_ROWS", 1)
+        monkeypatch.setattr(forecast, "FEW", 0)
+    prefix = f"ZT{route[0]}{len(theirs['LanguageId']) if 'LanguageId' in theirs else 0}-"
+    plan = planned(session, prefix, 4)
+    look = Destination.emptied
+
+    def after_them(self: Destination, *given: Any) -> dict[str, str]:
+        key = {"dataAreaId": "usmf", "SalesQuotationNumber": f"{prefix}0"}
+        assert session.finops.write([Write("update", "CDSSalesQuotationHeaders", key, theirs)])[0].ok
+        return look(self, *given)
+
+    monkeypatch.setattr(Destination, "emptied", after_them)
+    assert apply(plan, session).complete
+    monkeypatch.undo()
+    (undone,) = undo(plan, session)
+    assert [line["key"] for line in undone.facts["cannot"]] == [f"{prefix}0".casefold()]
+    assert undone.operations.column("key").to_pylist() == [f"{prefix}{n}".casefold() for n in (3, 2, 1)]

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from p2c_lib.display import one_array, texts
 from p2c_lib.errors import NotFound
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.keys import RowKey, fold
@@ -137,11 +139,11 @@ class Destination:
                     fields.setdefault(key, {})[name] = held
         return versions, {key: self._told(held) for key, held in fields.items()}
 
-    def as_written(self, creates: pa.Table, *, changed_by_us: bool = False) -> dict[str, str]:
+    def as_written(self, creates: pa.Table) -> dict[str, str]:
         """The version of each row of some creates that is exactly as these made it, by key.
 
         What is beside their fields may have been filled in by others: a row counts only where it shows that nothing
-        was changed in it since it was made, or ``changed_by_us`` says that the last change was none of theirs.
+        was changed in it since it was made.
         """
         versions: dict[str, str] = {}
         odd: set[str] = set()
@@ -149,9 +151,7 @@ class Destination:
         for found in self._tables(creates, dict.fromkeys((*self.columns, *self._further, *stamps))):
             at = pc.index_in(creates.column("key").combine_chunks(), found.column("@key").combine_chunks())
             rows, there = creates.filter(pc.is_valid(at)), found.take(at.drop_null())
-            ours = self._has_our_id(rows, there)
-            if not changed_by_us:
-                ours = pc.and_(ours, self._is_as_made(there))
+            ours = pc.and_(self._has_our_id(rows, there), self._is_as_made(there))
             mine = there.filter(ours).select(["@key", "@etag"])
             versions |= zip(mine.column("@key").to_pylist(), mine.column("@etag").to_pylist(), strict=True)
             for name in self.columns:
@@ -192,6 +192,32 @@ class Destination:
                     made = {"fields": [], "etag": row["@etag"], "key": {part: row[part] for part in key}}
                     filled.setdefault(row["@key"], made)["fields"].append(name)
         return versions, filled
+
+    def whole(self, creates: pa.Table) -> pa.Table:
+        """The rows of some creates that are there, with every column, ``@key`` and ``@etag``; at least one is asked."""
+        return pa.concat_tables(self._tables(creates, self._schema.columns)).combine_chunks()
+
+    def emptied(self, creates: pa.Table, before: pa.Table, names: Sequence[str]) -> dict[str, str]:
+        """The version of each created row that differs from ``before`` in nothing but the emptied ``names``, by key.
+
+        So a version is that of our own emptying, whatever others do in the meantime: F&O's answer tells none.
+        """
+        now = self.whole(creates)
+        at = pc.index_in(now.column("@key"), value_set=before.column("@key").combine_chunks())
+        now, old = now.filter(pc.is_valid(at)), before.take(at.drop_null())
+        rows = creates.take(pc.index_in(now.column("@key"), value_set=creates.column("key").combine_chunks()))
+        fine = pa.array(np.ones(now.num_rows, np.bool_))
+        for name, column in self._schema.columns.items():
+            if column.edm == "Edm.DateTimeOffset" and not column.updatable:
+                continue  # when the row was changed last, which it was by us
+            said = [pc.fill_null(one_array(texts(side.column(name))), "") for side in (old, now)]
+            same = pc.equal(*said)
+            if name in names:
+                nothing = pc.is_null(pc.struct_field(rows.column("after").combine_chunks(), name))
+                same = pc.and_(pc.or_(same, nothing), pc.invert(self._is_filled_in(name, rows, now)))
+            fine = pc.and_(fine, same)
+        mine = now.filter(fine)
+        return dict(zip(mine.column("@key").to_pylist(), mine.column("@etag").to_pylist(), strict=True))
 
     def _is_filled_in(self, name: str, rows: pa.Table, there: pa.Table) -> pa.Array:
         wanted = pc.struct_field(rows.column("after").combine_chunks(), name)

@@ -73,7 +73,24 @@ class Emptying:
             return ()
         ours = {key: row for key, row in filled.items() if self._versions.of(key) == row["etag"]}
         why = [f"{key}: {LEFT}" for key in filled if key not in ours]
-        return (self._emptied(created, ours, len(filled), why),)
+        rows = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(ours), pa.string())))
+        before = self._before(rows)
+        followed = self._emptied(rows, ours, len(filled), why)
+        if before is not None:
+            with suppress(ServiceError):
+                self._versions.note(self._destination.emptied(rows, before, names))
+        return (followed,)
+
+    def _before(self, rows: pa.Table) -> pa.Table | None:
+        """The rows whole as our own write left them; None where there is none, or none can be read."""
+        if not rows.num_rows:
+            return None
+        try:
+            found = self._destination.whole(rows)
+        except ServiceError:
+            return None
+        known = pa.array(list(map(self._versions.of, found.column("@key").to_pylist())), pa.string())
+        return found.filter(pc.equal(found.column("@etag"), known))
 
     def _names(self, created: pa.Table) -> list[str]:
         """The fields that may hold what the plan has not: plain ones that can be changed, empty in some of the rows."""
@@ -85,8 +102,7 @@ class Emptying:
         empty = [name for name in mine if pc.struct_field(after, name).null_count]
         return [name for name in empty if self._schema.columns[name].updatable]
 
-    def _emptied(self, created: pa.Table, ours: Mapping[str, dict[str, Any]], filled: int, why: list[str]) -> Followed:
-        rows = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(ours), pa.string())))
+    def _emptied(self, rows: pa.Table, ours: Mapping[str, dict[str, Any]], filled: int, why: list[str]) -> Followed:
         keys = rows.column("key").to_pylist()
         places = [2 * len(self._plan) + at for at in rows.column("position").to_pylist()]
         where = self._destination.entity_set
@@ -95,21 +111,17 @@ class Emptying:
         ]
         self._ledger.sending(self._plan.id, noted)
         results = self._client.write([self._write(ours[key]) for key in keys], stop=self._stop)
-        ended, done = [], []
+        ended, done = [], 0
         for at, key, result in zip(places, keys, results, strict=True):
             error = result.error
             said = None if error is None else error.message
             ended.append(answer(at, FAILED if error else APPLIED, result.status, said, result.request_id))
             if error is None:
-                done.append(key)
+                done += 1
             else:
                 why.append(f"{key}: {', '.join(ours[key]['fields'])} stay: {said}")
         self._ledger.answered(self._plan.id, ended)
-        with suppress(ServiceError):
-            self._versions.look(
-                rows.filter(pc.is_in(rows.column("key"), value_set=pa.array(done, pa.string()))), changed_by_us=True
-            )
-        return Followed(WHAT, filled, len(done), tuple(why[:NAMED]))
+        return Followed(WHAT, filled, done, tuple(why[:NAMED]))
 
     def _write(self, row: Mapping[str, Any]) -> Write:
         key = {name: self._company if name == COMPANY else row["key"][name] for name in self._schema.key}

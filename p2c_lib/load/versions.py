@@ -64,17 +64,15 @@ class Versions:
             self._known.update(versions)
             file.write(json.dumps(dict(versions)).encode() + b"\n")
 
-    def look(self, creates: pa.Table, *, changed_by_us: bool = False) -> None:
+    def look(self, creates: pa.Table) -> None:
         """Look at rows that this apply made and whose answers told no version, as ``Destination.as_written`` does.
 
-        With ``changed_by_us`` those that were known before are looked at too. Raises a ServiceError.
+        Raises a ServiceError.
         """
-        if not changed_by_us:
-            creates = creates.filter(
-                pc.invert(pc.is_in(creates.column("key"), value_set=pa.array(list(self._known), pa.string())))
-            )
+        known = pa.array(list(self._known), pa.string())
+        creates = creates.filter(pc.invert(pc.is_in(creates.column("key"), value_set=known)))
         if creates.num_rows:
-            self.note(self._destination.as_written(creates, changed_by_us=changed_by_us))
+            self.note(self._destination.as_written(creates))
 
     def keep(self) -> None:
         """Put what is known into one file."""
