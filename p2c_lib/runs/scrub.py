@@ -40,7 +40,8 @@ def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) 
             f"a secret stands in the plan in {_named(plans)}, which is left as it was made, so that it can be undone"
         )
     if found.unread:
-        said.append(f"nobody can say whether one stands in {_named(found.unread)}, which cannot be read")
+        unread = [f"{name} ({found.why[name]})" for name in found.unread]
+        said.append(f"nobody can say whether one stands in files that cannot be read: {_named(unread)}")
     if not said:
         return {}
     return {PROBLEM: "; ".join(said) + (". Change the secret, and what printed it" if cleaned or plans else "")}

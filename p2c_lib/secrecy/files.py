@@ -1,5 +1,8 @@
 """Files without the whole secrets this process knows: each is rewritten in its own form and stays readable.
 
+One that cannot be read as what it seems is searched as it lies there, and named: nothing in a folder breaks off the
+search of the rest.
+
 The files of a plan alone are never rewritten: it is what was or will be written, held together by its hash, and an undo
 needs it. A plan that would hold a secret is refused before it is made.
 """
@@ -11,14 +14,14 @@ import json
 import os
 import sqlite3
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from p2c_lib.secrecy.known import whole_secrets, without_whole_secrets
+from p2c_lib.secrecy.harmless import one_line
+from p2c_lib.secrecy.known import masked, whole_secrets, without_whole_secrets
 from p2c_lib.secrecy.tables import clean_column, clean_table
 from p2c_lib.secrecy.whole import Whole
 
@@ -34,8 +37,11 @@ LOOKED_AT = 4096
 # What a packed file may unpack to; a workbook of a million rows has some hundred MB.
 LARGEST_UNPACKED = 1 << 30
 
-# What reading a file raises that is not what it seems; Arrow's errors are ValueErrors or OSErrors.
-UNREADABLE = (OSError, ValueError, EOFError, RecursionError, sqlite3.Error, zipfile.BadZipFile, zlib.error)
+ENCRYPTED = 1  # of a part's flags in a zip
+# Letters of what a reader says of a file that it cannot read.
+LONGEST_WHY = 160
+# Bytes of letters that are no part of a secret, each of which lets the file keep its length.
+COVER = bytes([0, *b"*" * 255])
 
 # What was found to be clean, and by what it was looked through: the same file is not read for the same twice.
 _clean: dict[Path, tuple[int, int, Whole]] = {}
@@ -43,28 +49,55 @@ _clean: dict[Path, tuple[int, int, Whole]] = {}
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What became of the files of a folder, by their paths below it: rewritten, a plan's with a secret, or not read."""
+    """What became of the files of a folder, by their paths below it: rewritten, a plan's with a secret, or not read.
+
+    ``why`` says of each that was not read what its reader said.
+    """
 
     cleaned: tuple[str, ...] = ()
     plans: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    why: Mapping[str, str] = field(default_factory=dict)
 
 
 def clean_folder(folder: Path) -> Cleaned:
-    """Take the whole secrets this process knows out of every file of a folder, but for plans."""
+    """Take the whole secrets this process knows out of every file of a folder, but for plans.
+
+    Raises nothing for what lies in it: a file that no reader understands is named, and the next one goes on.
+    """
     cleaned: list[str] = []
     plans: list[str] = []
-    unread: list[str] = []
+    unread: dict[str, str] = {}
     for file in sorted(folder.rglob("*")) if whole_secrets() else ():
         if not file.is_file():
             continue
         name = file.relative_to(folder).as_posix()
-        try:
-            if clean_file(file):
-                (plans if file.name in PLAN else cleaned).append(name)
-        except UNREADABLE:
-            unread.append(name)
-    return Cleaned(tuple(cleaned), tuple(plans), tuple(unread))
+        held, why = _looked_through(file)
+        if held:
+            (plans if file.name in PLAN else cleaned).append(name)
+        if why:
+            unread[name] = why
+    return Cleaned(tuple(cleaned), tuple(plans), tuple(unread), unread)
+
+
+def _looked_through(file: Path) -> tuple[bool, str]:
+    """Whether a file held a secret, and why it cannot be read as what it seems; empty where it can."""
+    try:
+        return clean_file(file), ""
+    except Exception as error:  # readers of foreign files raise whatever they like
+        if not file.exists():
+            return False, ""
+        whole = whole_secrets()
+        held = False
+        if whole is not None:
+            with suppress(OSError, MemoryError):
+                held = _cover(file, whole)
+        return held, _in_words(error)
+
+
+def _in_words(error: Exception) -> str:
+    said = one_line(masked(f"{error}")) or type(error).__name__
+    return said if len(said) <= LONGEST_WHY else f"{said[: LONGEST_WHY - 3]}..."
 
 
 def clean_what_a_run_kept(folder: Path) -> tuple[str, ...]:
@@ -83,7 +116,7 @@ def clean_what_a_run_kept(folder: Path) -> tuple[str, ...]:
 def clean_file(file: Path) -> bool:
     """Whether a file held a secret; it no longer does, unless it is a plan's.
 
-    Raises OSError, ValueError or sqlite3.Error for one that cannot be read or written as what it is.
+    Raises what its reader raises for one that cannot be read or written as what it is.
     """
     whole = whole_secrets()
     if whole is None or _clean.get(file) == _state(file, whole):
@@ -114,7 +147,7 @@ def _way(file: Path) -> Callable[[Path, Whole], bool]:
     for magic, clean in packed.items():
         if begins.startswith(magic):
             return clean
-    return kinds.get(file.suffix, _clean_binary if b"\0" in begins else _clean_text)
+    return kinds.get(file.suffix, _cover if b"\0" in begins else _clean_text)
 
 
 def _clean_text(file: Path, whole: Whole) -> bool:
@@ -122,15 +155,18 @@ def _clean_text(file: Path, whole: Whole) -> bool:
     return _replaced(file, found, whole.without(found))
 
 
-def _clean_binary(file: Path, whole: Whole) -> bool:
-    if whole.spans(file.read_bytes()):
-        raise ValueError(f"{file.name} holds a secret, and is of no kind that can be rewritten")
-    return False
+def _cover(file: Path, whole: Whole) -> bool:
+    """A file of a kind that nobody knows: what goes by lengths and places in it stays where it is."""
+    found = file.read_bytes()
+    told = bytearray(found)
+    for start, end in whole.spans(found):
+        told[start:end] = found[start:end].translate(COVER)
+    return _replaced(file, found, bytes(told))
 
 
 def _clean_json(file: Path, whole: Whole) -> bool:
     raw = file.read_bytes()
-    found = json.loads(raw.decode())
+    found = json.loads(raw)
     told = _plain(found) if whole.places(raw) else found
     return found != told and _replaced(file, raw, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
 
@@ -197,6 +233,9 @@ def _clean_zip(file: Path, whole: Whole) -> bool:
         parts = packed.infolist()
         if sum(part.file_size for part in parts) > LARGEST_UNPACKED:
             raise ValueError(f"{file.name} unpacks to more than {LARGEST_UNPACKED:,} bytes")
+        for part in parts:
+            if part.flag_bits & ENCRYPTED:
+                raise ValueError(f"its part {part.filename} is protected by a password")
         found = [(part, packed.read(part)) for part in parts]
     told = [(part, whole.without(content)) for part, content in found]
     if all(new == old for (_, new), (_, old) in zip(told, found, strict=True)):
