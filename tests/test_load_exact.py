@@ -174,7 +174,7 @@ def test_a_row_that_has_the_id_of_the_plan_is_the_plans(session: Session) -> Non
 
 @pytest.mark.parametrize("kind", [Unsendable, UrlTooLong])
 def test_what_no_request_carries_has_failed_and_is_not_in_doubt(kind: type[ServiceError]) -> None:
-    line = _judged(7, WriteResult(0, None, kind("The key is too long."), ""), "usmf", again=False)
+    line = _judged(7, WriteResult(0, None, kind("The key is too long."), ""), "usmf", again=())
     assert (line["position"], line["state"], line["message"]) == (7, "failed", "The key is too long.")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import Drifted, Duplicate, NotSent, P2CError, ServiceError
+from p2c_lib.errors import Drifted, Duplicate, NotFound, NotSent, P2CError, ServiceError
 from p2c_lib.ledger import Ledger, open_ledger
 from p2c_lib.load.destination import Destination
 from p2c_lib.load.emptying import Emptying
@@ -32,6 +32,7 @@ from p2c_lib.load.outcome import (
     LATEST,
     OPEN,
     SENT,
+    THERE,
     LoadOutcome,
     Progress,
     ReadBack,
@@ -59,6 +60,12 @@ ROUNDS = 5
 FINAL = {APPLIED, DRIFTED}
 REST = 0.3
 TAKEN = 204
+# What a service may answer to an operation that was carried out before.
+BEFORE: Mapping[str, tuple[type[ServiceError], ...]] = {
+    "create": (Duplicate, Drifted),
+    "update": (Drifted, Duplicate),
+    "delete": (NotFound, Drifted, Duplicate),
+}
 MOVED = "somebody changed the row after the plan was made; it is left as it is, and a new plan would show it"
 OUTCOME = pa.schema(
     [
@@ -323,9 +330,32 @@ class _Applying:
         """The outcomes that are known, and the operations in doubt by position."""
         ended = dict(zip(part.column("position").to_pylist(), results, strict=True))
         ended |= self._made_before(part, [at for at, result in ended.items() if isinstance(result.error, Duplicate)])
-        lines = [_judged(at, each, self._writer.company, again=at in self._again) for at, each in ended.items()]
+        ops = dict(zip(part.column("position").to_pylist(), part.column("op").to_pylist(), strict=True))
+        there = self._there_already(part, {at for at, op in ops.items() if isinstance(ended[at].error, BEFORE[op])})
+        lines = [
+            _judged(at, each, self._writer.company, again=BEFORE[ops[at]] if at in self._again else ())
+            if at not in there
+            else answer(at, APPLIED, each.status, THERE, each.request_id)
+            for at, each in ended.items()
+        ]
         doubtful = {line["position"]: line for line in lines if line["state"] == SENT}
         return [line for line in lines if line["state"] != SENT], doubtful
+
+    def _there_already(self, part: pa.Table, refused: set[int]) -> set[int]:
+        """What was refused though its row is just as the operation makes it: a gateway may have asked twice.
+
+        Rows that do not tell, or cannot be read, are in doubt from now on.
+        """
+        refused -= self._again
+        if not refused:
+            return set()
+        try:
+            standing = self._destination.standing(_picked(part, refused))
+        except ServiceError:
+            self._again |= refused
+            return set()
+        self._again |= {at for at, (state, _) in standing.items() if state == SENT}
+        return {at for at, (state, _) in standing.items() if state == APPLIED}
 
     def _made_before(self, part: pa.Table, doubles: list[int]) -> dict[int, WriteResult]:
         """What is refused as a double and is the plan's own row: in Sales one with the id the plan gave it."""
@@ -344,15 +374,16 @@ class _Applying:
         return iter(listed)
 
 
-def _judged(at: int, result: WriteResult, company: str | None, *, again: bool) -> Line:
+def _judged(at: int, result: WriteResult, company: str | None, *, again: tuple[type[ServiceError], ...]) -> Line:
     """An answer as an outcome: ``sent`` where the service may or may not have done it, ``open`` where it did not.
 
-    What is sent ``again`` may be refused because the earlier request was carried out after all: the row is looked at.
+    What is sent again may be refused because the earlier request was carried out after all: where it is refused with
+    one of ``again``, the row is looked at.
     """
     if result.error is None:
         return answer(at, APPLIED, result.status, None, result.request_id)
     error = result.error
-    done_before = again and isinstance(error, (Drifted, Duplicate))
+    done_before = isinstance(error, again)
     if isinstance(error, Drifted) and error.told and not done_before:
         return answer(at, DRIFTED, result.status, MOVED, result.request_id)
     if isinstance(error, NotSent):

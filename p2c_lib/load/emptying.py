@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import ServiceError
+from p2c_lib.errors import Drifted, ServiceError
 from p2c_lib.load.following import Followed
 from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
 from p2c_lib.odata import Write
@@ -111,9 +111,11 @@ class Emptying:
         ]
         self._ledger.sending(self._plan.id, noted)
         results = self._client.write([self._write(ours[key]) for key in keys], stop=self._stop)
+        moved = {key for key, result in zip(keys, results, strict=True) if isinstance(result.error, Drifted)}
+        empty = self._empty_by_now(rows, ours, moved)
         ended, done = [], 0
         for at, key, result in zip(places, keys, results, strict=True):
-            error = result.error
+            error = None if key in empty else result.error
             said = None if error is None else error.message
             ended.append(answer(at, FAILED if error else APPLIED, result.status, said, result.request_id))
             if error is None:
@@ -122,6 +124,18 @@ class Emptying:
                 why.append(f"{key}: {', '.join(ours[key]['fields'])} stay: {said}")
         self._ledger.answered(self._plan.id, ended)
         return Followed(WHAT, filled, done, tuple(why[:NAMED]))
+
+    def _empty_by_now(self, rows: pa.Table, ours: Mapping[str, dict[str, Any]], moved: set[str]) -> set[str]:
+        """The rows that moved because their fields were emptied: something on the way may have asked for it twice."""
+        looked_at = rows.filter(pc.is_in(rows.column("key"), value_set=pa.array(list(moved), pa.string())))
+        names = list({name for key in moved for name in ours[key]["fields"]})
+        if not names:
+            return set()
+        try:
+            there, filled = self._destination.filled_in(looked_at, names, self._schema.key)
+        except ServiceError:
+            return set()
+        return {key for key in there if key not in filled or not {*filled[key]["fields"]} & {*ours[key]["fields"]}}
 
     def _write(self, row: Mapping[str, Any]) -> Write:
         key = {name: self._company if name == COMPANY else row["key"][name] for name in self._schema.key}

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from p2c_lib.errors import NotSent, ServiceError
+from p2c_lib.errors import Drifted, NotSent, ServiceError
 from p2c_lib.frames import EntityFrame, EntityQuery
 from p2c_lib.load.outcome import APPLIED, FAILED, OPEN, SENT, answer
-from p2c_lib.odata import Write
+from p2c_lib.odata import Write, WriteResult
 from p2c_lib.odata.failures import leaves_open
 from p2c_lib.plan.consequences import priced
 
@@ -98,6 +98,7 @@ class Following:
         self._ledger.sending(self._plan.id, lines)
         writes = [Write("update", where, {"productid": row["@id"]}, LIVE, row["@etag"]) for row in drafts.values()]
         results = self._session.sales.write(writes, stop=self._stop, versions=True)
+        results = self._published(created, [rows[at] for at in drafts], results)
         ended, why = [], []
         was_ours = [self._versions.of(rows[at]) == row["@etag"] for at, row in drafts.items()]
         new = zip(drafts, was_ours, results, strict=True)
@@ -108,6 +109,22 @@ class Following:
                 why.append(f"{rows[at]}: {result.error.message}")
         self._ledger.answered(self._plan.id, [line for line in ended if line["state"] != SENT])
         return len(drafts), len(drafts) - len(why), why[:NAMED]
+
+    def _published(self, created: pa.Table, keys: list[str], results: list[WriteResult]) -> list[WriteResult]:
+        """The results, of which those are done whose rows moved because they were published: by the same request, if
+        something on the way asks twice."""
+        moved = {key for key, each in zip(keys, results, strict=True) if isinstance(each.error, Drifted)}
+        if not moved:
+            return results
+        looked_at = created.filter(pc.is_in(created.column("key"), value_set=pa.array(list(moved), pa.string())))
+        there = self._destination.read_own(looked_at, tuple(LIVE))
+        live = {key: row["@etag"] for key, row in there.items() if {name: row[name] for name in LIVE} == LIVE}
+        return [
+            WriteResult(each.status, each.row_id, None, each.request_id, live[key])
+            if key in moved and key in live
+            else each
+            for key, each in zip(keys, results, strict=True)
+        ]
 
     def _settle_doubts(self, live: Collection[int]) -> None:
         """Publishings an earlier apply saw no answer of were carried out where the product is live now."""

@@ -22,6 +22,7 @@ __all__ = [
     "LATEST",
     "OPEN",
     "SENT",
+    "THERE",
     "LoadOutcome",
     "Progress",
     "ReadBack",
@@ -34,6 +35,8 @@ APPLIED, FAILED, DRIFTED = "applied", "failed", "drifted"
 # An operation whose answer never came, and one that the destination shows was not carried out.
 SENT, OPEN = "sent", "open"
 LATEST = "the answer never came and the row could not be looked at; apply the plan again, which looks first"
+# What the service refuses because it was carried out: something on the way sent it twice, and gave the second answer.
+THERE = "there already, as sent"
 SHOWN = 20
 NAMED = 5
 
@@ -128,6 +131,11 @@ class LoadOutcome:
         return self.count(DRIFTED)
 
     @property
+    def there(self) -> int:
+        """How many operations the service refused whose rows are just as they were sent."""
+        return int(pc.sum(pc.equal(self.rows.column("message"), THERE)).as_py() or 0)
+
+    @property
     def complete(self) -> bool:
         """Whether every operation went in and all that follows from it is done."""
         return self.count(APPLIED) == self.rows.num_rows and all(each.done == each.rows for each in self.followed)
@@ -145,6 +153,11 @@ class LoadOutcome:
         )
         if self.earlier:
             why += f" {self.earlier:,} of these ended in an earlier apply and were not sent again."
+        if self.there:
+            why += (
+                f" {self.there:,} of these were refused and are {THERE}: something on the way asks twice, or somebody "
+                "else did the same."
+            )
         bad = self.problems()
         facts = (("plan", self.plan.id[:12]), ("planned", len(self.plan)), ("sample", str(self.read_back)))
         parts: list[Any] = [Facts(facts)]
@@ -164,7 +177,7 @@ class LoadOutcome:
     def to_dict(self) -> dict[str, Any]:
         counts = {n: getattr(self, n) for n in ("created", "updated", "deleted", "failed", "drifted")}
         facts = {"plan": self.plan.id, "task": self.plan.task, "planned": len(self.plan), **counts}
-        facts |= {"earlier": self.earlier, "followed": [each.to_dict() for each in self.followed]}
+        facts |= {"there": self.there, "earlier": self.earlier, "followed": [each.to_dict() for each in self.followed]}
         return facts | {"seconds": round(self.seconds, 3), "sample": str(self.read_back)}
 
     def _repr_html_(self) -> str:
