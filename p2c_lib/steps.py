@@ -82,16 +82,21 @@ class KeptSteps:
     def __init__(self, folder: Path, template: Any) -> None:
         self._folder, self._template = folder, template
         self.done: dict[str, dict[str, Any]] = {}
-        with suppress(OSError, ValueError):
-            self.done = json.loads((folder / FILE).read_text("utf-8"))
+        with suppress(OSError, ValueError, AttributeError):
+            found = json.loads((folder / FILE).read_text("utf-8"))
+            self.done = {step: facts for step, facts in found.items() if isinstance(facts, dict)}
 
     def load(self, step: str, address: str) -> Any:
-        """The output of a step with this address; None where there is none, or its files cannot be read."""
-        if self.done.get(step, {}).get("address") != address:
+        """The output of a step with this address; None where there is none, or its files are not those that were kept.
+
+        What was damaged, or had a secret taken out, is made again.
+        """
+        facts, place = self.done.get(step, {}), self._folder / "steps" / step
+        if facts.get("address") != address:
             return None
         try:
-            return _Reader(self._folder / "steps" / step, self._template).load()
-        except (OSError, pickle.UnpicklingError, pa.ArrowInvalid, AttributeError, EOFError):
+            return _Reader(place, self._template).load() if facts.get("kept") == _hash_of(place) else None
+        except Exception:  # a file that nobody knows may make the readers raise anything
             return None
 
     def keep(self, step: str, address: str, value: Any, seconds: float) -> None:
@@ -102,7 +107,8 @@ class KeptSteps:
         except (pickle.PicklingError, TypeError, AttributeError):
             shutil.rmtree(place, ignore_errors=True)
             output = ""
-        self.done[step] = {"address": address, "output": output, "seconds": round(seconds, 3)}
+        facts = {"address": address, "output": output, "seconds": round(seconds, 3)}
+        self.done[step] = facts | ({"kept": _hash_of(place)} if (place / VALUE).is_file() else {})
         keep(self._folder, self.done, FILE)
 
     def forget(self) -> None:
@@ -174,6 +180,14 @@ class _Reader(pickle.Unpickler):
             if isinstance(found, type) and is_dataclass(found) and found.__module__ == module:
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a value")
+
+
+def _hash_of(folder: Path) -> str:
+    """The hash of the files of a step, of their names too."""
+    found = sha256()
+    for file in sorted(folder.iterdir()):
+        found.update(file.name.encode() + sha256(file.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _file(sink: Any, table: pa.Table) -> Any:

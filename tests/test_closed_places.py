@@ -89,3 +89,16 @@ def test_a_folder_of_before_is_closed_to_others(tmp_path: Path) -> None:
     state.chmod(0o755)
     open_ledger(Workspace(tmp_path).ledger).close()
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_workspaces_of_any_name_have_ledgers_of_their_own(tmp_path: Path) -> None:
+    names = ("My Repo", "My%20Repo", "what?x=1", "a#b", "{client}", "O'Neil", '"x"', "Größe 東京", "%(x)s", "a&b=c;d")
+    for name in names:
+        home = tmp_path / name
+        home.mkdir()
+        ledger = open_ledger(Workspace(home).ledger)
+        ledger.begin_run(f"of {name}", connection_set="sandbox", company="USMF", apply=False)
+        assert [row["run_id"] for row in ledger.runs()] == [f"of {name}"]
+        ledger.close()
+        assert {one.name for one in (home / ".p2c").iterdir()} >= {"ledger.db"}
+    assert len(list(tmp_path.iterdir())) == len(names)

@@ -1,6 +1,7 @@
 """Notebooks executed unattended: skipped cells, an early stop, a failure kept, kernels that leave nothing behind."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_a_magic_that_fails_is_told_with_its_reason(tmp_path: Path, warm: WarmKe
     assert ending.state == "failed"
     assert ending.why.startswith(says)
     assert says in cells[0].source
+
+
+def test_the_folder_for_what_is_temporary_may_have_a_long_name(
+    tmp_path: Path, warm: WarmKernels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 95)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert run(tmp_path, Job(kernels=warm, cwd=tmp_path), "1 + 1")[0] == Ending("done")
 
 
 def test_a_folder_may_have_any_name(tmp_path: Path, warm: WarmKernels) -> None:

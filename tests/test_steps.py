@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from p2c_lib.frames import EntityFrame, Origin
-from p2c_lib.steps import KeptSteps
+from p2c_lib.steps import KeptSteps, _hash_of
 
 
 def frame() -> EntityFrame:
@@ -41,5 +42,29 @@ def test_a_file_that_asks_for_something_that_acts_is_not_read(tmp_path: Path, mo
     words = [pickle.SHORT_BINUNICODE + bytes([len(word)]) + word.encode() for word in (module, name, str(there))]
     called = words[0] + words[1] + pickle.STACK_GLOBAL + words[2] + pickle.TUPLE1 + pickle.REDUCE
     (tmp_path / "run" / "steps" / "extract" / "value").write_bytes(pickle.PROTO + b"\x04" + called + pickle.STOP)
+    kept.done["extract"]["kept"] = _hash_of(tmp_path / "run" / "steps" / "extract")
     assert kept.load("extract", "here") is None
     assert there.is_dir()
+
+
+def test_a_step_whose_files_were_damaged_is_made_again_whatever_the_damage(tmp_path: Path) -> None:
+    kept = KeptSteps(tmp_path / "run", None)
+    kept.keep("extract", "here", frame(), 0.1)
+    files = list((tmp_path / "run" / "steps" / "extract").iterdir())
+    luck = random.Random(7)
+    for _ in range(1_000):
+        file = luck.choice(files)
+        whole = file.read_bytes()
+        at = luck.randrange(len(whole))
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ luck.randrange(1, 256)]) + whole[at + 1 :])
+        assert kept.load("extract", "here") is None
+        file.write_bytes(whole)
+    assert kept.load("extract", "here") is not None
+    files[0].unlink()
+    assert KeptSteps(tmp_path / "run", None).load("extract", "here") is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"extract": 1}', '{"extract": {"address": "here"}}', "{cut"])
+def test_a_list_of_steps_that_was_damaged_knows_of_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "steps.json").write_text(text)
+    assert KeptSteps(tmp_path, None).load("extract", "here") is None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from p2c_lib.errors import ConfigError
@@ -89,7 +89,7 @@ def engine_of(place: Path | str) -> Engine:
         private_folder(place)
         _refuse_emptied(place)
         private_file(place / FILE)
-        url = f"sqlite:///{place / FILE}"
+        url: str | URL = URL.create("sqlite", database=str(place / FILE))  # as text a ? or %20 would say something
     else:
         url = keep_secrets_of_url(place)
     try:
@@ -126,7 +126,7 @@ def _is_empty(file: Path) -> bool:
     return file.is_file() and file.stat().st_size == 0
 
 
-def _further(url: str) -> dict[str, int]:
+def _further(url: str | URL) -> dict[str, int]:
     """What a connection is made with besides its URL: times, where the URL names none."""
     parts = make_url(url)
     if parts.get_backend_name() != "postgresql" or parts.get_driver_name() not in OF_LIBPQ:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from time import perf_counter
 from typing import Any, cast
 
@@ -50,6 +50,9 @@ DIED = "the kernel died; the machine may have run out of memory"
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 # A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
 SHUTDOWN_SECONDS = 4.0
+
+# A socket's path has at most 104 bytes on some systems; ours adds "/p2c-", eight letters and "/k-5".
+LONGEST_PLACE = 80
 
 CellEnded = Callable[[int, str, float, str | None], None]
 
@@ -206,10 +209,11 @@ papermill_engines.register(ENGINE, WalkEngine)
 @contextmanager
 def _sockets() -> Iterator[Config]:
     """A kernel is spoken to over files that only this user can reach, where there are such, instead of ports."""
-    if os.name != "posix":
+    places = [place for place in (gettempdir(), "/tmp") if len(place) <= LONGEST_PLACE and Path(place).is_dir()]  # noqa: S108 - the folder in it is made for this user alone
+    if os.name != "posix" or not places:
         yield Config()
         return
-    with TemporaryDirectory(prefix="p2c-", ignore_cleanup_errors=True) as folder:
+    with TemporaryDirectory(prefix="p2c-", dir=places[0], ignore_cleanup_errors=True) as folder:
         yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/k"}})
 
 
