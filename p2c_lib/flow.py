@@ -32,7 +32,7 @@ from p2c_lib.private import private_folder
 from p2c_lib.reconcile import reconcile
 from p2c_lib.report import Figures, Report
 from p2c_lib.run_folder import VERSION, RunFolder, keep
-from p2c_lib.secrecy import MASK, clean_what_a_run_kept
+from p2c_lib.secrecy import MASK, clean_what_a_run_kept, leaves
 from p2c_lib.steps import KeptSteps, address_of, rules_address
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ class TaskWalk:
         private_folder(self.session.workspace.state)
         folder = self.session.workspace.state / "runs" / self.run_id / self.task
         folder.mkdir(parents=True, exist_ok=True)
+        leaves(folder)
         return folder
 
     @cached_property

@@ -26,6 +26,7 @@ from p2c_lib.odata.notes import together
 from p2c_lib.odata.paths import query_of
 from p2c_lib.odata.query import Page
 from p2c_lib.odata.snapshot import Gathered, gather, gather_only
+from p2c_lib.secrecy import leaves
 
 if TYPE_CHECKING:
     from p2c_lib.odata.auth import Credential
@@ -101,6 +102,8 @@ class Session:
         Parquet file as they come, and a read that was cut off goes on where it was. ``progress`` is called with the
         rows read and the rows the service counts. Raises IncompleteRead when not every counted row came.
         """
+        if snapshot is not None:
+            leaves(snapshot)
         client = self.client(query.app)
         schema = client.schema(query.entity)
         company = self.company if schema.has_company else None
@@ -129,6 +132,7 @@ class Session:
         system = [name for name in table.column_names if name.startswith("@")]
         table = table.select([*_wanted(query), *system])
         if snapshot is not None:
+            leaves(snapshot)
             parquet.write_table(table, snapshot, compression="zstd")
         counted = all(part.server_count is not None for part in parts)
         notes = together(note for part in parts for note in part.notes)

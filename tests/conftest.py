@@ -21,7 +21,7 @@ from p2c_lib.sandbox.schema import entities
 from p2c_lib.sandbox.store import Store
 from p2c_lib.sandbox.tokens import Tokens
 from p2c_lib.sandbox.web import finops_app, sales_app
-from p2c_lib.secrecy import forget_secrets
+from p2c_lib.secrecy import forget_places, forget_secrets
 from tests.jupyterlab import Lab, Visitor, chromium, jupyterlab, visitor
 
 TOKEN = "test-token"
@@ -34,6 +34,7 @@ def nothing_secret() -> Iterator[None]:
     """A test's secrets, some of them plain words, are none in the next one."""
     yield
     forget_secrets()
+    forget_places()
 
 
 @pytest.fixture(autouse=True)

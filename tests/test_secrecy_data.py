@@ -2,7 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,6 +43,8 @@ from tests.troubled import Between, Exchange, between
 
 PHRASE = "Creative Wealth GmbH 2026!"
 CUT = ("cut", "cut early", "cut on both sides", "wrapped")
+
+VIEWS = pa.list_view(pa.string())
 
 NEAR = [
     ("Contoso-Retail-2024!", "Contoso Retail 2026"),
@@ -170,6 +177,88 @@ def test_a_workbook_and_what_is_packed_are_searched(tmp_path: Path) -> None:
     assert scrub(tmp_path, []) == {}
 
 
+def arrow(file: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def locked(file: Path) -> None:
+    """A zip whose one part is marked as locked with a password."""
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("list.txt", "hello")
+    raw = bytearray(file.read_bytes())
+    for at in (6, raw.find(b"PK\x01\x02") + 8):
+        raw[at] |= 1
+    file.write_bytes(raw)
+
+
+def unknown(file: Path) -> None:
+    """A zip packed in a way that nothing here unpacks."""
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("list.txt", "hello")
+    raw = bytearray(file.read_bytes())
+    for at in (8, raw.find(b"PK\x01\x02") + 10):
+        raw[at : at + 2] = (99).to_bytes(2, "little")
+    file.write_bytes(raw)
+
+
+def in_database(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("CREATE TABLE kept (it)")
+        database.execute("INSERT INTO kept VALUES (?)", (f"by {VALUE}".encode(),))
+
+
+FIELD = pa.field("a", pa.string(), metadata={"by": VALUE})
+RARE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "unread in a locked zip": ("locked.zip", locked),
+    "nothing in a list of views": ("a.arrow", lambda at: arrow(at, pa.table({"a": pa.array([["x"]], VIEWS)}))),
+    "cleaned beside a column": ("a.arrow", lambda at: arrow(at, pa.table([["b"]], schema=pa.schema([FIELD])))),
+    "cleaned beside a table": (
+        "a.arrow",
+        lambda at: arrow(at, pa.table({"a": ["b"]}).replace_schema_metadata({"by": VALUE})),
+    ),
+    "cleaned in bytes of a database": ("a.db", in_database),
+    "cleaned behind a mark of order": ("a.json", lambda at: at.write_text(json.dumps({"a": VALUE}), "utf-8-sig")),
+    "cleaned beside half a letter": (
+        "a.json",
+        lambda at: at.write_text('{"a": "\\ud800 ' + json.dumps(VALUE)[1:] + "}"),
+    ),
+    "unread in an unknown zip": ("a.zip", unknown),
+    "unread in a list of views": ("a.arrow", lambda at: arrow(at, pa.table({"a": pa.array([[VALUE]], VIEWS)}))),
+    "unread in bytes of one size": (
+        "a.arrow",
+        lambda at: arrow(at, pa.table({"a": pa.array([VALUE.encode()], pa.binary(len(VALUE.encode())))})),
+    ),
+    "unread in runs": (
+        "a.arrow",
+        lambda at: arrow(at, pa.table({"a": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), [VALUE])})),
+    ),
+    "unread in a union": (
+        "a.arrow",
+        lambda at: arrow(at, pa.table({"a": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([VALUE])])})),
+    ),
+    "unread in a name": ("a.parquet", lambda at: pq.write_table(pa.table({VALUE: ["b"]}), at)),
+}
+
+
+@pytest.mark.parametrize("case", RARE)
+def test_whatever_a_file_is_it_is_cleaned_or_told_and_the_files_after_it_are_looked_through(
+    tmp_path: Path, case: str
+) -> None:
+    name, make = RARE[case]
+    keep_secret(VALUE)
+    make(tmp_path / name)
+    (tmp_path / "zz.txt").write_text(VALUE)
+    found = clean_folder(tmp_path)
+    assert (tmp_path / "zz.txt").read_text() == MASK
+    first = case.partition(" ")[0]
+    assert found.unread == ((name,) if first == "unread" else ())
+    if first != "unread":
+        assert found.cleaned == ((name, "zz.txt") if first == "cleaned" else ("zz.txt",))
+        assert clean_folder(tmp_path).cleaned == ()
+    assert VALUE.encode() not in (tmp_path / name).read_bytes()
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Running]:
     there = process.start(tmp_path_factory.mktemp("data") / "state", limits=False, admin=True)
@@ -236,6 +325,54 @@ def test_a_secret_in_a_row_is_told_before_anything_is_written(
     assert list(walk.folder.glob("*/plan.json")) == []
     if in_a_run:
         assert (tmp_path / "leaked").read_text().splitlines()[0].startswith(str(walk.folder))
-        assert scrub(walk.folder, []) == {}
-        assert not (walk.folder / "steps").exists()
-    assert PHRASE not in (walk.folder / "source.parquet").read_bytes().decode("latin-1") or not in_a_run
+    assert scrub(walk.folder, []) == {}
+    assert not (walk.folder / "steps").exists()
+    assert PHRASE not in str(pq.read_table(walk.folder / "source.parquet").to_pylist())
+
+
+@pytest.mark.parametrize("command", ["reconcile", "settle"])
+@pytest.mark.parametrize("held", ["secret", "token"])
+def test_a_command_that_leaves_rows_looks_through_them_at_its_end(
+    place: Between, monkeypatch: pytest.MonkeyPatch, command: str, held: str
+) -> None:
+    monkeypatch.delenv("P2C_LEAKED")
+    said = PHRASE
+
+    def trouble(one: Exchange) -> None:
+        nonlocal said
+        if held == "token" and one.is_rows:
+            said = place.tokens[-1]
+        named(f"by {said}")(one)
+
+    monkeypatch.setattr(place, "trouble", trouble)
+    done = subprocess.run(
+        [sys.executable, "-m", "p2c_lib.cli", command, "accounts", "--set", "between"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    kept = workspace().state / "runs"
+    tables = {file: pq.read_table(file).to_pylist() for file in kept.rglob("*.parquet")}
+    assert tables
+    assert [file for file, rows in tables.items() if said in str(rows)] == []
+    assert [file for file in kept.rglob("*.arrow") if said.encode() in file.read_bytes()] == []
+    assert "/accounts, a secret stood in " in done.stderr, done.stderr
+    assert "source.parquet" in done.stderr
+    assert (done.returncode, said in done.stdout + done.stderr) == (1, False)
+
+
+def test_a_script_that_leaves_rows_looks_through_them_when_it_ends(
+    place: Between, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("P2C_LEAKED")
+    monkeypatch.setattr(place, "trouble", named(f"by {PHRASE}"))
+    script = (
+        "from pathlib import Path\nfrom p2c_lib.config import workspace\nfrom p2c_lib.frames import EntityQuery\n"
+        "from p2c_lib.session import connect\nsession = connect('between', workspace=workspace())\n"
+        "query = EntityQuery('sales', 'accounts', ('accountnumber', 'name'), ('accountnumber',))\n"
+        f"assert {PHRASE!r} in str(session.extract(query, snapshot=Path({str(tmp_path / 'kept.parquet')!r})).table)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert PHRASE not in str(pq.read_table(tmp_path / "kept.parquet").to_pylist())
+    assert "A secret stood" in done.stderr

@@ -29,7 +29,7 @@ from p2c_lib.config import SANDBOX, WEAK_REMEDY, know_secrets, weak_said, worksp
 from p2c_lib.errors import P2CError
 from p2c_lib.events import listening
 from p2c_lib.private import umask_for
-from p2c_lib.secrecy import mask_streams
+from p2c_lib.secrecy import look_through, mask_streams
 
 if TYPE_CHECKING:
     import subprocess
@@ -75,7 +75,7 @@ def main() -> None:
             _keep_to_the_owner()
             if weak := know_secrets():
                 say(f"note: {weak_said(weak)}. {WEAK_REMEDY}")
-            app()
+            _carry_out()
         except SystemExit as left:
             _end_if_asked(left.code)
             _end_if_unprinted()
@@ -109,6 +109,29 @@ def _keep_to_the_owner() -> None:
     if SHARED.isdisjoint(sys.argv[1:2]):
         with suppress(P2CError):
             os.umask(umask_for(workspace().state))
+
+
+def _carry_out() -> None:
+    """The command, and the search for whole secrets in what it left, however it ends; with one it did not go well."""
+    try:
+        app()
+    except SystemExit as left:
+        if _has_left_secrets() and left.code in {0, None}:
+            sys.exit(1)
+        raise
+    except BaseException:
+        _has_left_secrets()
+        raise
+
+
+def _has_left_secrets() -> bool:
+    """Whether a secret stood in the files that the command left; it is taken out, and that is said."""
+    found = tuple(look_through())
+    for place, each in found:
+        from p2c_lib.runs.scrub import words_of
+
+        say(f"error: in {place}, {words_of(each)}.")
+    return bool(found)
 
 
 def _end_if_asked(code: object) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from p2c_lib.config import Secret
 from p2c_lib.errors import ConfigError
 from p2c_lib.secrecy import MASK, clean_folder
+from p2c_lib.secrecy.files import Cleaned
 
-__all__ = ["scrub"]
+__all__ = ["scrub", "words_of"]
 
 PROBLEM = "secrets"
 MOST_NAMED = 10
@@ -30,7 +31,12 @@ def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) 
     for secret in secrets:
         with suppress(ConfigError):
             secret.reveal()
-    found = clean_folder(folder)
+    said = words_of(clean_folder(folder), printed)
+    return {PROBLEM: said} if said else {}
+
+
+def words_of(found: Cleaned, printed: Iterable[str] = ()) -> str:
+    """What was found in the files of a folder, in words; empty where there is nothing to tell."""
     cleaned = sorted({*found.cleaned, *printed} - {*found.plans})
     said = []
     if cleaned:
@@ -42,9 +48,8 @@ def scrub(folder: Path, secrets: Iterable[Secret], printed: Iterable[str] = ()) 
     if found.unread:
         unread = [f"{name} ({found.why[name]})" for name in found.unread]
         said.append(f"nobody can say whether one stands in files that cannot be read: {_named(unread)}")
-    if not said:
-        return {}
-    return {PROBLEM: "; ".join(said) + (". Change the secret, and what printed it" if cleaned or plans else "")}
+    change = ". Change the secret, and what printed it" if cleaned or plans else ""
+    return "; ".join(said) + change
 
 
 def _named(names: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from p2c_lib.secrecy.known import (
     without_secrets,
     without_whole_secrets,
 )
+from p2c_lib.secrecy.left import forget_places, leaves, look_through
 from p2c_lib.secrecy.matcher import SHORTEST
 from p2c_lib.secrecy.raised import without_secrets_in
 from p2c_lib.secrecy.sinks import behind, mask_streams
@@ -37,6 +38,7 @@ __all__ = [
     "clean_folder",
     "clean_what_a_run_kept",
     "escaped_json",
+    "forget_places",
     "forget_secrets",
     "harmless",
     "is_weak",
@@ -46,6 +48,8 @@ __all__ = [
     "keep_secrets_of_url",
     "keep_token",
     "kept_value",
+    "leaves",
+    "look_through",
     "mask_streams",
     "masked",
     "masked_bytes",

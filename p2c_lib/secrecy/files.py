@@ -25,7 +25,7 @@ from p2c_lib.secrecy.known import masked, whole_secrets, without_whole_secrets
 from p2c_lib.secrecy.tables import clean_column, clean_table
 from p2c_lib.secrecy.whole import Whole
 
-__all__ = ["LEAKED", "Cleaned", "clean_file", "clean_folder", "clean_what_a_run_kept"]
+__all__ = ["LEAKED", "Cleaned", "clean_file", "clean_folder", "clean_what_a_run_kept", "let_the_run_know"]
 
 # Names the file by which an unattended notebook's kernel lets its run know that it printed or kept a secret: a line
 # with the path of each file, an empty one for the notebook itself.
@@ -61,17 +61,18 @@ class Cleaned:
 
 
 def clean_folder(folder: Path) -> Cleaned:
-    """Take the whole secrets this process knows out of every file of a folder, but for plans.
+    """Take the whole secrets this process knows out of every file of a folder, or out of one file, but for plans.
 
     Raises nothing for what lies in it: a file that no reader understands is named, and the next one goes on.
     """
     cleaned: list[str] = []
     plans: list[str] = []
     unread: dict[str, str] = {}
-    for file in sorted(folder.rglob("*")) if whole_secrets() else ():
+    files = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    for file in files if whole_secrets() else ():
         if not file.is_file():
             continue
-        name = file.relative_to(folder).as_posix()
+        name = file.name if file == folder else file.relative_to(folder).as_posix()
         held, why = _looked_through(file)
         if held:
             (plans if file.name in PLAN else cleaned).append(name)
@@ -101,16 +102,21 @@ def _in_words(error: Exception) -> str:
 
 
 def clean_what_a_run_kept(folder: Path) -> tuple[str, ...]:
-    """In a kernel of a run: take secrets, tokens that it alone knows among them, out of a task's files, and let the run
-    know. The files that held one."""
-    place = os.environ.get(LEAKED)
-    if not place:
-        return ()
-    cleaned = clean_folder(folder).cleaned
-    if cleaned:
-        with suppress(OSError), Path(place).open("a", encoding="utf-8") as told:
-            told.writelines(f"{folder / name}\n" for name in cleaned)
-    return cleaned
+    """Take secrets, tokens that this process alone knows among them, out of a task's files; the files that held one.
+
+    In a kernel of a run, the run is let know.
+    """
+    found = clean_folder(folder)
+    let_the_run_know(folder, found)
+    return found.cleaned
+
+
+def let_the_run_know(place: Path, found: Cleaned) -> None:
+    """In a kernel of a run: tell the run which files held a secret."""
+    told = os.environ.get(LEAKED)
+    if told and found.cleaned:
+        with suppress(OSError), Path(told).open("a", encoding="utf-8") as file:
+            file.writelines(f"{place if place.is_file() else place / name}\n" for name in found.cleaned)
 
 
 def clean_file(file: Path) -> bool:
@@ -168,14 +174,15 @@ def _clean_json(file: Path, whole: Whole) -> bool:
     raw = file.read_bytes()
     found = json.loads(raw)
     told = _plain(found) if whole.places(raw) else found
-    return found != told and _replaced(file, raw, (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode())
+    text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    return found != told and _replaced(file, raw, text.encode("utf-8", "surrogatepass"))
 
 
 def _clean_lines(file: Path, whole: Whole) -> bool:
     raw = file.read_bytes()
     if not whole.places(raw):
         return False
-    found = [json.loads(line) for line in raw.decode().splitlines() if line.strip()]
+    found = [json.loads(line) for line in raw.decode("utf-8-sig").splitlines() if line.strip()]
     told = _plain(found)
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
     return bool(found != told) and _replaced(file, raw, text.encode("utf-8", "surrogatepass"))
@@ -264,15 +271,17 @@ def _clean_sqlite(file: Path, _whole: Whole) -> bool:
         for name in names:
             table = _quoted(name)
             for row in database.execute(f"PRAGMA table_info({table})").fetchall():
-                found |= _clean_in_database(database, table, _quoted(row[1]))
+                for stored in ("text", "blob"):
+                    found |= _clean_in_database(database, table, _quoted(row[1]), stored)
     return found
 
 
-def _clean_in_database(database: sqlite3.Connection, table: str, column: str) -> bool:
+def _clean_in_database(database: sqlite3.Connection, table: str, column: str, stored: str) -> bool:
     import pyarrow as pa
 
-    asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = 'text'"  # noqa: S608 - quoted
-    texts = pa.array([text for (text,) in database.execute(asked)], pa.large_string())
+    asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = '{stored}'"  # noqa: S608 - quoted
+    kind = pa.large_string() if stored == "text" else pa.large_binary()
+    texts = pa.array([text for (text,) in database.execute(asked)], kind)
     told = clean_column(texts)
     if told is texts:
         return False

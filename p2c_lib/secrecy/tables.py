@@ -16,17 +16,34 @@ __all__ = ["clean_column", "clean_table", "secret_columns"]
 
 
 def clean_table(table: pa.Table, whole: Whole | None = None) -> pa.Table | None:
-    """The table with its texts and bytes, however deep, without whole secrets; None where it holds none."""
+    """The table with its texts and bytes, however deep, without whole secrets; None where it holds none.
+
+    Raises ValueError for one that holds some where they cannot be replaced: in a name, or in values of a rare kind.
+    """
     import pyarrow as pa
 
     whole = whole or whole_secrets()
     if whole is None:
         return None
     columns = [_cleaned(_one(column), whole) for column in table.columns]
-    if all(column is None for column in columns):
+    before = table.schema
+    schema = _without_notes(before, whole)
+    if all(column is None for column in columns) and schema is before:
         return None
     merged = [table.column(at) if new is None else new for at, new in enumerate(columns)]
-    return pa.Table.from_arrays(merged, schema=table.schema)
+    return pa.Table.from_arrays(merged, schema=schema)
+
+
+def _without_notes(schema: pa.Schema, whole: Whole) -> pa.Schema:
+    """The schema; without the notes beside its names where a secret stands in them."""
+    import pyarrow as pa
+
+    if not whole.spans(schema.serialize().to_pybytes()):
+        return schema
+    bare = pa.schema([field.remove_metadata() for field in schema])
+    if whole.spans(bare.serialize().to_pybytes()):
+        raise ValueError("a secret stands in the name of a column")
+    return bare
 
 
 def clean_column(values: pa.Array) -> pa.Array:
@@ -84,9 +101,12 @@ def _cleaned(values: pa.Array, whole: Whole) -> pa.Array | None:
     if types.is_struct(kind):
         return _cleaned_struct(values, whole)
     lists = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_map, types.is_list_view)
-    if not any(is_one(kind) for is_one in lists) or all(_cleaned(leaf, whole) is None for leaf in _leaves(values)):
-        return None
-    return _cleaned_lists(values, whole)
+    if any(is_one(kind) for is_one in lists):
+        return None if all(_cleaned(leaf, whole) is None for leaf in _leaves(values)) else _cleaned_lists(values, whole)
+    rare = types.is_fixed_size_binary(kind) or types.is_union(kind) or types.is_run_end_encoded(kind)
+    if (rare or types.is_large_list_view(kind)) and whole.spans(str(values.to_pylist()).encode("utf-8", "replace")):
+        raise ValueError(f"a secret stands in values of the kind {kind}")
+    return None
 
 
 def _cleaned_struct(values: pa.Array, whole: Whole) -> pa.Array | None:
