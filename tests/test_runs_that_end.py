@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import nbformat
@@ -17,10 +18,12 @@ from typer.testing import CliRunner
 
 from p2c_lib.cli import app
 from p2c_lib.config import Workspace
+from p2c_lib.errors import ConfigError
 from p2c_lib.ledger import open_ledger
 from p2c_lib.load.lease import leased
 from p2c_lib.run_folder import PREFLIGHT, keep
-from p2c_lib.runs import run
+from p2c_lib.runs import resume, run
+from p2c_lib.runs.asked import asked
 from p2c_lib.sandbox import process
 from tests import warm
 from tests.many_runs import line, put_run
@@ -105,3 +108,37 @@ def test_a_part_of_a_run_goes_on_while_the_run_does(tmp_path: Path) -> None:
     found = {one["run_id"]: one["status"] for one in json.loads(said.stdout)["runs"]}
     assert found == {"r-1-usmf": "running", "r-2-usmf": "interrupted"}
     ledger.close()
+
+
+CELL = """\
+keys = {1: "one"}
+pair = (1, 2)
+raw = b"\\xff"
+few = {1, 2}
+left = 1.5
+given = (1,)
+"""
+
+
+def test_only_what_was_given_is_given_to_a_notebook_and_exactly_so(home: Path) -> None:
+    file = home / "notebooks" / "mine.ipynb"
+    out = home / "out"
+    file.parent.mkdir()
+    cells = [nbformat.v4.new_code_cell(CELL, metadata={"tags": ["parameters"]})]
+    told = f"open({str(out)!r}, 'a').write(repr((keys, pair, raw, few, left, given)) + '\\n')"
+    nbformat.write(nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(told)]), file)
+    run(Workspace(home), ["mine"])
+    first = run(Workspace(home), ["mine"], parameters={"given": (1, (b"x", None)), "keys": {2: {3}}})
+    resume(Workspace(home), first.run_id)
+    with_some = "({2: {3}}, (1, 2), b'\\xff', {1, 2}, 1.5, (1, (b'x', None)))"
+    assert out.read_text().splitlines() == [
+        "({1: 'one'}, (1, 2), b'\\xff', {1, 2}, 1.5, (1,))",
+        *[with_some] * 2,
+    ]
+    with pytest.raises(ConfigError, match=r"keys came as \{1: Decimal\('1'\)\}: no notebook can be given"):
+        run(Workspace(home), ["mine"], parameters={"keys": {1: Decimal(1)}})
+
+
+def test_a_notebook_of_the_walk_keeps_the_values_of_its_own(home: Path) -> None:
+    wanted = asked(Workspace(home), ["products"], {"limit": 5})
+    assert wanted.parameters.keys() == {"run_id", "limit", "connection_set", "apply"}

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from p2c_lib.config import SANDBOX, Secret, Workspace
 from p2c_lib.errors import ConfigError, RunError, UnknownName
 from p2c_lib.mapping import known_tasks, template_in
 from p2c_lib.run_folder import keep
-from p2c_lib.runs.declared import model_of_cell
+from p2c_lib.runs.declared import model_of_cell, tells_of_secret
 from p2c_lib.runs.graph import units
 from p2c_lib.runs.parameters import MODELS, NOTEBOOKS, RunParameters, checked, checked_by, parameters_of
 
@@ -23,11 +26,15 @@ __all__ = ["Asked", "asked", "asked_before", "folder_of", "new_run_id", "rules_o
 FILE = "asked.json"
 LATEST = "latest"
 MOST_KERNELS = 16
+# A run itself goes by these.
+HELD = ("connection_set", "apply")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A run as it was asked for; ``parameters`` are plain values that its notebooks are given.
+    """A run as it was asked for; ``parameters`` are those that were given, plain values for its notebooks.
+
+    ``holds`` are the connection set and whether it writes where nothing of that was given.
 
     ``notebook`` is the one notebook that is run where the run is none of the walk; ``companies`` are empty for the
     connection set's own.
@@ -39,16 +46,22 @@ class Asked:
     companies: tuple[str, ...] = ()
     kernels: int = 2
     notebook: str = ""
+    holds: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def connection_set(self) -> str:
         """The name of the connection set; the sandbox for a notebook that takes none."""
-        return str(self.parameters.get("connection_set", SANDBOX))
+        return str({**self.holds, **self.parameters}.get("connection_set", SANDBOX))
 
     @property
     def applies(self) -> bool:
         """Whether the run writes."""
-        return bool(self.parameters.get("apply", False))
+        return bool({**self.holds, **self.parameters}.get("apply", False))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The parameters as JSON has them; what it cannot tell as it is stands there as Python writes it."""
+        return {name: repr(value) if _beyond_json(value) else value for name, value in self.parameters.items()}
 
     def part(self, company: str) -> str:
         """The run of one company: this run's own id, with the company where there are several."""
@@ -56,7 +69,8 @@ class Asked:
 
     def save(self, folder: Path) -> None:
         """Keep it in the run's folder."""
-        keep(folder, asdict(self), FILE)
+        written = {name: repr(value) for name, value in self.parameters.items() if _beyond_json(value)}
+        keep(folder, {**vars(self), "parameters": self.told, "written": written}, FILE)
 
 
 def asked(
@@ -79,16 +93,15 @@ def asked(
     if notebook:
         if companies:
             raise ConfigError(f"{notebook} looks at one company.", hint="Give it with --param company=...")
-        values = checked(notebook, parameters, workspace).model_dump(mode="json")
-        made = Asked(run_id, (), values, (), kernels, notebook)
+        told = checked(notebook, parameters, workspace)
+        made = Asked(run_id, (), _given(told, notebook), (), kernels, notebook, _holds(told))
     else:
         given = checked_by(RunParameters, {"run_id": run_id, **parameters})
         chosen = _tasks(workspace, tasks or given.tasks)
         _switched_off(workspace, chosen, given.without)
         named = _companies(companies, given.company)
         _declared(workspace, chosen, parameters)
-        values = given.model_dump(mode="json")
-        made = Asked(given.run_id, chosen, values, named, kernels)
+        made = Asked(given.run_id, chosen, _given(given), named, kernels)
     _reachable_secrets(workspace, made.connection_set)
     return made
 
@@ -111,12 +124,51 @@ def asked_before(workspace: Workspace, run_id: str) -> Asked:
         raise UnknownName("run", run_id, [*known, LATEST] if known else [])
     try:
         kept = json.loads((folder / FILE).read_text("utf-8"))
+        written = {name: ast.literal_eval(text) for name, text in kept.pop("written", {}).items()}
+        kept["parameters"] |= written
         made = Asked(**kept | {name: tuple(kept[name]) for name in ("tasks", "companies")})
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, SyntaxError):
         hint = "Its file was cut short or altered; begin a new run."
         raise RunError(f"The run {run_id} cannot be taken up again: {folder / FILE} is damaged.", hint=hint) from None
     _reachable_secrets(workspace, made.connection_set)
     return replace(made, tasks=_tasks(workspace, made.tasks) if made.tasks else ())
+
+
+def _given(told: BaseModel, notebook: str = "") -> dict[str, Any]:
+    """The values that were given, and of ours those the run itself goes by; all others are the notebook's own.
+
+    Raises ConfigError for a value that cannot be carried to the notebook exactly as it is.
+    """
+    if notebook and notebook not in MODELS:
+        values = {name: getattr(told, name) for name in told.model_fields_set}
+        for name, value in values.items():
+            if not _is_literal(value):
+                shown = "***" if tells_of_secret(name) else repr(value)
+                hint = "Give a text, a number, true, false, none, or a list or table of these."
+                raise ConfigError(f"The parameter {name} came as {shown}: no notebook can be given that.", hint=hint)
+        return values
+    return told.model_dump(mode="json", include={*told.model_fields_set, *HELD})
+
+
+def _holds(told: BaseModel) -> dict[str, Any]:
+    return {name: getattr(told, name) for name in HELD if name in type(told).model_fields}
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether Python's own text of a value is read as that value again."""
+    if isinstance(value, float):
+        return type(value) is float
+    try:
+        return repr(ast.literal_eval(repr(value))) == repr(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+
+
+def _beyond_json(value: Any) -> bool:
+    try:
+        return repr(json.loads(json.dumps(value))) != repr(value)
+    except (TypeError, ValueError):
+        return True
 
 
 def new_run_id() -> str:

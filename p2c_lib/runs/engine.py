@@ -31,6 +31,7 @@ from papermill.exceptions import PapermillException
 from papermill.execute import prepare_notebook_metadata, remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
+from papermill.translators import PythonTranslator, papermill_translators
 from traitlets.config import Config
 
 from p2c_lib.errors import RunError, StopRun
@@ -203,7 +204,18 @@ class WalkEngine(Engine):  # type: ignore[misc,unused-ignore]
             client.execute(env={**os.environ, **mine.env})
 
 
+class _Exactly(PythonTranslator):  # type: ignore[misc,unused-ignore]
+    """Writes parameters into a notebook as they are: tuples, bytes, sets and keys that are no texts among them."""
+
+    @classmethod
+    def translate(cls, val: Any) -> Any:
+        """A value as Python's text of it."""
+        return super().translate(val) if isinstance(val, float) else repr(val)
+
+
 papermill_engines.register(ENGINE, WalkEngine)
+for name in ("python", "python3"):
+    papermill_translators.register(name, _Exactly)
 
 
 @contextmanager

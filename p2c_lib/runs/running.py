@@ -294,7 +294,7 @@ class _Run:
             lines = tuple(summary_of(rows[task]) for task in self.wanted.tasks if task in rows)
             status = "interrupted" if interrupted else status_of(lines, problems)
             notebooks = {task: f"{unit.name}.ipynb" for unit in self._todo(company, ()) for task in unit.tasks}
-            keep(folder, {"parameters": self.wanted.parameters, "problems": problems, "notebooks": notebooks}, RUN)
+            keep(folder, {"parameters": self.wanted.told, "problems": problems, "notebooks": notebooks}, RUN)
             ledger.end_run(run_id, status=status, report=str(report))
             run_report(past_run(ledger, self.workspace, run_id), ledger).save(report)
         except Exception:
