@@ -20,7 +20,18 @@ from types import FrameType
 
 from p2c_lib.waiting import end_every_wait
 
-__all__ = ["GRACE", "IN_FLIGHT", "Interrupted", "asked", "beside", "exit_code", "heeded", "interrupted", "on_signals"]
+__all__ = [
+    "GRACE",
+    "IN_FLIGHT",
+    "Interrupted",
+    "asked",
+    "beside",
+    "end_group",
+    "exit_code",
+    "heeded",
+    "interrupted",
+    "on_signals",
+]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 IN_FLIGHT = 2.0  # seconds that a request which writes has to be answered; after that it is in doubt
@@ -29,7 +40,7 @@ LAST = 20.0  # seconds after which the process ends whatever it does; its childr
 CHILDREN_SOONER = 5.0
 
 _asked: list[int] = []
-_children: set[subprocess.Popen[bytes]] = set()
+_children: dict[subprocess.Popen[bytes], bool] = {}  # and whether what a child started ends with it
 _wakers: list[socket.socket] = []  # open as long as a process that was asked to end lives
 
 
@@ -69,13 +80,22 @@ def interrupted(number: int, _frame: FrameType | None = None) -> None:
 
 
 @contextmanager
-def beside(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """A child process that must not outlive this one, however it ends."""
-    _children.add(child)
+def beside(child: subprocess.Popen[bytes], *, whole_group: bool = False) -> Iterator[None]:
+    """A child process that must not outlive this one, however it ends; with its ``whole_group``, where it leads one."""
+    _children[child] = whole_group
     try:
         yield
     finally:
-        _children.discard(child)
+        _children.pop(child, None)
+
+
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a session of its own, and all that it started in it."""
+    with suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
 
 
 @contextmanager
@@ -132,9 +152,9 @@ def _signal(reader: socket.socket, until: float | None) -> int | None:
 
 
 def _end_children() -> None:
-    for child in tuple(_children):
+    for child, whole_group in tuple(_children.items()):
         with suppress(OSError):
-            child.kill()
+            end_group(child) if whole_group else child.kill()
 
 
 def _end_at_once(number: int, said: str) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socketserver
 import ssl
+import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -160,6 +165,78 @@ def test_a_command_is_given_the_notice_on_its_input(tmp_path: Path) -> None:
     (channel,) = channels(place(tmp_path, page={"kind": "command", "command": [sys.executable, "-c", keep]}))
     send(NOTICE, channel)
     assert json.loads(out.read_text()) == NOTICE.to_dict()
+
+
+FLOOD = "import os\nfor _ in range(2_000): os.write({stream}, b'y' * 65_536)\nraise SystemExit(3)"
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_what_a_program_writes_is_not_kept(tmp_path: Path, stream: int) -> None:
+    command = [sys.executable, "-c", FLOOD.format(stream=stream)]
+    (channel,) = channels(place(tmp_path, page={"kind": "command", "command": command}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(NoticeError, match="ended with 3"):
+            send(NOTICE, channel)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+LEAVES = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open({note!r}, "w").write(str(child.pid))
+sys.stderr.write("no pager")
+{then}
+"""
+
+
+def test_a_child_that_a_program_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    command = [sys.executable, "-c", LEAVES.format(note=str(note), then="sys.exit(3)")]
+    (channel,) = channels(place(tmp_path, page={"kind": "command", "command": command}))
+    try:
+        with pytest.raises(NoticeError, match="ended with 3: no pager"):
+            send(NOTICE, channel)
+    finally:
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process is no more, or is only waiting to be taken note of."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("how", ["too long", "interrupted"])
+def test_a_program_that_is_not_waited_for_any_longer_ends_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    note = tmp_path / "pid"
+    command = [sys.executable, "-c", LEAVES.format(note=str(note), then="import time; time.sleep(600)")]
+    (channel,) = channels(place(tmp_path, page={"kind": "command", "command": command}))
+    waited = subprocess.Popen.wait
+
+    def wait(child: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        """Gives up once the program has started what it starts."""
+        if timeout is None:
+            return waited(child)
+        while not (note.is_file() and note.read_text()):
+            time.sleep(0.01)
+        raise KeyboardInterrupt if how == "interrupted" else subprocess.TimeoutExpired(child.args, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    with pytest.raises(KeyboardInterrupt if how == "interrupted" else NoticeError):
+        send(NOTICE, channel)
+    left = int(note.read_text())
+    for _ in range(500):
+        if gone(left):
+            break
+        time.sleep(0.01)
+    assert gone(left)
 
 
 @pytest.mark.parametrize(

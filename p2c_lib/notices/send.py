@@ -14,6 +14,7 @@ from p2c_lib.config import Workspace, safe_url
 from p2c_lib.errors import NoticeError, P2CError
 from p2c_lib.notices.channels import Channel, channels
 from p2c_lib.notices.notice import Notice
+from p2c_lib.notices.program import run_program
 from p2c_lib.secrecy import masked, masked_value
 from p2c_lib.waiting import apart
 
@@ -76,10 +77,7 @@ def _post(notice: Notice, settings: Any) -> None:
 
 
 def _run(notice: Notice, settings: Any) -> None:
-    given = json.dumps(notice.to_dict())
-    done = subprocess.run(settings["command"], input=given, text=True, capture_output=True, timeout=4 * SECONDS)  # noqa: S603 - the user's own command, no shell
-    if done.returncode:
-        raise OSError(f"the command ended with {done.returncode}: {masked(done.stderr.strip())[:200]}")
+    run_program(settings["command"], json.dumps(notice.to_dict()), 4 * SECONDS)
 
 
 def _teams(notice: Notice) -> dict[str, Any]:
