@@ -17,7 +17,7 @@ LONGEST_BOUNDARY = 200  # RFC 2046 has 70
 _STATUS = re.compile(rb"(?m)^HTTP/\d\.\d (\d{3})[^\r\n]*+\r?\n")
 _NESTED = re.compile(rb'^[Cc]ontent-[Tt]ype:\s*multipart/mixed;\s*boundary="?([^";,\s]+)"?', re.MULTILINE)
 _CONTENT_ID = re.compile(rb"(?im)^content-id:[ \t]*([^\r\n]*?)[ \t]*\r?$")
-_ETAG = re.compile(rb"(?im)^etag:[ \t]*+([^\s][^\r\n]*?)[ \t]*\r?$")
+_ETAG = re.compile(rb"(?im)^etag:([^\r\n]*)")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 
 
@@ -54,7 +54,7 @@ class Reply:
         if isinstance(row, dict) and isinstance(row.get("@odata.etag"), str):
             return str(row["@odata.etag"])
         named = _ETAG.search(self.head)
-        return None if named is None else named.group(1).decode("latin-1")
+        return None if named is None else named.group(1).decode("latin-1").strip() or None
 
 
 def frame(parts: Sequence[Part]) -> tuple[bytes, str]:

@@ -48,6 +48,7 @@ FOR_A_PERSON = "This cell is for a person at the notebook; unattended it is skip
 AT_THE_END = "__import__('atexit')._run_exitfuncs()"
 LEFT = "what comes after it did not run; raise p2c.StopRun where nothing is left to do"
 DIED = "the kernel died; the machine may have run out of memory"
+TICKS = re.compile("`+")
 COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 # A kernel that was asked to end gets half of it before SIGTERM and half before SIGKILL.
 SHUTDOWN_SECONDS = 4.0
@@ -326,7 +327,7 @@ def _note(text: str) -> Any:
 
 def _traceback_on_top(made: Any, failure: Failure) -> None:
     """Put what failed, where and the whole traceback before a notebook that failed, and an anchor before the cell."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", failure.traceback)), default=0))
+    fence = "`" * max(3, 1 + max((len(run) for run in TICKS.findall(failure.traceback)), default=0))
     how = "was interrupted" if failure.said == INTERRUPTED else "failed"
     text = (
         f"## This notebook {how}\n\n**`{failure.said}`** in "

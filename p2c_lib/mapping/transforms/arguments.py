@@ -82,14 +82,16 @@ def _read_by(given: str) -> str:
 
 def _whole_date(given: str) -> str:
     """A form by which one day is meant, and one hour of it: what is left out would be made up."""
-    parts = set(re.findall(r"%(.)", given))
+    parts = [part for part in re.findall(r"%(.)", given) if part != "%"]
     if "Z" in parts:
         raise ValueError("%Z names a zone by letters that each machine reads otherwise; as in +0100, %z")
-    if "I" in parts and "p" not in parts:
-        raise ValueError("%I without %p leaves open which half of the day is meant")
-    year, month, day = parts & set("Yy"), parts & set("mbB"), parts & set("d")
-    if not ((year and month and day) or (year and "j" in parts) or parts & set("cx") or parts >= set("GVu")):
-        raise ValueError("the form names no whole date, which has a year, a month and a day; as in %d.%m.%Y")
+    if ("I" in parts) != ("p" in parts):
+        raise ValueError("%I and %p go together, or which half of the day is meant is open; as in %I:%M %p")
+    of_a_day = sorted({NAMED_ALSO.get(part, part) for part in parts if part in PARTS_OF_A_DAY and part not in "aA"})
+    if "".join(of_a_day) not in WHOLE_DATES and parts != ["c"]:
+        raise ValueError("the form names no whole date, or more than one; as in %d.%m.%Y")
+    if sum(NAMED_ALSO.get(part, part) in "Ymdj" for part in parts) > len(of_a_day):
+        raise ValueError("a part of the date is named twice")
     return given
 
 
@@ -104,6 +106,10 @@ def _known_parts(given: str) -> str:
     datetime(2026, 1, 31, tzinfo=UTC).strftime(given)  # raises what this machine cannot write
     return given
 
+
+# The parts of a day by which one is meant, sorted: year, month and day; year and its day; a week and its day; the date.
+WHOLE_DATES = ("Ydm", "Yj", "GVu", "x")
+NAMED_ALSO = {"y": "Y", "b": "m", "B": "m"}
 
 Text = Annotated[str, BeforeValidator(_typed)]
 Letters = Annotated[Text, AfterValidator(_not_empty)]

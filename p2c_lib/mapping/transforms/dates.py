@@ -96,6 +96,7 @@ def from_zone(values: pa.Array, zone: Zone) -> Converted:
 
 
 NO_DATE = "is no date"
+_TOUCHING = re.compile(r"%[YymdjHMSI]%[YymdjHMSI]")  # numbers with no mark between them
 
 
 def _on_clock(text: str, clock: ZoneInfo) -> str | None:
@@ -123,8 +124,16 @@ def _read(text: str, form: str) -> str | None:
         read = datetime.strptime(text.strip(), form)
     except ValueError:
         return None
+    if _TOUCHING.search(form) and formatted(read, form) != text.strip():
+        return None  # a digit is missing where no mark tells which part it is of
+    if "%j" in form and _unpadded(formatted(read, form)) != _unpadded(text.strip()):
+        return None  # day 366 of a year of 365 is no day of the next
     clock = PARTS_OF_A_CLOCK & set(re.findall(r"%(.)", form))
     return _iso(read) if clock else read.date().isoformat()
+
+
+def _unpadded(text: str) -> str:
+    return re.sub(r"\b0+(?=[0-9])", "", text)
 
 
 def _iso(value: date) -> str:
