@@ -224,16 +224,16 @@ RARE: dict[str, tuple[str, Callable[[Path], object]]] = {
         lambda at: at.write_text('{"a": "\\ud800 ' + json.dumps(VALUE)[1:] + "}"),
     ),
     "unread in an unknown zip": ("a.zip", unknown),
-    "unread in a list of views": ("a.arrow", lambda at: arrow(at, pa.table({"a": pa.array([[VALUE]], VIEWS)}))),
-    "unread in bytes of one size": (
+    "cleaned in a list of views": ("a.arrow", lambda at: arrow(at, pa.table({"a": pa.array([[VALUE]], VIEWS)}))),
+    "cleaned in bytes of one size": (
         "a.arrow",
         lambda at: arrow(at, pa.table({"a": pa.array([VALUE.encode()], pa.binary(len(VALUE.encode())))})),
     ),
-    "unread in runs": (
+    "cleaned in runs": (
         "a.arrow",
         lambda at: arrow(at, pa.table({"a": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), [VALUE])})),
     ),
-    "unread in a union": (
+    "cleaned in a union": (
         "a.arrow",
         lambda at: arrow(at, pa.table({"a": pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([VALUE])])})),
     ),

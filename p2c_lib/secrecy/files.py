@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from p2c_lib.secrecy.harmless import one_line
 from p2c_lib.secrecy.known import masked, whole_secrets, without_whole_secrets
-from p2c_lib.secrecy.tables import clean_column, clean_table
+from p2c_lib.secrecy.tables import clean_column, clean_notes, clean_table
 from p2c_lib.secrecy.whole import Whole
 
 __all__ = ["LEAKED", "Cleaned", "clean_file", "clean_folder", "clean_what_a_run_kept", "let_the_run_know"]
@@ -40,8 +40,6 @@ LARGEST_UNPACKED = 1 << 30
 ENCRYPTED = 1  # of a part's flags in a zip
 # Letters of what a reader says of a file that it cannot read.
 LONGEST_WHY = 160
-# Bytes of letters that are no part of a secret, each of which lets the file keep its length.
-COVER = bytes([0, *b"*" * 255])
 
 # What was found to be clean, and by what it was looked through: the same file is not read for the same twice.
 _clean: dict[Path, tuple[int, int, Whole]] = {}
@@ -164,10 +162,7 @@ def _clean_text(file: Path, whole: Whole) -> bool:
 def _cover(file: Path, whole: Whole) -> bool:
     """A file of a kind that nobody knows: what goes by lengths and places in it stays where it is."""
     found = file.read_bytes()
-    told = bytearray(found)
-    for start, end in whole.spans(found):
-        told[start:end] = found[start:end].translate(COVER)
-    return _replaced(file, found, bytes(told))
+    return _replaced(file, found, whole.covered(found))
 
 
 def _clean_json(file: Path, whole: Whole) -> bool:
@@ -224,14 +219,23 @@ def _clean_arrow(file: Path, whole: Whole) -> bool:
     import pyarrow as pa
 
     with pa.ipc.open_file(str(file)) as opened:
-        told = clean_table(opened.read_all(), whole)
-    if told is None:
+        notes = [opened.metadata, *_notes_of_batches(opened)]
+        found = opened.read_all()
+    told = clean_table(found, whole)
+    if told is None and all(clean_notes(each, whole) == each for each in notes):
         return False
+    told = found if told is None else told  # notes of batches are left out: nothing reads them
     partial = file.with_name(f"{file.name}.part")
-    with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, told.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+    with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, told.schema, options=options) as writer:
         writer.write_table(told)
     partial.replace(file)
     return True
+
+
+def _notes_of_batches(opened: Any) -> Iterator[Mapping[bytes, bytes] | None]:
+    for number in range(opened.num_record_batches):
+        yield opened.get_batch_with_custom_metadata(number)[1]
 
 
 def _clean_zip(file: Path, whole: Whole) -> bool:
@@ -264,30 +268,38 @@ def _clean_gzip(file: Path, whole: Whole) -> bool:
     return told != found and _replaced(file, found, gzip.compress(told))
 
 
-def _clean_sqlite(file: Path, _whole: Whole) -> bool:
+def _clean_sqlite(file: Path, whole: Whole) -> bool:
     found = False
-    with closing(sqlite3.connect(file)) as database, database:
-        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for name in names:
-            table = _quoted(name)
-            for row in database.execute(f"PRAGMA table_info({table})").fetchall():
-                for stored in ("text", "blob"):
-                    found |= _clean_in_database(database, table, _quoted(row[1]), stored)
+    with closing(sqlite3.connect(file)) as database:
+        database.text_factory = lambda raw: raw.decode(errors="replace")
+        database.execute("PRAGMA secure_delete = ON")
+        with database:
+            names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for name in names:
+                table = _quoted(name)
+                for row in database.execute(f"PRAGMA table_info({table})").fetchall():
+                    found |= _clean_in_database(database, table, _quoted(row[1]))
+        if whole.spans(file.read_bytes()):  # in pages that rows were deleted from
+            database.execute("VACUUM")
+            found = True
+    if found and whole.spans(file.read_bytes()):
+        raise ValueError(f"a secret stands in {file.name} in none of its columns")
     return found
 
 
-def _clean_in_database(database: sqlite3.Connection, table: str, column: str, stored: str) -> bool:
+def _clean_in_database(database: sqlite3.Connection, table: str, column: str) -> bool:
     import pyarrow as pa
 
-    asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = '{stored}'"  # noqa: S608 - quoted
-    kind = pa.large_string() if stored == "text" else pa.large_binary()
-    texts = pa.array([text for (text,) in database.execute(asked)], kind)
-    told = clean_column(texts)
-    if told is texts:
-        return False
-    changed = [(new, old) for new, old in zip(told.to_pylist(), texts.to_pylist(), strict=True) if new != old]
+    changed = []
+    for kind, held in (("text", pa.large_string()), ("blob", pa.large_binary())):
+        asked = f"SELECT DISTINCT {column} FROM {table} WHERE typeof({column}) = '{kind}'"  # noqa: S608 - quoted
+        found = pa.array([value for (value,) in database.execute(asked)], held)
+        told = clean_column(found)
+        if told is not found:
+            pairs = zip(told.to_pylist(), found.to_pylist(), strict=True)
+            changed += [(new, old) for new, old in pairs if new != old]
     database.executemany(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", changed)  # noqa: S608 - quoted
-    return True
+    return bool(changed)
 
 
 def _quoted(name: str) -> str:

@@ -28,6 +28,7 @@ SHORTEST_RUN, NEAR_RUN, SHORTEST_FOREIGN = 4, 3, 2
 MOST_RUNS, MOST_OF_A_RUN = 4, 64
 # Bytes that one letter takes at most, escaped twice.
 WIDEST = 12
+_COVER = bytes([0, *b"*" * 255])  # the zeros of letters two bytes wide stay
 _RUNS = re.compile(r"[0-9A-Za-z]+")
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
@@ -92,6 +93,13 @@ class Whole:
             pieces += [data[last:start], MASK.encode()]
             last = end
         return b"".join([*pieces, data[last:]])
+
+    def covered(self, data: bytes) -> bytes:
+        """The data with each letter of a value hidden and all else where it is: for what goes by lengths and places."""
+        told = bytearray(data)
+        for start, end in self.spans(data):
+            told[start:end] = data[start:end].translate(_COVER)
+        return bytes(told)
 
     def _hits(self, data: bytes) -> Iterator[tuple[int, _Anchor]]:
         for anchor in self._short:
