@@ -1,5 +1,6 @@
 """What a run is told is checked before anything starts: every mistake has its message, at once."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from p2c_lib.flow import TASKS
 from p2c_lib.runs import NOTEBOOKS, checked, described, parameters_of
 from p2c_lib.runs.asked import Asked, asked, asked_before
 from p2c_lib.runs.parameters import MODELS
+from tests import warm
 
 CONFIG = """
 [connections.sales]
@@ -218,3 +220,46 @@ def test_what_was_asked_for_is_kept_and_read_again(home: Path) -> None:
 
 def test_every_task_of_a_notebook_is_a_task() -> None:
     assert tuple(task for offered in NOTEBOOKS.values() for task in offered) == TASKS
+
+
+def as_notebook(source: str, **cell: Any) -> str:
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"source": source, **cell}]})
+
+
+TAGGED = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "outputs": [], "execution_count": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no notebook: JSONDecodeError"),
+        ("[]", "is a notebook of an old format"),
+        ('{"nbformat": 3, "worksheets": [{"cells": []}]}', "is a notebook of an old format"),
+        ('{"nbformat": 4}', "is no notebook: KeyError"),
+        (as_notebook("%pip install x", **TAGGED), "no plain value: %pip install x."),
+        (as_notebook("a = 1\n!ls", **TAGGED), "no plain value: !ls."),
+    ],
+)
+def test_what_is_no_notebook_is_told_in_a_line(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "mine.ipynb").write_text(text)
+    for word in ("params", "run"):
+        done = warm.answered(tmp_path, word, "mine")
+        assert done.returncode == 2
+        assert says in done.stderr.splitlines()[0]
+
+
+def test_params_shows_every_kind_of_default(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    file = tmp_path / "notebooks" / "mine.ipynb"
+    source = "_own = 1\na = {'x': 1}\nb = (1, 2)\nc = b'\\xff'\nd = {1: 2}\ne = []\nf = {3}\ng = None\nh = 1j"
+    made = json.loads(as_notebook(source, **TAGGED))
+    made["cells"].append({"cell_type": "code", "source": "", "outputs": []})  # no metadata
+    file.write_text(json.dumps(made), "utf-8-sig")
+    done = warm.answered(tmp_path, "params", "mine", "--json")
+    told = {one["name"]: one["default"] for one in json.loads(done.stdout)["parameters"]}
+    assert list(told) == ["a", "b", "c", "d", "e", "f", "g", "h"]
+    assert (told["a"], told["b"], told["c"], told["e"], told["g"]) == ({"x": 1}, [1, 2], "b'\\xff'", [], None)
+    shown = warm.answered(tmp_path, "params", "mine")
+    assert shown.returncode == 0
+    assert '{"x": 1}' in shown.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,9 +101,9 @@ def params(
 
 
 def _default(one: Parameter) -> str:
-    return (
-        {None: "none", "": "empty"}.get(one.default, str(one.default)) if not isinstance(one.default, list) else "none"
-    )
+    if isinstance(one.default, list | dict):
+        return json.dumps(one.default, ensure_ascii=False) if one.default else "none"
+    return {None: "none", "": "empty"}.get(one.default, str(one.default))
 
 
 def _whole_number(name: str, text: str) -> int:

@@ -35,9 +35,20 @@ def tells_of_secret(name: str) -> bool:
 
 
 def parameters_cell(file: Path) -> str | None:
-    """The source of a notebook's parameters cell; None where it has none."""
-    cells = json.loads(file.read_text("utf-8"))["cells"]
-    return next(("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ())), None)
+    """The source of a notebook's parameters cell; None where it has none.
+
+    Raises ConfigError for what is no notebook.
+    """
+    try:
+        made = json.loads(file.read_text("utf-8-sig"))
+        cells = made["cells"] if isinstance(made, dict) and "worksheets" not in made else None
+        tagged = [c["source"] for c in cells or () if "parameters" in (c.get("metadata") or {}).get("tags", ())]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        hint = "Open it in JupyterLab, or take it from where it was whole."
+        raise ConfigError(f"{file} is no notebook: {type(error).__name__}: {error}.", hint=hint) from None
+    if cells is None:
+        raise ConfigError(f"{file} is a notebook of an old format.", hint="Open it in JupyterLab and save it there.")
+    return "".join(tagged[0]) if tagged else None
 
 
 def model_of_cell(file: Path) -> type[BaseModel]:
@@ -48,11 +59,24 @@ def model_of_cell(file: Path) -> type[BaseModel]:
     """
     source = parameters_cell(file) or ""
     fields: dict[str, Any] = {}
-    for statement in ast.parse(source).body:
+    for statement in _statements(source, file):
         name, value = _assigned(statement, file)
         comment = source.splitlines()[(statement.end_lineno or 1) - 1].partition("  # ")[2]
+        if name.startswith("_"):
+            continue  # a name of the notebook's own
         fields[name] = (_type_of(name, value), Field(value, description=comment or None))
     return create_model(file.stem, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def _statements(source: str, file: Path) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = source.splitlines()[(getattr(error, "lineno", None) or 1) - 1] if source.strip() else ""
+        hint = "Write name = value; a magic goes into another cell."
+        raise ConfigError(
+            f"The parameters cell of {file.name} has a line that is no plain value: {line}.", hint=hint
+        ) from None
 
 
 def _assigned(statement: ast.stmt, file: Path) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,17 +41,34 @@ class Parameter:
 
 def described(model: type[BaseModel]) -> tuple[Parameter, ...]:
     """Every parameter of a model, in its order."""
-    properties = model.model_json_schema()["properties"]
+    properties = _properties(model)
     return tuple(
         Parameter(
             name=name,
             type=_type(properties[name]),
-            default=to_jsonable_python(field.default),
+            default=_plain(field.default),
             meaning=field.description or "",
             allowed=_allowed(properties[name]),
         )
         for name, field in model.model_fields.items()
     )
+
+
+def _properties(model: type[BaseModel]) -> dict[str, Any]:
+    """What JSON's words say of each; a type they have none for may be any value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a default has no form in JSON
+        found: dict[str, Any] = model.model_json_schema().get("properties", {})
+    return {name: found.get(name, {}) for name in model.model_fields}
+
+
+def _plain(value: Any) -> Any:
+    """A default as JSON has it; as Python writes it where JSON cannot tell it."""
+    try:
+        found = to_jsonable_python(value)
+    except (ValueError, TypeError):
+        return repr(value)
+    return found if isinstance(value, list | tuple | dict | str | int | float | None) else repr(value)
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
