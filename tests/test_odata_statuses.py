@@ -130,6 +130,8 @@ HICCUPS: dict[str, Say] = {
     "502": saying(502, b""),
     "520": saying(520, PAGE),
     "reset": Exchange.reset,
+    "400 that passes": saying(400, b'{"error": "temporarily_unavailable"}'),
+    "401 that passes": saying(401, b'{"error": "x", "error_description": "AADSTS90033: A transient error."}'),
 }
 
 
@@ -174,6 +176,16 @@ def test_a_refusal_is_final(sandbox: Running, status: int) -> None:
     assert len(asked) == 1
     assert caught.value.message.endswith(f": AADSTS7000215: no (status {status}).")
     assert "client id" in (caught.value.hint or "")
+
+
+def test_one_that_passes_and_stays_is_told_to_be_tried_later(sandbox: Running) -> None:
+    said = b'{"error": "temporarily_unavailable", "error_description": "AADSTS90055: Too many requests."}'
+    with asking(sandbox, 99, saying(400, said)) as (client, asked, _), pytest.raises(NotAuthorised) as caught:
+        client.schema("CustomerGroups")
+    assert 1 < len(asked) <= 8
+    assert "AADSTS90055" in caught.value.message
+    assert "client id" not in (caught.value.hint or "")
+    assert "Try again" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("described", ["", "\r\n", None])

@@ -10,7 +10,7 @@ from p2c_lib.errors import NotAuthorised
 from p2c_lib.odata.statuses import with_status
 from p2c_lib.secrecy import keep_token, masked
 
-__all__ = ["HINT", "MOST_VALUES", "checked_token", "first_line", "lifetime", "not_understood", "token_of"]
+__all__ = ["HINT", "MOST_VALUES", "checked_token", "first_line", "is_passing", "lifetime", "not_understood", "token_of"]
 
 TOKENS = ("access_token", "refresh_token", "id_token")
 LONGEST_TOKEN = 16_384  # characters; a header of more is taken by no server of Microsoft's (IIS, Azure)
@@ -19,6 +19,24 @@ MOST_SAID = 300
 MOST_VALUES = 10_000  # of an answer with a token, which has ten
 _NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
+
+LATER = "Try again in a few minutes: Entra says that this passes by itself."
+# Of OAuth 2.0 and Entra's list of codes: busy, too many for this tenant, timed out, a part of it is not there for now.
+PASSING = {"temporarily_unavailable", "server_error", "slow_down"}
+_PASSING_CODE = re.compile(r"AADSTS(?:90006|90012|90033|90055)(?![0-9])")
+
+
+def is_passing(body: object) -> bool:
+    """Whether a refusal is one that Entra says is over soon, whichever status it comes with.
+
+    >>> is_passing({"error": "temporarily_unavailable"}), is_passing({"error": "invalid_client"})
+    (True, False)
+    """
+    if not isinstance(body, dict) or body.get("access_token"):
+        return False
+    return (
+        str(body.get("error")) in PASSING or _PASSING_CODE.match(str(body.get("error_description") or "")) is not None
+    )
 
 
 def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str, float]:
@@ -61,7 +79,8 @@ def _refused(body: Mapping[str, Any], where: str, status: int) -> NotAuthorised:
     told = (first_line(str(body.get(name) or "")) for name in ("error_description", "error"))
     said = with_status(next(filter(None, told), "no reason given"), status, told=False)
     code = masked(str(body.get("error") or ""))[:MOST_SAID]
-    return NotAuthorised(f"No token from {where}: {said}", status=status, code=code, target=where, hint=HINT)
+    hint = LATER if is_passing(body) else HINT
+    return NotAuthorised(f"No token from {where}: {said}", status=status, code=code, target=where, hint=hint)
 
 
 def first_line(said: str) -> str:

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from p2c_lib.config import LOOPBACK, Connection
+from p2c_lib.odata.characters import plain_json
 from p2c_lib.odata.exchange import Reply, exchanged
 from p2c_lib.odata.failures import failure, not_the_service
 from p2c_lib.odata.statuses import fails_inside
 from p2c_lib.odata.telling import SYSTEMS
+from p2c_lib.odata.token_answer import MOST_VALUES, is_passing
 from p2c_lib.odata.unreached import unreached
 from p2c_lib.odata.waits import Waits, answered, passes
 from p2c_lib.odata.wire import Watch, watched_client
@@ -66,10 +68,20 @@ class TokenCalls:
 
 
 def _passes(outcome: Reply | Exception, attempt: int) -> bool:
-    """Whether a token is asked for once more, which does no harm: a few times where Entra itself fails.
+    """Whether a token is asked for once more, which does no harm: a few times where Entra itself fails or says that it
+    will pass.
 
     One who says nothing at all for so long says nothing the next time either.
     """
-    if isinstance(outcome, Reply) and fails_inside(outcome.status):
+    if isinstance(outcome, Reply) and (fails_inside(outcome.status) or _is_passing(outcome)):
         return attempt < FAILS_INSIDE
     return passes(outcome) and not isinstance(outcome, httpx.TimeoutException)
+
+
+def _is_passing(reply: Reply) -> bool:
+    if not 400 <= reply.status < 500 or reply.status == 429:
+        return False
+    try:
+        return is_passing(plain_json(reply.content, most=MOST_VALUES))
+    except ValueError:
+        return False
