@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -78,3 +80,28 @@ def test_the_service_itself_is_believed(store: Store, portal: BlockingPortal, ap
         closed[0], clock.at = True, clock.at + BELIEVED + 1
         with pytest.raises((UnknownName, NotFound)):
             client.schema(SETS[app])
+
+
+ODD: dict[str, bytes] = {
+    "a number for its parts": b'{"value":[{"Name":"x","EntitySetName":"x","Properties":7}],"Attributes":7}',
+    "texts for its parts": b'{"value":["x"],"Attributes":"x","LogicalName":"x"}',
+    "null for its parts": b'{"value":[null],"Attributes":[null],"LogicalName":null}',
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("app", ["sales", "finops"])
+def test_an_answer_of_another_type_is_told_in_words(store: Store, portal: BlockingPortal, app: App, case: str) -> None:
+    said = httpx.Response(200, headers=JSON, content=ODD[case])
+
+    def between(request: httpx.Request) -> httpx.Response | None:
+        return said if QUESTIONS[app] in str(request.url) else None
+
+    made = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    if app == "finops":
+        made = finops_app(store, Tokens(TOKEN), Switches())
+    with wired(made, portal, app, between) as (client, _), pytest.raises(ServiceError) as caught:
+        client.schema(SETS[app])
+    assert "cannot be understood" in caught.value.message
+    assert not re.search(r"Error|object|subscript|indices|attribute|'NoneType'|'str'", caught.value.message)
+    assert caught.value.hint

@@ -142,9 +142,8 @@ class Metadata:
             self._fresh = {}
             if isinstance(error, P2CError):
                 raise
-            said = f"{type(error).__name__}: {shown(str(error))[:200]}"
             raise IncompleteRead(
-                f"{target}: the service's metadata cannot be understood ({said}).",
+                f"{target}: the service's metadata cannot be understood ({_in_words(error)}).",
                 target=target,
                 hint="Look at its metadata in a browser: something between here and the service may change answers.",
             ) from error
@@ -246,6 +245,17 @@ class Metadata:
         """The answers of several requests at once, in order."""
         with threads(ASKED_AT_ONCE) as pool:
             return list(pool.map(lambda ask: self._part(*ask), asks))
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with an answer, by what reading it came to: Python's own words name no part of it."""
+    if isinstance(error, KeyError):
+        return f"there is no {shown(str(error.args[0]))[:100]} in it" if error.args else "a name lacks in it"
+    if isinstance(error, LookupError):
+        return "a list in it has fewer parts than it should have"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "a part of it is of another type than it should be: a list, a text, a number or null in its place"
+    return shown(str(error))[:200] or type(error).__name__
 
 
 def _some(sets: dict[str, str]) -> dict[str, str]:
