@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from p2c_lib.errors import Duplicate, ServiceError, Unreachable
+from p2c_lib.errors import Drifted, Duplicate, NotFound, ServiceError, Unreachable
 from p2c_lib.odata import Client, Query, Write, WriteResult
-from p2c_lib.odata.failures import leaves_open
+from p2c_lib.odata.failures import failure, leaves_open
 from p2c_lib.sandbox.dataverse.organisation import Organisation
 from p2c_lib.sandbox.dataverse.switches import SalesSwitches
 from p2c_lib.sandbox.store import Store
@@ -25,6 +25,8 @@ from tests.wired import finops_client, sales_client
 
 PAGE = b"<html><title>Gateway</title>not now</html>"
 LATER = {"Retry-After": "0", "Content-Type": "text/html"}
+JSON = {"Content-Type": "application/json"}
+ODATA = '{"error":{"code":"%s","message":"The gateway refuses."}}'
 SHAPES: dict[str, tuple[int, dict[str, str], bytes]] = {
     "499 page": (499, {}, PAGE),
     "444 nothing": (444, {}, b""),
@@ -35,6 +37,9 @@ SHAPES: dict[str, tuple[int, dict[str, str], bytes]] = {
     "403 page": (403, {}, PAGE),
     "404 page": (404, {}, PAGE),
     "404 JSON of a gateway": (404, {"Content-Type": "application/json"}, b'{"statusCode": 404, "message": "none"}'),
+    "401 with a word as its code": (401, JSON, (ODATA % "Unauthorized").encode()),
+    "404 with its status as its code": (404, JSON, (ODATA % "404").encode()),
+    "412 with a word as its code": (412, JSON, (ODATA % "PreconditionFailed").encode()),
     "409 page": (409, {}, PAGE),
     "412 nothing": (412, {}, b""),
     "429 page with a wait": (429, LATER, PAGE),
@@ -183,6 +188,38 @@ def test_a_new_row_without_a_key_is_sent_once_and_nobody_knows(
             (made,) = client.write([Write("create", "CustomersV2", None, row)])
         assert type(made.error) is Unreachable, shape
         assert "Whether it was written is not known" in made.error.message, shape
+
+
+# -- whose word it is --------------------------------------------------------------------------------------------------
+
+ROUTED = '{"error":{"code":"%s","message":"No.","innererror":{"message":"No.","type":"%s","stacktrace":""}}}'
+NOTED = '{"error":{"code":"Custom","message":"No.","@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus":"1"}}'
+
+
+@pytest.mark.parametrize("code", ["", "0x0", "0x80060882", "0x8004E023", "-2147220969"])
+def test_a_code_as_the_services_have_them_is_the_services_word(code: str) -> None:
+    assert all(not leaves_open(failure(status, {}, (ODATA % code).encode(), "rows")) for status in (400, 403, 404, 412))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ROUTED % ("BadRequest", "Microsoft.OData.Core.ODataException"),
+        ROUTED % ("400", "System.InvalidOperationException"),
+        NOTED,
+    ],
+)
+def test_what_only_the_services_add_to_an_error_is_their_word_whatever_its_code(body: str) -> None:
+    assert not leaves_open(failure(400, {}, body.encode(), "rows"))
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "412", "0xGATE", "SubscriptionNotFound", "-1"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 412, 413, 422, 500, 503])
+def test_another_code_is_nobodys_word_about_a_row(status: int, code: str) -> None:
+    error = failure(status, {}, (ODATA % code).encode(), "rows")
+    assert leaves_open(error)
+    assert not isinstance(error, Duplicate | Drifted | NotFound)
+    assert "The gateway refuses" in error.message
 
 
 # -- new rows of Sales are known by their id ---------------------------------------------------------------------------

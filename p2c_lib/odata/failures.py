@@ -62,6 +62,10 @@ TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too (long|large)
 # What stands before a service may say so with a status of its own; a page that only mentions it does not.
 GATEWAY_TOO_LONG = re.compile(r"\b(uri|url)( is|:)? too (long|large)\b", re.IGNORECASE)
 GATEWAYS = frozenset({502, 503})
+# Dataverse's are hexadecimal, or the same number as a signed decimal; F&O's and those of old servers are empty.
+OWN_CODE = re.compile(r"(?:0[xX][0-9a-fA-F]{1,8}|-?[0-9]{9,10})?")
+ANNOTATED = "@Microsoft.PowerApps."  # only Dataverse adds to an error what it was asked for with Prefer
+DOTNET = re.compile(r"(?:Microsoft|System)\.")
 BEARER = re.compile(r"(?:^|,)\s*bearer\b", re.IGNORECASE)
 # Windows' HTTP server says so of a step of a path that is longer than this, its default, as of one that is malformed.
 INVALID_URL = re.compile(r"\binvalid url\b|\brequest url is invalid\b")
@@ -308,12 +312,9 @@ def leaves_open(error: ServiceError) -> bool:
 
 
 def _is_own(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the service itself refuses: in its words, in those of its router, or with how to sign in to it.
-
-    Gateways speak in the same shape where they are busy; the services' own codes are numbers, or empty.
-    """
+    """Whether the service itself refuses: in its words, in those of its router, or with how to sign in to it."""
     if status in NOT_BEGUN:
-        return is_told(body) and _parts(body)[0][:2].lower() in {"", "0x"}
+        return is_told(body)
     asks_for_token = BEARER.search(headers.get("www-authenticate", "")) is not None  # a proxy asks for other things
     return is_told(body) or _is_router(body) or (status == 401 and asks_for_token)
 
@@ -326,11 +327,29 @@ def _is_router(body: bytes) -> bool:
 
 
 def is_told(body: bytes) -> bool:
-    """Whether the service itself speaks, in its own shape of an error."""
+    """Whether the service itself speaks: in its own shape of an error, and with a code as the services have them.
+
+    What stands before a service speaks in the same shape, with a word or a status as its code.
+
+    >>> is_told(b'{"error":{"code":"0x80060882","message":"The version does not match."}}')
+    True
+    >>> is_told(b'{"error":{"code":"PreconditionFailed","message":"The gateway refuses."}}')
+    False
+    """
     try:
-        return isinstance(plain_json(body, most=MOST_IN_ERROR)["error"], dict)
+        error = plain_json(body, most=MOST_IN_ERROR)["error"]
     except (ValueError, KeyError, TypeError):
         return False
+    if not isinstance(error, dict):
+        return False
+    if any(name.startswith(ANNOTATED) for name in error) or _is_dotnet(error.get("innererror")):
+        return True
+    return OWN_CODE.fullmatch(_cut(error.get("code"))) is not None
+
+
+def _is_dotnet(inner: object) -> bool:
+    """Whether an inner error is one of F&O's, which names the kind of its exception, whatever code stands beside it."""
+    return isinstance(inner, dict) and isinstance(inner.get("type"), str) and DOTNET.match(inner["type"]) is not None
 
 
 def _parts(body: bytes) -> tuple[str, str, str]:
