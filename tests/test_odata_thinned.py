@@ -131,3 +131,36 @@ def test_the_first_rows_are_as_many_as_there_are(
         assert len(came) == len(set(came)) == min(top, ROWS), seed
     always = read(app, store, portal, _Thinning(entity_set, 0, times=10_000, share=1.0), query)
     assert always is None or len(always) == len(set(always)) == min(top, ROWS)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("goes", [False, True])
+def test_the_first_rows_come_while_somebody_makes_more(
+    app: App, store: Store, portal: BlockingPortal, ordered: bool, goes: bool
+) -> None:
+    """A row is made before each question, and goes again before the next but one where ``goes``."""
+    entity_set, key, text = NAMES[app]
+    entity, made = entities(app)[entity_set], list[int]()
+    reading: list[bool] = []
+
+    def making(request: httpx.Request) -> httpx.Response | None:
+        if not reading or f"/{entity_set}" not in request.url.path:
+            return None
+        own = {"dataAreaId": "usmf", "CustomerGroupId": "10", "SalesCurrencyCode": "USD"}
+        new = own if app == "finops" else {"accountid": f"{len(made):08}-1111-4000-8000-000000000000"}
+        with store.write():
+            made.append(store.insert(entity, {**new, key: f"{'0AZ'[len(made) % 3]}N{len(made):04}", text: "n3"}))
+            if goes and len(made) > 2:
+                store.delete(entity, made[-3])
+        return None
+
+    query = Query(entity_set, (key, text), page_size=PAGE, orderby=(text,) if ordered else (), top=5_000)
+    asgi = finops_app(store, Tokens(TOKEN))
+    if app == "sales":
+        asgi = sales_app(Organisation(store, SalesSwitches(protection=False)), Tokens(TOKEN))
+    with wired(asgi, portal, app, making) as (client, _):
+        client.schema(entity_set)
+        reading.append(True)
+        came = [row for page in client.read(query) for row in page.table.column(key).to_pylist()]
+    assert len(came) == len(set(came))
+    assert {f"A{n:05}" for n in range(ROWS)} <= set(came)

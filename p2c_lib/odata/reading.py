@@ -360,11 +360,13 @@ class Reading:
     def _up_to(self, top: int) -> Iterator[Page]:
         """The rows of a read that ended before its limit, where the service has more than came.
 
-        Raises IncompleteRead where they do not come with other reads either.
+        Where somebody makes rows all the time each look finds new ones, and the next count more again: so the rows are
+        held against the counts on either side of a look. Raises IncompleteRead where the last look leaves them fewer
+        than both.
         """
         whole = replace(self.query, top=None)
+        counted = self._client.count(whole)
         for _ in range(LEAST_AGAIN + 1):
-            counted = self._client.count(whole)
             if counted is None or self.rows >= min(counted, top):
                 return
             for page in self._again():
@@ -372,7 +374,11 @@ class Reading:
                 yield page.first(page.table.num_rows - beyond)
                 if beyond:
                     return
-        raise self._incomplete(f"{self.rows:,} of the first {top:,} rows came, but the service counts {counted:,}")
+            if self.rows >= min(counted, top):
+                return
+            counted = self._client.count(whole)
+        if counted is not None and self.rows < min(counted, top):
+            raise self._incomplete(f"{self.rows:,} of the first {top:,} rows came, but the service counts {counted:,}")
 
     def _again(self) -> Generator[Page, None, Reading]:
         """The rows of another read that this one has not, and that read."""
