@@ -183,3 +183,11 @@ def test_a_plan_foretells_requests_and_minutes_and_says_what_it_leaves_alone(tmp
     }
     assert found.facts["left_alone"] == [{"rows": 1, "why": "stand only at the destination"}]
     assert "about 2" in found.report().to_text()
+
+
+@pytest.mark.parametrize("text", ["[]", "[1]", "3", '"plan"', "null", "{}"])
+def test_a_file_that_holds_other_json_is_no_plan(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    (tmp_path / "operations.parquet").write_bytes(b"")
+    with pytest.raises(PlanError):
+        open_plan(tmp_path)

@@ -32,7 +32,7 @@ from p2c_lib.schedule import Cron, Schedule, Schedules
 from p2c_lib.schedule.alone import alone
 from p2c_lib.schedule.cron import DAYS, MONTHS
 from p2c_lib.schedule.export import FORMS, export
-from p2c_lib.schedule.scheduler import RUN_LOCK, run_now
+from p2c_lib.schedule.scheduler import RUN_LOCK, _Serving, run_now
 
 WORDS = '[notify.me]\nkind = "command"\ncommand = ["{python}", "-c", "{code}"]\n'
 
@@ -384,3 +384,18 @@ def test_what_is_exported_holds_no_secret(place: Workspace, monkeypatch: pytest.
     assert "tell-nobody-0042" not in (place.state / "schedules.json").read_text()
     with pytest.raises(UnknownName):
         export(one, "crontab", here)
+
+
+def test_a_schedule_that_is_replaced_under_its_name_is_due_at_its_new_times(tmp_path: Path) -> None:
+    place, told = Workspace(tmp_path), []
+    serving = _Serving(place, told.append)
+    Schedules(place).add(Schedule("nightly", "0 2 * * *", "UTC"))
+    serving._look()
+    Schedules(place).remove("nightly")
+    Schedules(place).add(Schedule("nightly", "30 5 * * *", "UTC"))
+    serving._look()
+    assert [line.partition(",")[0] for line in told] == [
+        "nightly: '0 2 * * *' UTC",
+        "nightly: removed",
+        "nightly: '30 5 * * *' UTC",
+    ]

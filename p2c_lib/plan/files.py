@@ -68,7 +68,7 @@ def open_plan(folder: Path) -> Plan:
     try:
         facts = json.loads(text)
         plan_id = facts.pop("id")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise PlanAltered(f"{folder / PLAN} is not a plan any more.", hint="Make a new plan.") from None
     if plan_hash(facts) != plan_id or hashlib.sha256(written).hexdigest() != facts["operations_sha256"]:
         raise PlanAltered(f"The plan in {folder} was altered after it was made.", hint="Make a new plan.")

@@ -99,9 +99,9 @@ class _Serving:
             self._jobs.shutdown(wait=True)
 
     def _look(self) -> None:
-        """Take up schedules that are new, drop those that are gone."""
+        """Take up schedules that are new, drop those that are gone; one that has other times now is both."""
         now = {one.name: one for one in self._schedules.all()}
-        for name in set(self._known) - set(now):
+        for name in {name for name, one in self._known.items() if name not in now or _times(now[name]) != _times(one)}:
             self._jobs.remove_job(name)
             self._tell(f"{name}: removed")
             del self._known[name]
@@ -141,6 +141,10 @@ class _Serving:
 
     def _failed(self, event: Any) -> None:
         self._tell(f"{event.job_id.strip()}: {event.exception}")
+
+
+def _times(one: Schedule) -> tuple[str, str, int]:
+    return one.cron, one.zone, one.grace
 
 
 _children: list[subprocess.Popen[bytes]] = []
