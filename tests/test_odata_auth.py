@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from p2c_lib.config import Connection, Secret
 from p2c_lib.errors import ConfigError, NotAuthorised, Unreachable
 from p2c_lib.odata import Client, Query
 from p2c_lib.odata.auth import token_source
+from p2c_lib.patience import Patience
 from p2c_lib.sandbox.process import Running
-from tests.bad_network import heard_server
+from p2c_lib.waiting import Clock, Stop, never
+from tests.bad_network import heard_server, told_server
 from tests.entra import CONTOSO, directory
 
 JSON = {"Content-Type": "application/json"}
@@ -121,6 +124,73 @@ def test_what_the_directory_refuses_is_an_error_of_ours() -> None:
         with pytest.raises(NotAuthorised, match="AADSTS7000215") as caught:
             entra.source(replace(CONTOSO, secret=Secret.literal("wrong"))).current()
     assert "wrong" not in str(caught.value)
+
+
+class Still(Clock):
+    """A clock that stands still but for its waits."""
+
+    def __init__(self) -> None:
+        self.at, self.waits = 0.0, [0.0]
+
+    def now(self) -> float:
+        return self.at
+
+    def rest(self, seconds: float, stop: Stop = never) -> None:
+        self.at += seconds
+        self.waits.append(seconds)
+
+
+PASSING: list[dict[str, object]] = [
+    {"error": "temporarily_unavailable", "error_description": "AADSTS90033: A transient error has occurred."},
+    {"error": "temporarily_unavailable"},
+    {"error": "server_error", "error_description": "something"},
+    {"error": "invalid_request", "error_description": "AADSTS90024: Try again.", "error_codes": [90024]},
+    {"error": "invalid_grant", "error_description": "in other words", "error_codes": [90055]},
+]
+
+
+@pytest.mark.parametrize("said", PASSING)
+def test_a_refusal_that_passes_by_itself_is_asked_again(said: dict[str, object]) -> None:
+    clock = Still()
+    with directory() as entra:
+        entra.said += [said] * 3
+        assert entra.source(replace(CONTOSO, secret=Secret.literal("s3cret")), clock).current() == "issued"
+    assert len(entra.forms) == 4
+    assert len(clock.waits) == 4
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_one_that_stays_ends_within_the_budget_and_says_later(own: bool) -> None:
+    clock, patience = Still(), Patience(budget=30.0)
+    said = PASSING[0]
+
+    def stays(_method: str, _path: str) -> tuple[int, dict[str, str], bytes]:
+        return 400, JSON, json.dumps(said).encode()
+
+    with directory() as entra, told_server(stays) as url:
+        entra.said += [said] * 100
+        here = replace(CONTOSO, secret=Secret.literal("s3cret"), patience=patience)
+        if own:
+            source = token_source(replace(here, token_url=f"{url}/token"), clock=clock)
+        else:
+            source = entra.source(here, clock)
+        with pytest.raises(NotAuthorised, match="AADSTS90033: A transient error has occurred") as caught:
+            source.current()
+    assert 3 < len(clock.waits) <= patience.tries
+    assert clock.at <= patience.budget
+    assert "Try again in a few minutes" in str(caught.value.hint)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said", [{"error": "invalid_client", "error_codes": ["90033", None]}, {"error": "access_denied"}]
+)
+def test_a_refusal_that_stays_is_asked_once(said: dict[str, object]) -> None:
+    with directory() as entra:
+        entra.said += [said] * 5
+        with pytest.raises(NotAuthorised):
+            entra.source(replace(CONTOSO, secret=Secret.literal("s3cret")), Still()).current()
+    assert len(entra.forms) == 1
 
 
 def test_a_directory_that_does_not_answer_and_a_certificate_that_is_none_are_errors_of_ours(tmp_path: Path) -> None:

@@ -18,25 +18,13 @@ LONGEST_LIFE = 10 * 365 * 86_400.0
 MOST_SAID = 300
 MOST_VALUES = 10_000  # of an answer with a token, which has ten
 _NOT_IN_A_TOKEN = re.compile(r"[^!-~]")  # RFC 6750 has even fewer
+LATER = "Try again in a few minutes: this passes by itself. If it stays, look at the health page of Microsoft Entra."
+# Errors of RFC 6749 that say to ask again, and Entra's codes for what passes by itself (its reference of error codes:
+# a failure that may be retried, a service unreachable, a request that timed out, too many of a tenant).
+PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+PASSING_CODES = frozenset({40010, 90006, 90012, 90024, 90025, 90033, 90055, 90090, 90091})
+_CODE = re.compile(r"\s{0,9}AADSTS([0-9]{1,9})\b")
 HINT = "Check the client id, the secret and the tenant of the connection in p2c.toml; with a certificate, its file."
-
-LATER = "Try again in a few minutes: Entra says that this passes by itself."
-# Of OAuth 2.0 and Entra's list of codes: busy, too many for this tenant, timed out, a part of it is not there for now.
-PASSING = {"temporarily_unavailable", "server_error", "slow_down"}
-_PASSING_CODE = re.compile(r"AADSTS(?:90006|90012|90033|90055)(?![0-9])")
-
-
-def is_passing(body: object) -> bool:
-    """Whether a refusal is one that Entra says is over soon, whichever status it comes with.
-
-    >>> is_passing({"error": "temporarily_unavailable"}), is_passing({"error": "invalid_client"})
-    (True, False)
-    """
-    if not isinstance(body, dict) or body.get("access_token"):
-        return False
-    return (
-        str(body.get("error")) in PASSING or _PASSING_CODE.match(str(body.get("error_description") or "")) is not None
-    )
 
 
 def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str, float]:
@@ -73,6 +61,22 @@ def checked_token(token: str, where: str, status: int = 0) -> str:
     if len(token) > LONGEST_TOKEN:
         raise _too_long("access_token", token, where, status)
     return token
+
+
+def is_passing(body: object) -> bool:
+    """Whether an answer without a token says that the same request may well be answered with one in a while.
+
+    >>> is_passing({"error": "invalid_request", "error_description": "AADSTS90033: A transient error has occurred."})
+    True
+    >>> is_passing({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."})
+    False
+    """
+    if not isinstance(body, Mapping) or body.get("access_token") or not body.get("error"):
+        return False
+    told, codes = body.get("error_description"), body.get("error_codes")
+    named = {int(found[1])} if isinstance(told, str) and (found := _CODE.match(told)) else set()
+    named |= {code for code in codes if isinstance(code, int)} if isinstance(codes, list) else set()
+    return str(body["error"]) in PASSING or not named.isdisjoint(PASSING_CODES)
 
 
 def _refused(body: Mapping[str, Any], where: str, status: int) -> NotAuthorised:

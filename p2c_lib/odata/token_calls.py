@@ -56,7 +56,7 @@ class TokenCalls:
                 return exchanged(http, method, url, watch=watch, most=LARGEST_TOKEN, target=url, headers=head, **sent)
 
             try:
-                reply = answered(once, waits, url, again=lambda outcome: _passes(outcome, waits.attempt))
+                reply = answered(once, waits, url, again=lambda outcome: _passes(outcome, waits))
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 raise unreached(error, url) from error
         if reply.status >= 500:
@@ -67,20 +67,20 @@ class TokenCalls:
         return reply
 
 
-def _passes(outcome: Reply | Exception, attempt: int) -> bool:
-    """Whether a token is asked for once more, which does no harm: a few times where Entra itself fails or says that it
-    will pass.
+def _passes(outcome: Reply | Exception, waits: Waits) -> bool:
+    """Whether a token is asked for once more, which does no harm: a few times where Entra itself fails.
 
-    One who says nothing at all for so long says nothing the next time either.
+    One who says nothing at all for so long says nothing the next time either. A refusal that passes by itself is the
+    answer once there is no time left: it says why in its own words.
     """
-    if isinstance(outcome, Reply) and (fails_inside(outcome.status) or _is_passing(outcome)):
-        return attempt < FAILS_INSIDE
+    if isinstance(outcome, Reply) and fails_inside(outcome.status):
+        return waits.attempt < FAILS_INSIDE
+    if isinstance(outcome, Reply) and 400 <= outcome.status < 500 and _is_passing(outcome):
+        return waits.has_room(outcome, waits.length(outcome.headers))
     return passes(outcome) and not isinstance(outcome, httpx.TimeoutException)
 
 
 def _is_passing(reply: Reply) -> bool:
-    if not 400 <= reply.status < 500 or reply.status == 429:
-        return False
     try:
         return is_passing(plain_json(reply.content, most=MOST_VALUES))
     except ValueError:
