@@ -172,3 +172,29 @@ def test_a_key_is_the_same_in_an_address_a_filter_and_a_column(numbers: list[Dec
         for term in one.filter.split(" or ")
     ]
     assert {Decimal(term.rpartition(" ")[2]) for term in said} == set(kept)
+
+
+@pytest.mark.parametrize("key", ["/*- ", "A*Z  ", "* "])
+def test_a_blank_at_the_end_of_a_key_with_an_asterisk_counts_for_nothing(
+    store: Store, portal: BlockingPortal, key: str
+) -> None:
+    with store.write():
+        for each in (key.rstrip(), "A1Z", "Other"):
+            row = {"dataAreaId": "usmf", "CustomerGroupId": each, "Description": "x"}
+            store.insert(entities("finops")["CustomerGroups"], row)
+    with finops_client(store, portal) as client:
+        assert found(client, "CustomerGroups", "CustomerGroupId", [key]) == [key.rstrip()]
+
+
+@pytest.mark.parametrize("key", ["\uff9e", "\u0301\u0308", "\u00a0"])
+def test_a_key_of_which_the_comparison_leaves_nothing_is_asked_for(
+    store: Store, portal: BlockingPortal, key: str
+) -> None:
+    with store.write():
+        for each in (key, "A", None):
+            row = {"accountid": str(uuid4()), "name": "n", "accountnumber": each}
+            store.insert(entities("sales")["accounts"], row)
+    with sales_client(store, portal) as client:
+        assert found(client, "accounts", "accountnumber", [key]) == [key]
+        assert set(found(client, "accounts", "accountnumber", ["a", key])) == {"A", key}
+        assert found(client, "accounts", "accountnumber", ["", "  "]) == []

@@ -8,7 +8,7 @@ the same one, and only rows with these keys are kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -76,19 +76,28 @@ def among(schema: EntitySchema, keys: Sequence[Key], room: int) -> list[Asked]:
     return found
 
 
-def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[str, list[Key]]:
-    """The spellings of each key, by its normalised text: a service may tell some of them apart."""
-    groups: dict[str, dict[tuple[str, ...], Key]] = {}
+def _groups(schema: EntitySchema, row_key: RowKey, keys: Iterator[Key]) -> dict[str | None, list[Key]]:
+    """The spellings of each key, by its normalised text: a service may tell some of them apart.
+
+    Texts of which the comparison leaves nothing, such as marks alone, have none: they are one key, whose rows have none
+    either.
+    """
+    groups: dict[str | None, dict[tuple[str, ...], Key]] = {}
     for given in keys:
         if not _has_text(given):
             continue
         held = held_key(schema, given)
         for key in dict.fromkeys(tuple(each.items()) for each in (held, stored_key(schema, held))):
             text = row_key.of(dict(key))
-            if text is not None:
+            if text is not None or _says_something(key):
                 spelling = tuple((text_of(value) or "").rstrip().lower() for _, value in key)
                 groups.setdefault(text, {}).setdefault(spelling, dict(key))
     return {text: list(spellings.values()) for text, spellings in groups.items()}
+
+
+def _says_something(key: Iterable[tuple[str, object]]) -> bool:
+    """Whether each part of a key has a value that is more than blanks."""
+    return all((text_of(value) or "").rstrip(" ") for _, value in key)
 
 
 def _has_text(key: Key) -> bool:
@@ -188,8 +197,8 @@ def _number(said: str, column: Column) -> Decimal | float:
 
 
 def _listed(
-    schema: EntitySchema, name: str, groups: Mapping[str, list[Key]], room: int
-) -> Iterator[tuple[str, list[str]]]:
+    schema: EntitySchema, name: str, groups: Mapping[str | None, list[Key]], room: int
+) -> Iterator[tuple[str, list[str | None]]]:
     """Filters by Dataverse's own list of values."""
     values = {
         text: [json.dumps(text_of(key[name]), ensure_ascii=False) for key in keys] for text, keys in groups.items()
@@ -199,7 +208,9 @@ def _listed(
         yield f"{start}{','.join(one for text in texts for one in values[text])}])", texts
 
 
-def _spelled(schema: EntitySchema, groups: Mapping[str, list[Key]], room: int) -> Iterator[tuple[str, list[str]]]:
+def _spelled(
+    schema: EntitySchema, groups: Mapping[str | None, list[Key]], room: int
+) -> Iterator[tuple[str, list[str | None]]]:
     """Filters that spell out each comparison."""
     terms = {text: " or ".join(_term(schema, key) for key in keys) for text, keys in groups.items()}
     for texts in _cut(terms, room, len(quote(" or ")), most=SPELLED):
@@ -211,9 +222,11 @@ def _term(schema: EntitySchema, key: Key) -> str:
     return parts[0] if len(parts) == 1 else f"({' and '.join(parts)})"
 
 
-def _cut(terms: Mapping[str, str], room: int, between: int, most: int | None = None) -> Iterator[list[str]]:
+def _cut(
+    terms: Mapping[str | None, str], room: int, between: int, most: int | None = None
+) -> Iterator[list[str | None]]:
     """The names of the terms, in parts that fit."""
-    part: list[str] = []
+    part: list[str | None] = []
     taken = 0
     for name, term in terms.items():
         length = _length(term) + between

@@ -158,8 +158,13 @@ def key_literal(schema: EntitySchema, name: str, value: object) -> str:
 
 
 def equals(schema: EntitySchema, name: str, value: object) -> str:
-    """The filter for rows whose column has one value; nothing is the empty value in a key of F&O."""
+    """The filter for rows whose column has one value; nothing is the empty value in a key of F&O.
+
+    Blanks at the end count for nothing, but in a pattern of F&O, which any text with ``*`` is: so they are left out.
+    """
     column = schema.column(name)
+    if schema.app == "finops" and isinstance(value, str):
+        value = value.rstrip(" ")
     text = key_literal(schema, name, value) if name in schema.optional else literal(value, column)
     return f"{column.wire} eq {text}"
 
