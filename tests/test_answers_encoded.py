@@ -45,6 +45,29 @@ def test_neither_a_name_nor_a_mark_is_needed(encoding: str, kind: str) -> None:
     assert "a web page ('Sign in')" in told
 
 
+LIES = ("utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp037", "cp500", "utf-7", "hz", "iso2022_jp", "rot13", "nope")
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"code": "0x1", "message": "bad header between-secret-0042 was sent"}}',
+        b'\r\n {"error": {"code": "0x1", "message": "bad \xe9\xff header between-secret-0042 was sent"}}',
+        b"<html><body>bad header between-secret-0042 was sent</body></html>",
+        b"bad header between-secret-0042 was sent",
+        b"\xe9\xe9bad header\0 between-secret-0042 \0 was sent",
+    ],
+)
+def test_a_name_that_is_a_lie_hides_no_secret(lie: str, body: bytes) -> None:
+    told = told_of((400, {"Content-Type": f"application/json; charset={lie}"}, body))
+    assert SECRET not in told
+    for encoding in ("utf-16-be", "utf-16-le", "utf-32-le", "cp037", "cp500", "latin-1", "utf-7"):
+        assert SECRET.encode() not in told.encode(encoding, "ignore")
+    if body[:1] in b"{<" and lie != "utf-7":
+        assert "bad header *** was sent" in told
+
+
 @pytest.mark.parametrize("sign", ["\0", "\u200b", "\u00ad", "\ufeff", "\u2060", "\x1b", "\U000e0041"])
 def test_letters_that_nobody_sees_never_reach_the_words(sign: str) -> None:
     words = WORDS.removeprefix("Größe ")

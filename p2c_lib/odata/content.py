@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import httpx
 
 from p2c_lib.errors import AnswerTooLarge, IncompleteRead, NotTheService
+from p2c_lib.secrecy import masked_bytes
 
 __all__ = ["in_utf8", "received", "too_large"]
 
@@ -23,6 +24,8 @@ GOOD = range(200, 300)
 MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)
 MARKED = dict(zip(MARKS, ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8"), strict=True))
 LOOKED_AT = 512
+SIGNS = b'{"<a'
+_OF_ONE_BYTE = re.compile(rb"[^\0]{6,}")  # no shorter secret is known; letters of two bytes have zeros in between
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 HINT = (
     "Ask for fewer columns or rows at once. If the service's own answers are that large, raise largest_answer_mb of "
@@ -52,21 +55,35 @@ def received(response: httpx.Response, most: int, target: str) -> tuple[bytes, i
 def in_utf8(content: bytes, kind: str) -> bytes:
     r"""A text in the encoding that its mark, its content type or its zeros show, in UTF-8; one in that as it is.
 
-    IIS and .NET write error pages in UTF-16, with a mark, a name or neither.
+    IIS and .NET write error pages in UTF-16, with a mark, a name or neither. A name that cannot be true is not
+    believed; secrets are masked before anything is decoded: in another encoding nobody would know them again.
 
     >>> in_utf8("Bad".encode("utf-16-le"), "text/plain"), in_utf8(b"\xff\xfeB\0", ""), in_utf8(b"a\xff", "")
     (b'Bad', b'B', b'a\xff')
+    >>> in_utf8(b'{"error": "Bad"}', "application/json; charset=utf-16-be")
+    b'{"error": "Bad"}'
     """
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
     named = _CHARSET.search(kind)
     encoding = MARKED.get(mark) or _by_zeros(content[:LOOKED_AT]) or (named[1].lower() if named else "utf-8")
     try:
-        if codecs.lookup(encoding).name in {"utf-8", "ascii"}:
+        believed = mark or not _belies(content, encoding)
+        if codecs.lookup(encoding).name in {"utf-8", "ascii"} or not believed:
             return content.removeprefix(mark)
+        content = _OF_ONE_BYTE.sub(lambda found: masked_bytes(found[0]), content)
         whole = content[len(mark) :] + b"\0" * (-len(content) % 2 if encoding == "utf-16-le" else 0)
         return whole.decode(encoding, "replace").encode("utf-8", "replace")
     except (LookupError, ValueError, TypeError):  # an encoding that nobody knows, or that is none of text
         return content
+
+
+def _belies(content: bytes, encoding: str) -> bool:
+    """Whether plain letters of ASCII begin what would have other bytes for them: JSON or a page, in truth."""
+    if SIGNS.decode(encoding, "replace") == SIGNS.decode():
+        return False
+    begin = content[:LOOKED_AT].lstrip()
+    plain = b"\0" not in begin[:2] and begin[:2].isascii()
+    return plain and (begin[:1] in (b"{", b"[", b"<") or (begin.isascii() and b"\0" not in begin))
 
 
 def _by_zeros(content: bytes) -> str | None:
