@@ -126,6 +126,45 @@ def test_deletes_that_were_taken_back_are_undone_already(session: Session) -> No
     ]
 
 
+def test_a_deleted_row_that_is_there_again_with_more_than_it_held_is_somebodys_own(session: Session) -> None:
+    rows = [row | {"SalesMemo": None} for row in customers("ZN-", 2)]
+    plan = planned(session, "ZN-", rows)
+    apply(plan, session)
+    (gone,) = undo(plan, session)
+    apply(gone, session)
+    (forward,) = undo(gone, session)
+    apply(forward, session)
+    changed(session, "ZN-000001", SalesMemo="theirs")
+    (again,) = undo(gone, session)
+    assert [line["key"] for line in again.facts["undone"]] == ["zn-000000"]
+    assert [(line["key"], line["why"]) for line in again.facts["cannot"]] == [
+        ("zn-000001", "a row with this key is there again")
+    ]
+
+
+def test_a_deleted_row_of_sales_that_is_there_again_under_another_id_is_somebodys_own(session: Session) -> None:
+    rows = [row | {"parentaccountid": None} if "parentaccountid" in row else row for row in ACCOUNTS.rows("ZO-", 2, 1)]
+    plan = plan_of(session, rows, session.workspace.state / "plans", "ZO-", ACCOUNTS.template)
+    assert apply(plan, session).complete
+    (gone,) = undo(plan, session)
+    assert apply(gone, session).complete
+    (forward,) = undo(gone, session)
+    assert apply(forward, session).complete
+    first, second = (row["accountnumber"] for row in rows)
+    schema = session.sales.schema("accounts")
+    names = [name for name in rows[1] if "." not in name and schema.column(name).creatable]
+    body = session.sales.get("accounts", {"accountnumber": second}, names)
+    body = {name: body[name] for name in names if body[name] is not None}
+    for write in (Write("delete", "accounts", {"accountnumber": second}, {}), Write("create", "accounts", None, body)):
+        (result,) = session.sales.write([write])
+        assert result.ok, result.error
+    (again,) = undo(gone, session)
+    assert [line["key"] for line in again.facts["undone"]] == [first.lower()]
+    assert [(line["key"], line["why"]) for line in again.facts["cannot"]] == [
+        (second.lower(), "a row with this key is there again")
+    ]
+
+
 def test_a_new_row_of_sales_that_stands_at_another_key_is_not_gone(session: Session) -> None:
     rows = [row | {"parentaccountid": None} if "parentaccountid" in row else row for row in ACCOUNTS.rows("ZM-", 2, 1)]
     plan = plan_of(session, rows, session.workspace.state / "plans", "ZM-", ACCOUNTS.template)

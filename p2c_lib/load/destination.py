@@ -103,9 +103,12 @@ class Destination:
         return [name for name, held in self._held(row, found).items() if held is False]
 
     def holds_before(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-        """Whether a row holds in each field that an operation wrote or deleted exactly what it held before."""
+        """Whether a row holds in each field that an operation wrote or deleted exactly what it held before.
+
+        A field that was empty counts like any other: somebody else's row may have the same values and more.
+        """
         before = row["before"] or {}
-        fields = row["changed"] if row["op"] == "update" else [n for n, value in before.items() if value is not None]
+        fields = row["changed"] if row["op"] == "update" else before
         told = [name for name in fields if name not in self._ignored]
         return bool(told) and all(
             name in before and name in found and self._keeps(name, before[name], found[name], found) is True

@@ -111,7 +111,7 @@ def _undone(row: dict[str, Any], found: dict[str, Any] | None, why: str, destina
     """What tells that an operation is taken back already; None where it is not, or by nobody's word."""
     if found is None:
         return GONE if row["op"] == "create" else None
-    is_same = row["op"] != "create" and why not in {ANOTHER, NEW_ID}
+    is_same = row["op"] != "create" and why != ANOTHER and not _has_new_id(row, found)
     return UNDONE if is_same and destination.holds_before(row, found) else None
 
 
@@ -143,13 +143,18 @@ def _reason_not_to(
         return None if found is None else "a row with this key is there again"
     if found is None:
         return GONE
-    if row["id"] and found.get("@id") and str(found["@id"]).lower() != str(row["id"]).lower():
+    if _has_new_id(row, found):
         return NEW_ID
     if row["op"] == "create":
         return _reason_to_keep(row, found, version, destination)
     if destination.app == "finops" and is_another(row["etag"], found["@etag"]):
         return ANOTHER
     return _changed(row, found, destination)
+
+
+def _has_new_id(row: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether the row at an operation's key has another id than the one it wrote or deleted; F&O's have none."""
+    return bool(row["id"] and found.get("@id")) and str(found["@id"]).lower() != str(row["id"]).lower()
 
 
 def _reason_to_keep(
