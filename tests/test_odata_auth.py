@@ -193,6 +193,13 @@ def test_a_refusal_that_stays_is_asked_once(said: dict[str, object]) -> None:
     assert len(entra.forms) == 1
 
 
+def test_an_empty_token_is_told_as_one() -> None:
+    with directory() as entra:
+        entra.said.append({"access_token": "", "expires_in": 3600, "token_type": "Bearer"})
+        with pytest.raises(NotAuthorised, match="access_token is empty"):
+            entra.source(replace(CONTOSO, secret=Secret.literal("s3cret"))).current()
+
+
 def test_a_directory_that_does_not_answer_and_a_certificate_that_is_none_are_errors_of_ours(tmp_path: Path) -> None:
     (tmp_path / "bad.pem").write_text("no certificate")
     (tmp_path / "bad.pfx").write_text("no certificate")

@@ -104,7 +104,8 @@ def _by_zeros(content: bytes) -> str | None:
 
 def too_large(target: str, most: int, came: str, status: int = 0) -> AnswerTooLarge:
     """The error for an answer of more bytes than one may have; ``came`` says what of it did."""
-    said = f"{target}: an answer may have {most / MB:,.0f} MB, and {came}."
+    may = f"{most / MB:,.0f} MB" if most >= MB else f"{most / 1024:,.0f} kB"
+    said = f"{target}: an answer may have {may}, and {came}."
     return AnswerTooLarge(said, status=status, target=target, hint=HINT)
 
 

@@ -31,6 +31,8 @@ def token_of(body: Mapping[str, Any], where: str, status: int = 0) -> tuple[str,
     """Token and lifetime of a token endpoint's answer. Raises NotAuthorised for one that has none, or none of use."""
     _keep_tokens(body, where, status)
     token = body.get("access_token")
+    if token == "" and not body.get("error"):
+        raise not_understood(where, status, "its access_token is empty")
     if not token:
         raise _refused(body, where, status)
     if not isinstance(token, str):

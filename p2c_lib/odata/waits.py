@@ -78,6 +78,9 @@ class Waits:
             return failure(outcome.status, outcome.headers, outcome.content, target)
         if self._spent:
             return throttled(f"{url} asked to wait {self._patience.tries} times (status 429).", target)
+        if retry_after(outcome.headers) is None:
+            said = f"still after the time budget ({self._patience.budget:,.0f} s), and names no time to wait"
+            return throttled(f"{url} has too many requests {said} (status 429).", target)
         said = f"longer than the time budget ({self._needed(wait):,.0f} s)"
         return throttled(f"{url} asks to wait {said} (status 429).", target)
 
