@@ -230,3 +230,12 @@ def test_a_secret_that_is_a_word_rewrites_nothing(tmp_path: Path, monkeypatch: p
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
     assert scrub(tmp_path, [Secret("env:P2C_PLANTED")]) == {}
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_a_line_of_json_ends_with_a_line_feed_alone(tmp_path: Path) -> None:
+    keep_secret(TOKEN)
+    rows = [{"a": f"x\u2028 {TOKEN}\u0085"}, {"a": "y"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows))
+    assert "cannot be read" not in scrub(tmp_path, [])["secrets"]
+    told = (tmp_path / "a.jsonl").read_text().split("\n")
+    assert [json.loads(line) for line in told if line] == [{"a": f"x\u2028 {MASK}\u0085"}, {"a": "y"}]

@@ -177,7 +177,7 @@ def _clean_lines(file: Path, whole: Whole) -> bool:
     raw = file.read_bytes()
     if not whole.places(raw):
         return False
-    found = [json.loads(line) for line in raw.decode("utf-8-sig").splitlines() if line.strip()]
+    found = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
     told = _plain(found)
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
     return bool(found != told) and _replaced(file, raw, text.encode("utf-8", "surrogatepass"))
