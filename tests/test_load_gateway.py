@@ -168,10 +168,12 @@ def test_what_a_gateway_asked_twice_is_told_as_written_and_can_be_undone(session
     assert len(shown()) == COUNT + 2
     assert len(planned(COUNT + 2, 2)) == 0
     (back,) = undo(plan, session)
-    assert back.facts["cannot"] == []
+    untold = 2 if subject.app == "finops" else 0  # new rows of F&O that were only found may be somebody else's
+    assert len(back.facts["cannot"]) == untold
     undone = twice(session, subject.app, back)
-    assert (undone.complete, undone.updated, undone.deleted) == (True, COUNT, 2), states(undone)
-    assert shown() == before
+    assert (undone.complete, undone.updated, undone.deleted) == (True, COUNT, 2 - untold), states(undone)
+    assert shown()[:COUNT] == before
+    assert len(shown()) == COUNT + untold
 
 
 def test_what_others_wrote_is_refused_as_ever_where_a_gateway_asks_twice(session: Session) -> None:
@@ -194,7 +196,8 @@ def test_what_others_wrote_is_refused_as_ever_where_a_gateway_asks_twice(session
     (back,) = undo(plan, session)
     assert apply(back, session).complete
     now = {row["CustomerAccount"]: row for row in there(session, "TV-").table.to_pylist()}
-    assert sorted(now) == ["TV-000000", "TV-000001", "TV-000002", "TV-000003"]
+    assert [line["key"] for line in back.facts["cannot"]] == ["tv-000004"]  # nothing tells that it is ours
+    assert sorted(now) == ["TV-000000", "TV-000001", "TV-000002", "TV-000003", "TV-000004"]
     assert now["TV-000000"]["AddressCity"] == "theirs"
     assert now["TV-000003"]["SalesMemo"] == "theirs"
 
@@ -203,9 +206,9 @@ def test_fields_are_emptied_and_products_published_where_a_gateway_asks_twice(tm
     with sales_that(tmp_path, products_active=False) as session:
         for plan, app in ((products(session).only(ops=["create"]), "sales"), (headers(session, "TE-", 4), "finops")):
             outcome = twice(session, app, plan)
-            assert outcome.complete, (states(outcome), outcome.followed)
             first = outcome.followed[0]
             assert first.what in {"drafts published", "fields emptied that F&O filled in by itself"}
-            assert first.rows == first.done > 0
+            known = first.what == "drafts published"  # a new row of F&O that was only found may be somebody else's
+            assert (first.done, outcome.complete) == ((first.rows, True) if known else (0, False)), states(outcome)
             (back,) = undo(plan, session)
-            assert (back.facts["cannot"], back.deletes) == ([], plan.creates)
+            assert len(back.facts["cannot"]) + back.deletes == plan.creates

@@ -176,6 +176,10 @@ class _Applying:
         )
         self._written: set[int] = set()  # operations that this apply carried out
         self._read: set[int] = set()  # those of them that went by package: their rows were looked at by then
+        self._looked_at: set[int] = set()  # operations told by no answer of their own: their rows were found as made
+        self._missed: set[int] = (
+            set()
+        )  # those whose rows were looked for, and were not there, before an import was sent
         self._done = 0
         self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
         self._untold: set[int] = set()  # operations sent before, of which nobody can tell whether they were carried out
@@ -205,8 +209,13 @@ class _Applying:
         return self._emptying.carry_out(self._created()) + self._following.carry_out(self._applied(lines))
 
     def look(self) -> None:
-        """Note the versions of the new rows of this apply of which no answer told any: an undo knows rows by these."""
-        new = _without(self._created(), self._read)
+        """Note the versions of the new rows of this apply of which no answer told any: an undo knows rows by these.
+
+        A row of F&O that was only found as the plan makes it may be somebody else's, unless it was missing right before
+        an import was sent; one of Sales has the plan's id.
+        """
+        found = self._looked_at - self._missed if self._destination.app == "finops" else set()
+        new = _without(self._created(), self._read | found)
         with suppress(ServiceError):
             self._versions.look(new)
 
@@ -255,9 +264,10 @@ class _Applying:
         self._versions.note(self._import.versions)
         self._journal(ended)
         self._read |= self._written
+        self._missed = set(rows.column("position").to_pylist())
         done = {line["position"]: line for line in ended if line["state"] != OPEN}
         # An import that was not seen to begin may do so late; what goes in its place is refused then, and is looked at.
-        self._again |= set(rows.column("position").to_pylist()) - done.keys()
+        self._again |= self._missed - done.keys()
         return done
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:
@@ -305,6 +315,7 @@ class _Applying:
                 continue
             for at, (state, why) in standing.items():
                 if state != OPEN:
+                    self._looked_at.add(at)
                     line = doubtful.pop(at)
                     ended.append(answer(at, state, line["status"], why, line["request_id"]))
             self._again |= doubtful.keys()
@@ -332,6 +343,7 @@ class _Applying:
         ended |= self._made_before(part, [at for at, result in ended.items() if isinstance(result.error, Duplicate)])
         ops = dict(zip(part.column("position").to_pylist(), part.column("op").to_pylist(), strict=True))
         there = self._there_already(part, {at for at, op in ops.items() if isinstance(ended[at].error, BEFORE[op])})
+        self._looked_at |= {at for at, each in ended.items() if ops[at] == "create" and each.ok and not each.etag}
         lines = [
             _judged(at, each, self._writer.company, again=BEFORE[ops[at]] if at in self._again else ())
             if at not in there
@@ -355,7 +367,9 @@ class _Applying:
             self._again |= refused
             return set()
         self._again |= {at for at, (state, _) in standing.items() if state == SENT}
-        return {at for at, (state, _) in standing.items() if state == APPLIED}
+        there = {at for at, (state, _) in standing.items() if state == APPLIED}
+        self._looked_at |= there
+        return there
 
     def _made_before(self, part: pa.Table, doubles: list[int]) -> dict[int, WriteResult]:
         """What is refused as a double and is the plan's own row: in Sales one with the id the plan gave it."""
