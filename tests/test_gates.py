@@ -73,7 +73,12 @@ def mapped(
     count = len(shaped) if read is None else read
     given = {name: came.get(name, [value] * count) for name, value in SOURCES[task].items()}
     source = frame(given, ())
-    return SimpleNamespace(frame=shaped, source=source, rejected=rejected, template=made, references=REFERENCES)
+    lost = rejected
+    if "number" in lost.column_names:
+        for name in made.key.values():
+            lost = lost.append_column(name, lost.column("number"))
+        lost = lost.drop_columns(["number"])
+    return SimpleNamespace(frame=shaped, source=source, rejected=lost, template=made, references=REFERENCES)
 
 
 def quotes(**columns: Any) -> dict[str, Any]:

@@ -186,10 +186,13 @@ def test_one_answer_of_a_gateway_is_no_end_of_an_import(
 
 
 @pytest.mark.parametrize(("prefix", "said"), [("XP-", (499, PAGE)), ("XQ-", (302, b"")), ("XR-", (200, b"null"))])
-def test_an_undo_reaches_the_rows_of_a_batch_that_a_gateway_answered(
+def test_an_undo_lists_the_new_rows_of_a_batch_that_a_gateway_answered(
     session: Session, tmp_path: Path, prefix: str, said: Said
 ) -> None:
-    """Every answer to a batch is another's, in this apply: all its rows are there, told so, and taken back."""
+    """Every answer to a batch is another's: all its rows are there and told so, but whose they are is not.
+
+    Somebody else may have made the very same rows in F&O meanwhile, so that an undo leaves and names them.
+    """
     plan = plan_of(session, customers(prefix, 3), session.workspace.state / "plans", prefix)
     ledger = open_ledger(tmp_path / "ledger.db")
     try:
@@ -197,10 +200,12 @@ def test_an_undo_reaches_the_rows_of_a_batch_that_a_gateway_answered(
             outcome = apply(plan, session, ledger=ledger)
         assert (outcome.created, outcome.failed, len(there(session, prefix))) == (3, 0, 3)
         (back,) = undo(plan, session, ledger=ledger, folder=tmp_path)
-        assert apply(back, session, ledger=ledger).deleted == 3
+        assert (len(back), [line["key"] for line in back.facts["cannot"]]) == (
+            0,
+            plan.operations["key"].to_pylist()[::-1],
+        )
     finally:
         ledger.close()
-    assert len(there(session, prefix)) == 0
 
 
 def test_an_import_whose_end_cannot_be_learned_stays_in_doubt_until_it_can(

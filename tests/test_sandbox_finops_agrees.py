@@ -145,7 +145,7 @@ def test_many_writers_lose_nothing_and_double_nothing(tmp_path: Path):
         assert sorted(set(statuses)) == [201, 400]
         assert statuses.count(201) == 150 == rows(store)
         versions = [v for (v,) in store.connection.execute("SELECT _version FROM finops_customersv2")]
-        assert len(set(versions)) == 150
+        assert set(versions) == {1}
     with open_store(tmp_path) as again:
         assert rows(again) == 150
 

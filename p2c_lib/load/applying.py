@@ -177,9 +177,6 @@ class _Applying:
         self._written: set[int] = set()  # operations that this apply carried out
         self._read: set[int] = set()  # those of them that went by package: their rows were looked at by then
         self._looked_at: set[int] = set()  # operations told by no answer of their own: their rows were found as made
-        self._missed: set[int] = (
-            set()
-        )  # those whose rows were looked for, and were not there, before an import was sent
         self._done = 0
         self._again: set[int] = set()  # operations sent before, which a late request may carry out after all
         self._untold: set[int] = set()  # operations sent before, of which nobody can tell whether they were carried out
@@ -211,10 +208,9 @@ class _Applying:
     def look(self) -> None:
         """Note the versions of the new rows of this apply of which no answer told any: an undo knows rows by these.
 
-        A row of F&O that was only found as the plan makes it may be somebody else's, unless it was missing right before
-        an import was sent; one of Sales has the plan's id.
+        A row of F&O that was only found as the plan makes it may be somebody else's; one of Sales has the plan's id.
         """
-        found = self._looked_at - self._missed if self._destination.app == "finops" else set()
+        found = self._looked_at if self._destination.app == "finops" else set()
         new = _without(self._created(), self._read | found)
         with suppress(ServiceError):
             self._versions.look(new)
@@ -264,10 +260,9 @@ class _Applying:
         self._versions.note(self._import.versions)
         self._journal(ended)
         self._read |= self._written
-        self._missed = set(rows.column("position").to_pylist())
         done = {line["position"]: line for line in ended if line["state"] != OPEN}
         # An import that was not seen to begin may do so late; what goes in its place is refused then, and is looked at.
-        self._again |= self._missed - done.keys()
+        self._again |= set(rows.column("position").to_pylist()) - done.keys()
         return done
 
     def _send_all(self, rows: pa.Table) -> Iterator[Line]:

@@ -82,8 +82,10 @@ class PackageImport:
             why = f"{error.message} ({LATEST})"
             yield from (answer(at, SENT, error.status, why, execution) for at in rows.column("position").to_pylist())
             return
-        self.versions = {key: etag for key, etag in there.items() if key not in unlike and is_as_made(etag)}
         refused = self._refused(table, result) if result is not None else {}
+        named = rows.column("key").take(pa.array(refused, pa.int64())).to_pylist()  # whoever made these
+        mine = there.keys() - unlike.keys() - set(named)
+        self.versions = {key: there[key] for key in mine if is_as_made(there[key])}
         for place, row in enumerate(rows.select(["position", "key"]).to_pylist()):
             at, key = row["position"], row["key"]
             state, said = unlike.get(key) or (APPLIED if key in there else OPEN, None)

@@ -62,7 +62,7 @@ TOO_LONG = re.compile(r"(query string|url|uri)\b.{0,20}\b(is )?(too (long|large)
 # What stands before a service may say so with a status of its own; a page that only mentions it does not.
 GATEWAY_TOO_LONG = re.compile(r"\b(uri|url)( is|:)? too (long|large)\b", re.IGNORECASE)
 GATEWAYS = frozenset({502, 503})
-# Dataverse's are hexadecimal, or the same number as a signed decimal; F&O's and those of old servers are empty.
+# Dataverse's are hexadecimal, or the same number as a signed decimal; F&O's are empty.
 OWN_CODE = re.compile(r"(?:0[xX][0-9a-fA-F]{1,8}|-?[0-9]{9,10})?")
 ANNOTATED = "@Microsoft.PowerApps."  # only Dataverse adds to an error what it was asked for with Prefer
 DOTNET = re.compile(r"(?:Microsoft|System)\.")
@@ -344,7 +344,8 @@ def is_told(body: bytes) -> bool:
         return False
     if any(name.startswith(ANNOTATED) for name in error) or _is_dotnet(error.get("innererror")):
         return True
-    return OWN_CODE.fullmatch(_cut(error.get("code"))) is not None
+    code = error.get("code")  # both services always send one, be it empty
+    return isinstance(code, str) and OWN_CODE.fullmatch(code) is not None
 
 
 def _is_dotnet(inner: object) -> bool:

@@ -14,6 +14,7 @@ from p2c_lib.sandbox.store import Value
 from p2c_lib.sandbox.texts import refused_in, units
 from p2c_lib.sandbox.wire import Refusal
 
+_BLANKS = " \t\n\r\f\v"
 _YES, _NO = {"true", "1", "yes"}, {"false", "0", "no"}
 _WHOLE = {"int", "bigint", "choice", "state", "status"}
 _LIMITS = {"int": 2**31, "bigint": 2**63}
@@ -46,14 +47,18 @@ def taken(column: Column, entity: Entity, switches: Switches) -> Callable[[str],
 
 
 def _flag(text: str) -> bool:
-    if text.lower() not in _YES | _NO:
+    spelt = text.strip().lower()
+    if spelt not in _YES | _NO:
         raise ValueError(text)
-    return text.lower() in _YES
+    return spelt in _YES
 
 
+# Blanks around a text are read over where the service reads texts as such values, and nowhere else.
 _SENT: Mapping[str, Callable[[str], object]] = {
-    **dict.fromkeys(_WHOLE, whole),
-    **dict.fromkeys(("decimal", "double", "money"), number),
+    **dict.fromkeys(_WHOLE, lambda text: whole(text.strip(_BLANKS))),
+    "bigint": whole,
+    **dict.fromkeys(("decimal", "money"), number),
+    "double": lambda text: number(text.strip(_BLANKS)),
     "bool": _flag,
 }
 
