@@ -125,7 +125,8 @@ class PackageImport:
         places = {each: place for place, each in enumerate(keys)}
         found: dict[int, str] = {}
         for error in result.errors.to_pylist():
-            place = places.get(key.given(error["key"]), (error["row"] or 0) - 1)
+            given, within = error["key"], str(error["key"] or "").partition(",")[2]  # with its company before it
+            place = places.get(key.given(given), places.get(key.given(within), (error["row"] or 0) - 1))
             if 0 <= place < table.num_rows:
                 reason = clean_infolog(error["reason"])
                 found[place] = in_words(reason, self._writer.company) or reason
