@@ -61,7 +61,7 @@ def rewritten(text: str, template: Template) -> Rewritten:
         if parse(made).to_dict() == new:
             return Rewritten(text, made)
     except (_Elsewhere, TemplateError):
-        pass
+        pass  # told by ``whole``
     return Rewritten(text, to_yaml(template), whole=True)
 
 
@@ -131,7 +131,7 @@ def _mapping(edits: _Edits, node: yaml.Node | None, old: Mapping[str, Any], new:
             _value(edits, entries[name][1], old[name], new[name])
     for name in new:
         if name not in entries and old.get(name) != new[name]:
-            _entry(edits, node, f"{flow(name)}: {flow(new[name])}")
+            _append(edits, node, f"{flow(name)}: {flow(new[name])}")
         elif name in entries and name not in old:  # written out though it is the default
             _value(edits, entries[name][1], None, new[name])
 
@@ -158,29 +158,21 @@ def _rules(edits: _Edits, node: yaml.SequenceNode, old: Sequence[Any], new: Sequ
             _mapping(edits, item, before[name], after[name])
     for name in after:
         if name not in before:
-            _item(edits, node, flow(after[name]))
+            _append(edits, node, flow(after[name]))
 
 
 def _are_rules(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(rule, Mapping) and "to" in rule for rule in value)
 
 
-def _entry(edits: _Edits, node: yaml.MappingNode, words: str) -> None:
-    """Put an entry at the end of a mapping."""
+def _append(edits: _Edits, node: yaml.CollectionNode, words: str) -> None:
+    """Put an entry at the end of a mapping, or an item at the end of a list."""
     if node.flow_style:
         edits.put(node.end_mark.index - 1, node.end_mark.index - 1, f", {words}" if node.value else words)
         return
+    dash = "- " if isinstance(node, yaml.SequenceNode) else ""
     place = edits.line_end(_end(edits, node))
-    edits.put(place, place, f"\n{_margin(edits, node.start_mark.index)}{words}")
-
-
-def _item(edits: _Edits, node: yaml.SequenceNode, words: str) -> None:
-    """Put an item at the end of a list."""
-    if node.flow_style:
-        edits.put(node.end_mark.index - 1, node.end_mark.index - 1, f", {words}" if node.value else words)
-        return
-    place = edits.line_end(_end(edits, node))
-    edits.put(place, place, f"\n{_margin(edits, node.start_mark.index)}- {words}")
+    edits.put(place, place, f"\n{_margin(edits, node.start_mark.index)}{dash}{words}")
 
 
 def _without(edits: _Edits, node: yaml.MappingNode, entries: Mapping[str, Any], name: str) -> None:

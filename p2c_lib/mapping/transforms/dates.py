@@ -100,12 +100,10 @@ _TOUCHING = re.compile(r"%[YymdjHMSI]%[YymdjHMSI]")  # numbers with no mark betw
 
 
 def _on_clock(text: str, clock: ZoneInfo) -> str | None:
+    read = _moment(text)
+    if not isinstance(read, datetime):
+        return None if read is None else read.isoformat()
     try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        pass
-    try:
-        read = iso_moment(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(clock).isoformat()
     except (ValueError, OverflowError):
         return None
